@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that unas raises on purpose, in one tree.
+
+::
+
+    UnasError                   what, where, what to do: one line on the command line, exit code 1
+    ├── ConfigError             a study, board or hardware-map file that cannot be used
+    ├── ModelError              a .tflite file that cannot be used
+    │   └── UnsupportedOperatorError    no kernel for an operator; names it
+    ├── ArchitectureError       genes outside the search space, or a network that cannot be built
+    ├── ToolError               a program we need is missing or failed
+    │   └── BuildError          the firmware did not compile or link
+    │       └── FlashOverflowError      it does not fit the board's flash
+    ├── EmulatorError           the virtual board stopped: an access outside its memory map, a fault
+    ├── DeviceError             the device answered with an error
+    │   ├── ArenaTooSmallError  the tensor arena does not fit the board's RAM
+    │   └── DeviceFaultError    the core faulted; carries PC, LR, CFSR and the stage
+    ├── LinkError               bytes did not come, or came broken, in time
+    ├── IdentityError           another firmware, board or model answered than was asked for
+    └── StoreError              results that cannot be read or written
+
+Each message says what happened, where, and ends with what to do next.
+"""
+
+from __future__ import annotations
+
+
+class UnasError(Exception):
+    """Base of all errors that unas raises on purpose."""
+
+
+class ConfigError(UnasError):
+    """A study, board or hardware-map file that cannot be used."""
+
+
+class ModelError(UnasError):
+    """A .tflite file that cannot be used."""
+
+
+class UnsupportedOperatorError(ModelError):
+    """A model contains an operator without kernel."""
+
+
+class ArchitectureError(UnasError):
+    """Genes outside the search space, or a network that cannot be built from them."""
+
+
+class ToolError(UnasError):
+    """A program that unas needs is missing or failed."""
+
+
+class BuildError(ToolError):
+    """The firmware did not compile or link."""
+
+
+class FlashOverflowError(BuildError):
+    """The firmware with its models is larger than the board's flash."""
+
+
+class EmulatorError(UnasError):
+    """The virtual board stopped: an access outside its memory map, or a core fault."""
+
+
+class DeviceError(UnasError):
+    """The device answered a command with an error."""
+
+
+class ArenaTooSmallError(DeviceError):
+    """The tensor arena that a model needs does not fit the board's RAM."""
+
+
+class DeviceFaultError(DeviceError):
+    """The core faulted while working on a command."""
+
+
+class LinkError(UnasError):
+    """Bytes did not come, or came broken, within the deadline."""
+
+
+class IdentityError(UnasError):
+    """Another firmware, board or model answered than was asked for."""
+
+
+class StoreError(UnasError):
+    """Results that cannot be read or written."""
