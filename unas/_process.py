@@ -12,8 +12,6 @@ from pathlib import Path
 
 from unas.errors import ToolError
 
-_TAIL_LINES = 12
-
 
 @dataclass(frozen=True, slots=True)
 class Completed:
@@ -23,9 +21,10 @@ class Completed:
     stderr: str
 
 
-def tail(text: str, lines: int = _TAIL_LINES) -> str:
-    """The last lines of a program's output, for an error message."""
-    return "\n".join(text.rstrip().splitlines()[-lines:])
+def last_line(text: str) -> str:
+    """The last line of a program's output that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it printed nothing"
 
 
 def find_program(name: str, install: str) -> str:
@@ -54,7 +53,7 @@ def run(
     """Run a program to its end, without a shell.
 
     Raises:
-        ToolError: It is missing, failed or took too long; the message keeps the tail of its output.
+        ToolError: It is missing, failed or took too long; the error keeps its output.
     """
     name = Path(command[0]).name
     try:
@@ -74,8 +73,10 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ToolError(f"{name} took over {timeout_s:.0f} s and was stopped; try again") from error
     if done.returncode != 0:
-        output = tail(done.stderr) or tail(done.stdout)
-        raise ToolError(f"{name} failed with exit code {done.returncode}:\n{output}")
+        output = done.stdout + done.stderr
+        raise ToolError(
+            f"{name} failed with exit code {done.returncode}: {last_line(output)}", output
+        )
     return Completed(done.stdout, done.stderr)
 
 

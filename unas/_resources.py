@@ -12,7 +12,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def _data_dir(name: str) -> Path:
-    """A data directory of the wheel (force-included) or, for an editable install, of the checkout."""
+    """A data directory of the wheel (force-included) or, in an editable install, the checkout."""
     packaged = _PACKAGE / "_data" / name
     return packaged if packaged.is_dir() else _PACKAGE.parent / name
 

@@ -39,7 +39,7 @@ class FirmwareImage:
         elf: Path of the ELF file.
         project: The rendered PlatformIO project it was built from.
         board_id: Id of the board it was built for.
-        firmware_hash: Hex digest over all rendered sources but the models, the flags and the compiler.
+        firmware_hash: Hex digest over sources (models excepted), flags and compiler.
         image_hash: Hex digest over ``firmware_hash`` and the models: what the device must report.
         models: SHA-256 digests of the models, in the order of their index on the device.
         flash_bytes: Bytes of flash the whole program occupies, from the ELF.

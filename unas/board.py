@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -102,7 +103,9 @@ class Board:
         for region in self.memory:
             if region.name == name:
                 return region
-        raise ConfigError(f"board {self.id} has no memory region {name!r}; add it to its board file")
+        raise ConfigError(
+            f"board {self.id} has no memory region {name!r}; add it to its board file"
+        )
 
 
 class _Table:
@@ -120,7 +123,9 @@ class _Table:
         value = self._data[key]
         wrong_bool = isinstance(value, bool) and kind is not bool
         if not isinstance(value, kind) or wrong_bool:
-            wanted = kind.__name__ if isinstance(kind, type) else " or ".join(k.__name__ for k in kind)
+            wanted = (
+                kind.__name__ if isinstance(kind, type) else " or ".join(k.__name__ for k in kind)
+            )
             raise ConfigError(f"{self._where}: {key!r} is {value!r}; it must be of type {wanted}")
         return value
 
@@ -136,7 +141,9 @@ class _Table:
     def name(self, key: str, default: Any = ...) -> Any:
         value = self.take(key, str, default)
         if value is not default and not _IDENTIFIER.fullmatch(value):
-            raise ConfigError(f"{self._where}: {key!r} is {value!r}; use a-z, 0-9 and _, letter first")
+            raise ConfigError(
+                f"{self._where}: {key!r} is {value!r}; use a-z, 0-9 and _, letter first"
+            )
         return value
 
     def table(self, key: str, default: Any = ...) -> _Table:
@@ -152,7 +159,11 @@ class _Table:
         for key in self._data:
             if key not in self._known:
                 near = difflib.get_close_matches(key, sorted(self._known), n=3)
-                hint = f"did you mean {' or '.join(near)}?" if near else f"known: {sorted(self._known)}"
+                hint = (
+                    f"did you mean {' or '.join(near)}?"
+                    if near
+                    else f"known: {sorted(self._known)}"
+                )
                 raise ConfigError(f"{self._where}: unknown key {key!r}; {hint}")
 
 
@@ -175,14 +186,16 @@ def _region(table: _Table) -> MemoryRegion:
             f"not {region.kind!r} and {region.use!r}"
         )
     if region.start < 0 or region.size_bytes <= 0 or region.end > 1 << 32:
-        raise ConfigError(f"{table._where}: {region.name} is not within 32 bits; correct start or size")
+        raise ConfigError(
+            f"{table._where}: {region.name} is not within 32 bits; correct start or size"
+        )
     return region
 
 
 def _memory(tables: list[_Table], where: str) -> tuple[MemoryRegion, ...]:
     regions = tuple(_region(t) for t in tables)
     ordered = sorted(regions, key=lambda r: r.start)
-    for low, high in zip(ordered, ordered[1:], strict=False):
+    for low, high in itertools.pairwise(ordered):
         if low.end > high.start:
             raise ConfigError(f"{where}: regions {low.name} and {high.name} overlap; correct one")
     names = [r.name for r in regions]
@@ -193,13 +206,17 @@ def _memory(tables: list[_Table], where: str) -> tuple[MemoryRegion, ...]:
             raise ConfigError(f'{where}: no memory region has use = "{use}"; mark one')
     for region in regions:
         if region.alias_of is not None and region.alias_of not in names:
-            raise ConfigError(f"{where}: {region.name} is alias_of {region.alias_of!r}: no such region")
+            raise ConfigError(
+                f"{where}: {region.name} is alias_of {region.alias_of!r}: no such region"
+            )
     return regions
 
 
 def _board(root: _Table, board_id: str, where: str, digest: str) -> Board:
     if root.take("schema", int) != _SCHEMA:
-        raise ConfigError(f"{where}: schema must be {_SCHEMA}; this file is of another version of unas")
+        raise ConfigError(
+            f"{where}: schema must be {_SCHEMA}; this file is of another version of unas"
+        )
     build, serial, cpu = root.table("build"), root.table("serial"), root.table("cpu")
     virtual = root.table("virtual", {})
     board = Board(
@@ -240,7 +257,9 @@ def load_board(id_or_path: str) -> Board:
     path = Path(id_or_path) if id_or_path.endswith(".toml") else boards_dir() / f"{id_or_path}.toml"
     if not id_or_path.endswith(".toml") and id_or_path not in list_boards():
         near = difflib.get_close_matches(id_or_path, list_boards(), n=2, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(list_boards())}"
+        hint = (
+            f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(list_boards())}"
+        )
         raise ConfigError(f"no board {id_or_path!r}; {hint} (or give the path of a .toml file)")
     if not _IDENTIFIER.fullmatch(path.stem):
         raise ConfigError(f"{path}: the file's name is the board's id; use a-z, 0-9 and _ only")
@@ -248,7 +267,11 @@ def load_board(id_or_path: str) -> Board:
         content = path.read_bytes()
         data = tomllib.loads(content.decode())
     except OSError as error:
-        raise ConfigError(f"cannot read board file {path}: {error.strerror}; check the path") from error
+        raise ConfigError(
+            f"cannot read board file {path}: {error.strerror}; check the path"
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is no valid TOML: {error}; correct it") from error
-    return _board(_Table(data, str(path)), path.stem, str(path), hashlib.sha256(content).hexdigest())
+    return _board(
+        _Table(data, str(path)), path.stem, str(path), hashlib.sha256(content).hexdigest()
+    )

@@ -46,7 +46,15 @@ class ArchitectureError(UnasError):
 
 
 class ToolError(UnasError):
-    """A program that unas needs is missing or failed."""
+    """A program that unas needs is missing or failed.
+
+    Attributes:
+        output: All it printed, for ``-v``; empty where there was nothing.
+    """
+
+    def __init__(self, message: str, output: str = "") -> None:
+        super().__init__(message)
+        self.output = output
 
 
 class BuildError(ToolError):

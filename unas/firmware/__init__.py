@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""From templates to a firmware image: render, build, sizes."""

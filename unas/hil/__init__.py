@@ -1,1 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
+"""Hardware in the loop: units, transport, wire protocol, flashing, measuring."""

@@ -1,0 +1,34 @@
+# make demo: set up and calibrate the virtual board · make test: set up and test · make check: lint and types
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test check bench setup clean
+
+demo: setup
+	$(BIN)/unas-hil calibrate --board f746 --models 100
+
+test: setup
+	$(BIN)/python -m pytest -n 2
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	git ls-files 'firmware_templates/*.c' 'firmware_templates/*.h' 'unas/*.c' 'tests/*.c' \
+	  | xargs $(BIN)/clang-format --dry-run --Werror
+
+bench: setup
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+setup: $(READY)
+
+$(READY): pyproject.toml requirements.lock tools/setup
+	PYTHON=$(PYTHON) VENV=$(VENV) tools/setup
+	touch $(READY)
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rest of board_api.h: bring-up in order, identity from registers, the free RAM. */
+#include "board_api.h"
+#include "image.h"
+#include "port.h"
+#include "registers.h"
+
+#include <string.h>
+
+extern uint8_t link_arena_start[], link_arena_end[];
+
+static clock_state clock;
+static uint32_t reset_cause;
+
+void board_init(void) {
+  reset_cause = RCC_CSR & 0xFE000000u;
+  RCC_CSR |= RCC_CSR_RMVF;
+  clock = clock_init();
+  cache_init();
+  uart_init(clock.uart_clock_hz, image_baud);
+  cycles_init();
+}
+
+void board_get_info(board_info *info) {
+  const uint32_t acr = FLASH_ACR, ccr = SCB_CCR;
+  info->core_clock_hz = clock.core_clock_hz;
+  info->cpuid = SCB_CPUID;
+  info->device_id = DBGMCU_IDCODE;
+  info->reset_cause = reset_cause;
+  for (uint32_t word = 0; word < 3; word++) {
+    const uint32_t value = UNIQUE_ID(word);
+    memcpy(info->uid + 4u * word, &value, sizeof value);
+  }
+  info->clock_source = clock.external;
+  info->icache = (ccr & SCB_CCR_IC) != 0;
+  info->dcache = (ccr & SCB_CCR_DC) != 0;
+  info->flash_wait_states = (uint8_t)(acr & FLASH_ACR_LATENCY);
+  info->flash_accelerator = (uint8_t)((acr & FLASH_ACR_PRFTEN ? 1u : 0u) | (acr & FLASH_ACR_ARTEN ? 2u : 0u));
+}
+
+uint32_t board_irq_disable(void) {
+  uint32_t primask;
+  __asm volatile("mrs %0, primask\n cpsid i" : "=r"(primask)::"memory");
+  return primask;
+}
+
+void board_irq_restore(uint32_t state) { __asm volatile("msr primask, %0" ::"r"(state) : "memory"); }
+
+uint8_t *board_arena(uint32_t *size) {
+  *size = (uint32_t)(link_arena_end - link_arena_start);
+  return link_arena_start;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The sliding window of convolutions and pools, one spatial dimension at a time. */
+#ifndef RT_WINDOW_H
+#define RT_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct {
+  int32_t input, output; /* sizes of this dimension */
+  int32_t filter, stride, dilation;
+  int32_t pad; /* before the first element; what is behind the last follows from it */
+} rt_window;
+
+/* Half-open range of filter positions. */
+typedef struct {
+  int32_t first, end;
+} rt_taps;
+
+/* Compute output and pad; padding is TFLite's SAME or VALID. False if a size is out of range. */
+bool rt_window_set(rt_window *window, int32_t padding);
+
+/* Input position under the filter's first tap; may be negative. */
+static inline int32_t rt_window_origin(const rt_window *window, int32_t output) {
+  return output * window->stride - window->pad;
+}
+
+/* The taps that lie inside the input. */
+static inline rt_taps rt_window_taps(const rt_window *window, int32_t output) {
+  const int32_t origin = rt_window_origin(window, output);
+  const int32_t room = window->input - origin; /* positive: SAME pads less than the filter covers */
+  rt_taps taps = {0, window->filter};
+  if (origin < 0) {
+    taps.first = (-origin + window->dilation - 1) / window->dilation;
+  }
+  if (room < (window->filter - 1) * window->dilation + 1) {
+    taps.end = (room + window->dilation - 1) / window->dilation;
+  }
+  return taps;
+}
+
+#endif

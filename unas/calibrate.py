@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Calibration: draw networks as the paper's experiment does, measure, fit, report the error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from unas.artifact import Flatbuffer
+from unas.board import Board
+from unas.errors import StoreError
+from unas.export.flatbuffer import write_flatbuffer
+from unas.export.order import in_best_order
+from unas.firmware.pack import PROGRAM_BYTES
+from unas.latency.fit import Fit, fit_quantity
+from unas.record import Measurement
+from unas.resources.estimate import ResourceEstimate, estimate
+from unas.space.build import build_graph
+from unas.space.cnn import CnnSpace
+from unas.space.sample import draw_within
+
+# The paper's experiment (docs/paper.md): 64x64x3 inputs, 10 classes, both limits 250 kB.
+INPUT_SHAPE = (64, 64, 3)
+NUM_CLASSES = 10
+LIMIT_BYTES = 250_000
+# RAM that is not the arena (stack, results), and what the arena holds beside activations.
+_RAM_OVERHEAD_BYTES = 48 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A drawn network, ready to measure.
+
+    Attributes:
+        architecture_id: Short hash of the genes.
+        model: Its flatbuffer.
+        estimate: Its analytic figures.
+    """
+
+    architecture_id: str
+    model: Flatbuffer
+    estimate: ResourceEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A sample with what was found."""
+
+    sample: Sample
+    measurement: Measurement
+
+
+def limits(board: Board) -> tuple[int, int]:
+    """(model size, peak memory) in bytes: the paper's, or fewer if the board cannot hold them."""
+    size = min(LIMIT_BYTES, board.flash_bytes - PROGRAM_BYTES)
+    return size, min(LIMIT_BYTES, board.ram_bytes - _RAM_OVERHEAD_BYTES)
+
+
+def draw_samples(board: Board, count: int, seed: int) -> Iterator[Sample]:
+    """Draw networks; the first n of a seed are the same however many are asked for.
+
+    Args:
+        board: Sets the limits.
+        count: How many.
+        seed: Of the draw and of the weights.
+    """
+    size, memory = limits(board)
+    for index in range(count):
+        rng = np.random.default_rng([seed, index])
+        architecture = draw_within(
+            rng,
+            CnnSpace(),
+            INPUT_SHAPE,
+            NUM_CLASSES,
+            max_model_size_bytes=size,
+            max_peak_memory_bytes=memory,
+        )
+        graph = in_best_order(build_graph(architecture, INPUT_SHAPE, NUM_CLASSES))
+        name = architecture.short_id
+        model = write_flatbuffer(graph, seed=seed + index, name=name)
+        yield Sample(name, model, estimate(graph))
+
+
+def fit_points(points: Sequence[Point], seed: int) -> tuple[Fit, Fit]:
+    """Latency from MACs, and tensor arena from peak memory.
+
+    Raises:
+        StoreError: Too few points, or points that must not be mixed.
+    """
+    kinds = {
+        (p.measurement.provenance, p.measurement.timing, p.measurement.board_id) for p in points
+    }
+    if len(kinds) != 1:
+        raise StoreError(f"points of different provenance do not mix in one fit: {sorted(kinds)}")
+    latency = fit_quantity(
+        "latency_us",
+        "macs",
+        [p.sample.estimate.paper_macs for p in points],
+        [p.measurement.latency_us for p in points],
+        seed=seed,
+    )
+    arena = fit_quantity(
+        "arena_used_bytes",
+        "peak_memory_bytes",
+        [p.sample.estimate.peak_memory_bytes for p in points],
+        [p.measurement.arena.used_bytes for p in points],
+        seed=seed,
+    )
+    return latency, arena
+
+
+def table_row(point: Point) -> dict[str, object]:
+    """One line of ``measurements.csv``."""
+    found, analytic = point.measurement, point.sample.estimate
+    return {
+        "architecture_id": point.sample.architecture_id,
+        "model_sha256": found.model_sha256,
+        "provenance": str(found.provenance),
+        "timing": found.timing,
+        "board_id": found.board_id,
+        "unit": found.unit,
+        "macs": analytic.macs,
+        "paper_macs": analytic.paper_macs,
+        "model_size_bytes": analytic.model_size_bytes,
+        "flatbuffer_bytes": found.flatbuffer_bytes,
+        "peak_memory_bytes": analytic.peak_memory_bytes,
+        "peak_memory_without_input_bytes": analytic.peak_memory_without_input_bytes,
+        "latency_us": found.latency_us,
+        "median_cycles": found.median_cycles,
+        "spread_cycles": found.spread_cycles,
+        "cold_cycles": found.cold_cycles,
+        "instructions": found.instructions,
+        "arena_used_bytes": found.arena.used_bytes,
+        "arena_tensor_bytes": found.arena.tensor_bytes,
+        "arena_scratch_bytes": found.arena.scratch_bytes,
+        "arena_persistent_bytes": found.arena.persistent_bytes,
+        "operators": len(found.operators),
+        "output_bytes": found.output.output_bytes,
+        "output_mismatches": found.output.mismatches,
+        "golden": found.output.golden,
+    }

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that say what to measure on, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unas.cli.output import note
+from unas.errors import ConfigError
+
+if TYPE_CHECKING:
+    from unas.hil.measure import Procedure
+    from unas.lab import Bench
+
+BoardOption = Annotated[
+    str,
+    typer.Option("--board", help="Kind of board: an id (see 'unas-hil boards') or a .toml file."),
+]
+UnitOption = Annotated[
+    str | None,
+    typer.Option("--unit", help="A unit of hardware_map.toml; default: the one plugged in."),
+]
+VirtualOption = Annotated[
+    bool, typer.Option("--virtual", help="Use the virtual board even if a unit is plugged in.")
+]
+RunsOption = Annotated[
+    int, typer.Option("--runs", min=1, max=256, help="Timed inferences a model.")
+]
+WarmupOption = Annotated[
+    int,
+    typer.Option("--warmup", min=0, max=1000, help="Inferences before them, after the cold one."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the draw.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, max=64, help="Virtual boards at work at once.")
+]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Measure again what was measured before.")
+]
+
+
+def choose_bench(
+    board_argument: str, unit_name: str | None, virtual: bool, workers: int, procedure: Procedure
+) -> Bench:
+    """The bench to measure on; says in one line when it is the virtual board.
+
+    Raises:
+        ConfigError: No such board or unit, or both --unit and --virtual.
+    """
+    from unas.board import load_board
+    from unas.hil.hardware_map import choose_unit, load_units
+    from unas.lab import Bench
+
+    if unit_name is not None and virtual:
+        raise ConfigError("--unit and --virtual exclude each other; leave one out")
+    board = load_board(board_argument)
+    unit = None if virtual else choose_unit(board, unit_name, load_units())
+    if unit is None:
+        why = "as asked" if virtual else "no unit is plugged in"
+        note(f"{why}: using the virtual {board.name}; its numbers are emulated, not measured")
+    return Bench(board, board_argument, unit, workers, procedure)

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The program ``unas-hil``: one file a command, imported only when it is called."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from unas.cli import boards, calibrate, estimate, measure, plot
+from unas.errors import ToolError, UnasError
+
+app = typer.Typer(
+    name="unas-hil",
+    help="Find neural networks that fit a microcontroller, judged by the board itself.\n\n"
+    "Example: unas-hil calibrate --board f746",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _options(
+    verbose: bool = typer.Option(False, "-v", "--verbose", help="Show tracebacks and tool output."),
+) -> None:
+    """Find neural networks that fit a microcontroller, judged by the board itself."""
+
+
+app.command(name="boards")(boards.command)
+app.command(name="estimate")(estimate.command)
+app.command(name="measure")(measure.command)
+app.command(name="calibrate")(calibrate.command)
+app.add_typer(plot.app, name="plot")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program: one line and exit code 1 for every error that is the world's fault."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # -v is accepted anywhere: people append it to the command that failed.
+    verbose = "-v" in given or "--verbose" in given
+    given = [argument for argument in given if argument not in ("-v", "--verbose")]
+    try:
+        app(given, prog_name="unas-hil")
+    except UnasError as error:
+        if verbose:
+            traceback.print_exception(error)
+            if isinstance(error, ToolError) and error.output:
+                sys.stderr.write(error.output)
+        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        raise SystemExit(1) from error
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "stopped: what was measured is kept; the same command goes on from there\n"
+        )
+        raise SystemExit(130) from None

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all commands share on the terminal: formats, tables, notes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+
+class Format(StrEnum):
+    """How data is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def print_json(data: Any) -> None:
+    """Data on standard output, for programs."""
+    sys.stdout.write(json.dumps(data, indent=2) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table on standard output; every column but the first is a number and stands right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="right" if index else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+def print_pairs(title: str, pairs: Mapping[str, str]) -> None:
+    """Name and value, a line each."""
+    width = max(map(len, pairs))
+    lines = [f"  {name:<{width}}  {value}" for name, value in pairs.items()]
+    sys.stdout.write("\n".join([title, *lines]) + "\n")
+
+
+def note(text: str) -> None:
+    """A line for people, on standard error: standard output is for data."""
+    sys.stderr.write(text + "\n")

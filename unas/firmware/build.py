@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Building the rendered project with PlatformIO."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+
+from filelock import FileLock
+
+from unas._process import last_line, run
+from unas._resources import cache_dir
+from unas.artifact import FirmwareImage, Flatbuffer
+from unas.board import Board
+from unas.errors import BuildError, FlashOverflowError, ToolError
+from unas.firmware.render import Recipe, install_platform, render_project
+from unas.firmware.sizes import region_sizes
+from unas.units import format_bytes
+
+COMPILER = "arm-none-eabi-gcc"
+INSTALL_COMPILER = (
+    "install the packages gcc-arm-none-eabi and libnewlib-arm-none-eabi (Debian, Ubuntu), "
+    "or Arm's GNU toolchain, and put it on PATH"
+)
+# A registry download of the toolchain is part of the first build where PATH has none.
+_BUILD_TIMEOUT_S = 600.0
+_OVERFLOW = re.compile(r"region `CODE' overflowed by (\d+) bytes")
+_DIAGNOSTIC = re.compile(r"^.*\b(?:error|undefined reference)\b.*$", re.MULTILINE)
+
+
+def compiler_version() -> str:
+    """Version line of the compiler on PATH; ``"registry"`` if PlatformIO must bring it."""
+    if shutil.which(COMPILER) is None:
+        return "registry"
+    return run([COMPILER, "--version"], timeout_s=20).stdout.splitlines()[0]
+
+
+def platformio_environment() -> dict[str, str]:
+    """Environment for PlatformIO: no telemetry, no weekly check that stalls offline."""
+    return {
+        **os.environ,
+        "PLATFORMIO_SETTING_ENABLE_TELEMETRY": "No",
+        "PLATFORMIO_DISABLE_UPGRADE_CHECK": "true",
+    }
+
+
+class Builder:
+    """Builds images for one board, one after the other, in one project directory.
+
+    The directory is kept: only the models change between images, so only they are compiled again.
+    Builders that run at once need different names.
+    """
+
+    def __init__(self, board: Board, name: str = "main") -> None:
+        self.recipe = Recipe(board, compiler_version())
+        root = cache_dir() / "build"
+        self._platform = install_platform(root)
+        self._project = root / f"{board.id}-{self.recipe.firmware_hash[:12]}-{name}"
+        self._root = root
+
+    def build(self, models: Sequence[Flatbuffer], *, probe_serial: str = "") -> FirmwareImage:
+        """Render, compile and link one image.
+
+        Raises:
+            FlashOverflowError: The models do not fit the board's flash.
+            BuildError: The compiler or linker failed.
+            ToolError: No compiler, or PlatformIO does not start.
+        """
+        board = self.recipe.board
+        wanted = sum(model.flatbuffer_bytes for model in models)
+        if wanted > board.flash_bytes:
+            raise FlashOverflowError(_overflow(board, models, wanted - board.flash_bytes))
+        self._project.mkdir(parents=True, exist_ok=True)
+        with FileLock(self._project / ".lock"):
+            render_project(
+                self.recipe,
+                models,
+                self._project,
+                platform=self._platform,
+                probe_serial=probe_serial,
+            )
+            self._compile(models)
+            elf = self._project / ".pio" / "build" / board.id / "firmware.elf"
+            kept = self._project / "images" / f"{self.recipe.image_hash(models)}.elf"
+            kept.parent.mkdir(exist_ok=True)
+            for old in kept.parent.glob("*.elf"):
+                old.unlink()
+            shutil.copyfile(elf, kept)
+        sizes = region_sizes(kept, board)
+        return FirmwareImage(
+            elf=kept,
+            project=self._project,
+            board_id=board.id,
+            firmware_hash=self.recipe.firmware_hash,
+            image_hash=self.recipe.image_hash(models),
+            models=tuple(model.sha256 for model in models),
+            flash_bytes=sum(sizes[r.name] for r in board.memory if r.use == "code"),
+            region_bytes=sizes,
+        )
+
+    def _compile(self, models: Sequence[Flatbuffer]) -> None:
+        command = [sys.executable, "-m", "platformio", "run", "-d", str(self._project)]
+        first = self._root / f"{self._platform.name}.ready"
+        try:
+            # PlatformIO registers the platform in its core directory: one build does that alone.
+            with FileLock(first.with_suffix(".lock")):
+                if not first.exists():
+                    run(command, timeout_s=_BUILD_TIMEOUT_S, env=platformio_environment())
+                    first.touch()
+                    return
+            run(command, timeout_s=_BUILD_TIMEOUT_S, env=platformio_environment())
+        except ToolError as error:
+            raise _build_error(self.recipe.board, models, error) from error
+
+
+def _build_error(board: Board, models: Sequence[Flatbuffer], error: ToolError) -> ToolError:
+    output = error.output or str(error)
+    overflow = _OVERFLOW.search(output)
+    if overflow:
+        return FlashOverflowError(_overflow(board, models, int(overflow[1])), output)
+    if f"{COMPILER} is not on PATH" in output or f"{COMPILER}: not found" in output:
+        return ToolError(
+            f"{COMPILER} is not on PATH, nor PlatformIO's registry in reach; {INSTALL_COMPILER}",
+            output,
+        )
+    lines = _DIAGNOSTIC.findall(output)
+    first = lines[0].strip() if lines else last_line(output)
+    return BuildError(
+        f"the firmware for {board.id} did not build: {first}; run with -v to see all", output
+    )
+
+
+def _overflow(board: Board, models: Sequence[Flatbuffer], excess: int) -> str:
+    names = ", ".join(f"{m.name} ({format_bytes(m.flatbuffer_bytes)})" for m in models)
+    return (
+        f"{names} and the firmware exceed the {format_bytes(board.flash_bytes)} flash of "
+        f"{board.id} by {format_bytes(excess)}; use a smaller model or a board with more flash"
+    )

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in runtime's plain C kernels, compiled for this machine and called in-process."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import hashlib
+import os
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from unas._process import run
+from unas._resources import cache_dir, templates_dir
+from unas.errors import (
+    ArenaTooSmallError,
+    DeviceError,
+    ModelError,
+    ToolError,
+    UnsupportedOperatorError,
+)
+
+_FLAGS = ("-std=c11", "-O2", "-DNDEBUG", "-fPIC", "-shared")
+_COMPILERS = ("cc", "gcc", "clang")
+_COMPILE_TIMEOUT_S = 120.0
+_ALIGNMENT = 16
+_OK, _BAD_MODEL, _UNSUPPORTED, _ARENA_TOO_SMALL = range(4)
+_LOCK = threading.Lock()  # the runtime has one open model at a time
+
+
+class _Error(ctypes.Structure):
+    """``runtime_error`` of runtime_api.h."""
+
+    _fields_ = (
+        ("status", ctypes.c_int),
+        ("operator_index", ctypes.c_int32),
+        ("needed_bytes", ctypes.c_uint32),
+        ("text", ctypes.c_char * 96),
+    )
+
+
+class _ArenaUse(ctypes.Structure):
+    """``runtime_arena`` of runtime_api.h."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_uint32) for name in ("used", "tensor", "scratch", "persistent")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HostRun:
+    """One inference on the host.
+
+    Attributes:
+        output: Bytes of the output tensor.
+        operators: TFLite's names of the operators, in execution order.
+        arena_used_bytes: As on the device: the runtime keeps offsets, not pointers.
+        tensor_bytes: Activations, after planning.
+        scratch_bytes: What the kernels' working memory adds.
+        persistent_bytes: Prepared operators and the tensors' descriptions.
+    """
+
+    output: bytes
+    operators: tuple[str, ...]
+    arena_used_bytes: int
+    tensor_bytes: int
+    scratch_bytes: int
+    persistent_bytes: int
+
+
+def run_on_host(model: bytes, input_bytes: bytes, *, arena_bytes: int) -> HostRun:
+    """Run one inference with the plain kernels.
+
+    Args:
+        model: An int8 .tflite file.
+        input_bytes: The int8 input tensor.
+        arena_bytes: Size of the tensor arena.
+
+    Raises:
+        ModelError: The runtime cannot read the model, or the input has another size.
+        UnsupportedOperatorError: It has no kernel for an operator.
+        ArenaTooSmallError: The arena is too small.
+        ToolError: There is no C compiler, or it failed.
+    """
+    library = _library(_build())
+    # Kept alive until the run is over: the runtime reads the file where it lies.
+    file = ctypes.create_string_buffer(model, max(len(model), 1))
+    arena = ctypes.create_string_buffer(arena_bytes + _ALIGNMENT)
+    base = -(-ctypes.addressof(arena) // _ALIGNMENT) * _ALIGNMENT
+    error, size = _Error(), ctypes.c_size_t()
+    with _LOCK:
+        library.runtime_open(
+            file, len(model), ctypes.c_void_p(base), arena_bytes, ctypes.byref(error)
+        )
+        _check(error)
+        place = library.runtime_input(ctypes.byref(size))
+        if size.value != len(input_bytes):
+            raise ModelError(
+                f"the model's input has {size.value} bytes, {len(input_bytes)} were given; "
+                "give one int8 value per element"
+            )
+        ctypes.memmove(place, input_bytes, len(input_bytes))
+        library.runtime_invoke(None, None, ctypes.byref(error))
+        _check(error)
+        use = _ArenaUse()
+        library.runtime_arena_use(ctypes.byref(use))
+        names = [library.runtime_operator_name(i) for i in range(library.runtime_operator_count())]
+        output = ctypes.string_at(library.runtime_output(ctypes.byref(size)), size.value)
+    return HostRun(
+        output=output,
+        operators=tuple(name.decode() for name in names),
+        arena_used_bytes=use.used,
+        tensor_bytes=use.tensor,
+        scratch_bytes=use.scratch,
+        persistent_bytes=use.persistent,
+    )
+
+
+def runtime_sources() -> tuple[Path, ...]:
+    """The C files of the built-in runtime, sorted."""
+    return tuple(sorted((templates_dir() / "runtime").rglob("*.c")))
+
+
+def _check(error: _Error) -> None:
+    text = error.text.decode(errors="replace")
+    match error.status:
+        case 0:
+            return
+        case 1:
+            raise ModelError(f"the runtime cannot read the model: {text}; export it again")
+        case 2:
+            raise UnsupportedOperatorError(
+                f"the runtime cannot run the model: {text}; export it as int8 with known operators"
+            )
+        case 3:
+            raise ArenaTooSmallError(f"{text}; give a larger arena or a smaller model")
+        case _:
+            raise DeviceError(f"the runtime failed on the host: {text}; report it with the model")
+
+
+def _compiler() -> str:
+    for name in _COMPILERS:
+        if path := shutil.which(name):
+            return path
+    raise ToolError(
+        "no C compiler on PATH to build the plain kernels for this machine; install gcc or clang"
+    )
+
+
+@functools.cache
+def _build() -> Path:
+    """Compile the runtime once per content and compiler; later calls find it in the cache."""
+    compiler, root = _compiler(), templates_dir()
+    sources = runtime_sources()
+    headers = sorted((*(root / "runtime").rglob("*.h"), *(root / "include").glob("*.h")))
+    version = run([compiler, "--version"], timeout_s=_COMPILE_TIMEOUT_S).stdout
+    digest = hashlib.sha256("\0".join((version, *_FLAGS)).encode())
+    for path in (*sources, *headers):
+        digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
+    folder = cache_dir() / "host-runtime"
+    library = folder / f"{digest.hexdigest()[:32]}.so"
+    if not library.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            built = Path(scratch) / "runtime.so"
+            command = [compiler, *_FLAGS, f"-I{root / 'include'}", "-o", built, *sources]
+            run(command, timeout_s=_COMPILE_TIMEOUT_S)
+            os.replace(built, library)  # atomic: another process may build the same one
+    return library
+
+
+@functools.cache
+def _library(path: Path) -> ctypes.CDLL:
+    library = ctypes.CDLL(str(path))
+    library.runtime_open.argtypes = (
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+    )
+    library.runtime_input.restype = ctypes.c_void_p
+    library.runtime_output.restype = ctypes.c_void_p
+    library.runtime_operator_count.restype = ctypes.c_uint32
+    library.runtime_operator_name.restype = ctypes.c_char_p
+    library.runtime_operator_name.argtypes = (ctypes.c_uint32,)
+    return library

@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An open dialogue with a device: requests, retries, a deadline on every step."""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from unas.errors import (
+    ArenaTooSmallError,
+    DeviceError,
+    DeviceFaultError,
+    LinkError,
+    ModelError,
+    UnsupportedOperatorError,
+)
+from unas.hil.info import DeviceInfo, parse_lines
+from unas.hil.transport import Transport
+from unas.hil.wire import Decoder, ErrorCode, Frame, ReadWhat, Type, encode
+
+_DATA_HEADER = struct.Struct("<BII")
+_RUNTIME_ERRORS: dict[int, type[DeviceError] | type[ModelError]] = {
+    ErrorCode.BAD_MODEL: ModelError,
+    ErrorCode.UNSUPPORTED_OPERATOR: UnsupportedOperatorError,
+    ErrorCode.ARENA_TOO_SMALL: ArenaTooSmallError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds the host waits for each kind of answer, and how often it asks."""
+
+    answer_s: float = 2.0
+    boot_s: float = 10.0
+    measure_s: float = 300.0
+    tries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class RawMeasurement:
+    """What the device returns for one model: cycles and bytes, nothing derived."""
+
+    summary: dict[str, str]
+    samples: tuple[int, ...]
+    marks: tuple[int, ...]
+    operators: tuple[str, ...]
+    output: bytes
+    seconds: float
+
+    def number(self, key: str) -> int:
+        """A value of the summary.
+
+        Raises:
+            LinkError: It is missing or no number.
+        """
+        value = self.summary.get(key, "")
+        if not value.isdigit():
+            raise LinkError(f"the device's DONE has {key}={value!r}; flash the firmware again")
+        return int(value)
+
+
+class Session:
+    """Talks to one device over one transport."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        deadlines: Deadlines | None = None,
+        *,
+        log: Callable[[str], None] | None = None,
+    ) -> None:
+        self._transport = transport
+        self._deadlines = deadlines or Deadlines()
+        self._decoder = Decoder()
+        self._frames: list[Frame] = []
+        self._sequence = 0
+        self._log = log or (lambda _text: None)
+
+    @property
+    def broken_frames(self) -> int:
+        """How many frames came broken: the quality of the line is data too."""
+        return self._decoder.broken
+
+    def hello(self) -> DeviceInfo:
+        """Ask who is there, until it answers to this very question.
+
+        Raises:
+            LinkError: Nothing answered in time.
+        """
+        nonce = secrets.randbits(32)
+        end = time.monotonic() + self._deadlines.boot_s
+        while time.monotonic() < end:
+            self._send(Type.HELLO, struct.pack("<I", nonce))
+            try:
+                frame = self._answer(Type.INFO, min(self._deadlines.answer_s, 1.0))
+            except LinkError as error:
+                if "gone" in str(error):
+                    raise
+                continue
+            info = DeviceInfo(parse_lines(frame.payload, "INFO"))
+            if info.values.get("nonce") == str(nonce):
+                return info
+        raise LinkError(
+            f"no answer to HELLO within {self._deadlines.boot_s:.0f} s; check that the firmware is "
+            "flashed, the board is powered and the port is the right one"
+        )
+
+    def measure(self, model: int, *, warmup: int, runs: int, seed: int) -> RawMeasurement:
+        """Time one model of the image.
+
+        Args:
+            model: Index in the image.
+            warmup: Runs before the timed ones, after the cold one.
+            runs: Timed runs.
+            seed: Seed of the input.
+
+        Raises:
+            LinkError: The line failed, or the deadline passed.
+            DeviceFaultError: The device reset itself meanwhile.
+            ModelError: The runtime does not accept the model.
+            ArenaTooSmallError: It does not fit the RAM.
+            DeviceError: Any other refusal.
+        """
+        payload = struct.pack("<HHHI", model, warmup, runs, seed)
+        self._ask(Type.MEASURE, payload, Type.STARTED)
+        started = time.monotonic()
+        done = self._done()
+        seconds = time.monotonic() - started
+        samples = self._read_all(ReadWhat.SAMPLES)
+        marks = self._read_all(ReadWhat.MARKS)
+        return RawMeasurement(
+            summary=parse_lines(done.payload, "DONE"),
+            samples=struct.unpack(f"<{len(samples) // 8}Q", samples),
+            marks=struct.unpack(f"<{len(marks) // 8}Q", marks),
+            operators=tuple(self._read_all(ReadWhat.OPERATORS).decode("ascii").split()),
+            output=self._read_all(ReadWhat.OUTPUT),
+            seconds=seconds,
+        )
+
+    def reset(self) -> None:
+        """Start the device anew; the next step is ``hello``."""
+        self._send(Type.RESET, b"")
+
+    def _done(self) -> Frame:
+        """Wait for DONE. A device that starts anew instead says BOOT: find out why."""
+        frame = self._answer(Type.DONE, self._deadlines.measure_s, also=Type.BOOT)
+        if frame.type == Type.DONE:
+            return frame
+        self.hello().raise_fault()
+        raise DeviceFaultError(
+            "the device reset itself while measuring and kept no record of a fault; "
+            "check its power supply"
+        )
+
+    def _read_all(self, what: ReadWhat) -> bytes:
+        collected = bytearray()
+        while True:
+            payload = struct.pack("<BI", what, len(collected))
+            data = self._ask(Type.READ, payload, Type.DATA).payload
+            if len(data) < _DATA_HEADER.size:
+                raise LinkError("a DATA frame is too short; flash the firmware again")
+            kind, offset, total = _DATA_HEADER.unpack_from(data)
+            chunk = data[_DATA_HEADER.size :]
+            if kind != what or offset != len(collected):
+                raise LinkError("a DATA frame answers another READ; flash the firmware again")
+            collected += chunk
+            if len(collected) >= total:
+                return bytes(collected)
+            if not chunk:
+                raise LinkError("a DATA frame is empty before the end; flash the firmware again")
+
+    def _ask(self, kind: Type, payload: bytes, answer: Type) -> Frame:
+        """Send and wait, again where the answer did not come or the request came broken."""
+        last: LinkError | None = None
+        for _ in range(self._deadlines.tries):
+            self._send(kind, payload)
+            try:
+                return self._answer(answer, self._deadlines.answer_s)
+            except LinkError as error:
+                last = error
+        raise LinkError(f"{last} (asked {self._deadlines.tries} times)") from last
+
+    def _send(self, kind: Type, payload: bytes) -> None:
+        self._sequence = (self._sequence + 1) % 256
+        self._frames.clear()
+        self._transport.write(encode(Frame(kind, self._sequence, payload)))
+
+    def _answer(self, expected: Type, timeout_s: float, also: Type | None = None) -> Frame:
+        end = time.monotonic() + timeout_s
+        while True:
+            while self._frames:
+                frame = self._frames.pop(0)
+                if frame.type == Type.LOG:
+                    self._log(frame.payload.decode("utf-8", "replace"))
+                elif frame.type == Type.ERROR:
+                    self._raise(frame)
+                elif frame.type == also or (frame.type, frame.sequence) == (
+                    expected,
+                    self._sequence,
+                ):
+                    return frame
+            remaining = end - time.monotonic()
+            if remaining <= 0:
+                raise LinkError(
+                    f"no {expected.name} within {timeout_s:g} s; check cable and power supply"
+                )
+            self._frames += self._decoder.feed(self._transport.read(min(remaining, 0.5)))
+
+    def _raise(self, frame: Frame) -> None:
+        if len(frame.payload) < 2:
+            raise LinkError("an ERROR frame is too short; flash the firmware again")
+        code = int.from_bytes(frame.payload[:2], "little")
+        text = frame.payload[2:].decode("utf-8", "replace")
+        if code == ErrorCode.FRAME:
+            raise LinkError("the device received a broken frame; check the cable")
+        if frame.sequence != self._sequence:
+            return
+        raise _RUNTIME_ERRORS.get(code, DeviceError)(text)

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was found out about a network, with its provenance; JSON in and out."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from unas.errors import StoreError
+
+MEASUREMENT_SCHEMA = 1
+
+
+class Provenance(StrEnum):
+    """Where a number comes from. Numbers of different provenance never mix."""
+
+    PREDICTED = "predicted"  # from a model
+    EMULATED = "emulated"  # from the virtual board
+    MEASURED = "measured"  # from silicon
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCycles:
+    """Share of one operator in the profiled run."""
+
+    index: int
+    name: str
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaUse:
+    """The tensor arena as the runtime on the device reports it, in bytes."""
+
+    used_bytes: int
+    tensor_bytes: int
+    scratch_bytes: int
+    persistent_bytes: int
+    capacity_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputCheck:
+    """The device's output bytes against a golden implementation.
+
+    Attributes:
+        golden: What computed the expected bytes, with its version.
+        output_bytes: Number of bytes compared.
+        mismatches: How many differ; None if no golden implementation was to be had.
+    """
+
+    golden: str
+    output_bytes: int
+    mismatches: int | None
+
+    @property
+    def equal(self) -> bool:
+        """True if every byte was compared and is equal."""
+        return self.mismatches == 0
+
+
+@dataclass(frozen=True, slots=True)
+class HardwareEvent:
+    """One act on the hardware: what, how many seconds of the host, how many tries."""
+
+    act: str
+    seconds: float
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One network, timed on one board.
+
+    Attributes:
+        model_sha256: Digest of the flatbuffer.
+        model_name: For people.
+        flatbuffer_bytes: Size of the flatbuffer.
+        provenance: EMULATED or MEASURED.
+        timing: How cycles came about: ``"silicon"`` or the name of the virtual board's cycle model.
+        board_id: Kind of board.
+        unit: Which one: the unique id of its chip.
+        clock_hz: Core clock the device reports.
+        cold_cycles: The first inference after preparation.
+        samples_cycles: Every timed inference, in order.
+        operators: Cycles per operator from a profiled run of its own.
+        profiled_cycles: Whole profiled run.
+        instructions: Executed instructions of one timed inference; virtual boards only.
+        arena: Tensor arena.
+        flash_bytes: The whole program, all its models included.
+        region_bytes: Bytes per memory region, from the ELF.
+        output: Result of the output check.
+        output_sha256: Digest of the output bytes.
+        input_seed: Seed of the input.
+        warmup: Runs before the timed ones, the cold one not counted.
+        info: Everything the device said of itself.
+        events: Hardware acts that this measurement took part in.
+    """
+
+    model_sha256: str
+    model_name: str
+    flatbuffer_bytes: int
+    provenance: Provenance
+    timing: str
+    board_id: str
+    unit: str
+    clock_hz: int
+    cold_cycles: int
+    samples_cycles: tuple[int, ...]
+    operators: tuple[OperatorCycles, ...]
+    profiled_cycles: int
+    instructions: int | None
+    arena: ArenaUse
+    flash_bytes: int
+    region_bytes: Mapping[str, int]
+    output: OutputCheck
+    output_sha256: str
+    input_seed: int
+    warmup: int
+    info: Mapping[str, str]
+    events: tuple[HardwareEvent, ...]
+
+    @property
+    def median_cycles(self) -> float:
+        """Median of the samples."""
+        return statistics.median(self.samples_cycles)
+
+    @property
+    def spread_cycles(self) -> int:
+        """Largest minus smallest sample."""
+        return max(self.samples_cycles) - min(self.samples_cycles)
+
+    @property
+    def latency_us(self) -> float:
+        """Median latency of one inference in microseconds."""
+        return self.median_cycles * 1e6 / self.clock_hz
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types, with a schema number."""
+        return {"schema": MEASUREMENT_SCHEMA, **_plain(self)}
+
+    @classmethod
+    def from_json_dict(cls, data: Mapping[str, Any]) -> Measurement:
+        """From ``to_json_dict``'s result.
+
+        Raises:
+            StoreError: Another schema, or fields that are missing, unknown or of the wrong kind.
+        """
+        if data.get("schema") != MEASUREMENT_SCHEMA:
+            raise StoreError(
+                f"a stored measurement has schema {data.get('schema')!r}, not "
+                f"{MEASUREMENT_SCHEMA}; measure it again with this version"
+            )
+        fields = {key: value for key, value in data.items() if key != "schema"}
+        try:
+            fields["provenance"] = Provenance(fields["provenance"])
+            fields["samples_cycles"] = tuple(int(v) for v in fields["samples_cycles"])
+            fields["operators"] = tuple(OperatorCycles(**op) for op in fields["operators"])
+            fields["arena"] = ArenaUse(**fields["arena"])
+            fields["output"] = OutputCheck(**fields["output"])
+            fields["events"] = tuple(HardwareEvent(**event) for event in fields["events"])
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(
+                f"a stored measurement is not readable: {error}; delete it and measure again"
+            ) from error
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return str(value) if isinstance(value, StrEnum) else value

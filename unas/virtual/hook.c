@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unicorn's block callback in C: adds up what each executed basic block costs.
+ * The price of a block comes from Python, once, when the block is first seen; so this file knows nothing of
+ * instructions, and the pure Python counter beside it (counters.py) gives the same sums. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct uc_struct uc_engine;
+typedef int (*stop_function)(uc_engine *engine);
+typedef int (*price_function)(uint64_t address, uint32_t size, uint32_t *instructions, uint32_t *cycles);
+
+typedef struct {
+  uint32_t address, size; /* size 0: free, no block is empty */
+  uint32_t instructions, cycles;
+} block_cost;
+
+/* Shared with Python: native.py mirrors the fields down to `table`, in this order. */
+typedef struct {
+  uint64_t instructions, cycles;
+  uint64_t limit; /* stop before the first block that would start with this many instructions done */
+  uint64_t blocks_seen;
+  uint32_t address, size; /* the block that was entered last, and what was added for it */
+  uint32_t block_instructions, block_cycles;
+  stop_function stop;
+  price_function price;
+  block_cost *table; /* open addressing, linear probing, at most half full */
+  uint32_t mask;
+} counter;
+
+enum { FIRST_CAPACITY = 1 << 14 };
+
+static uint32_t slot_of(uint32_t address, uint32_t mask) {
+  /* Fibonacci hashing: blocks start at even addresses close to each other. */
+  return (address * 2654435769u >> 8) & mask;
+}
+
+static block_cost *table_find(block_cost *table, uint32_t mask, uint32_t address, uint32_t size) {
+  uint32_t slot = slot_of(address, mask);
+  while (table[slot].size != 0 && (table[slot].address != address || table[slot].size != size))
+    slot = (slot + 1) & mask;
+  return &table[slot];
+}
+
+static int table_grow(counter *self) {
+  uint32_t mask = self->mask * 2 + 1;
+  block_cost *table = calloc((size_t)mask + 1, sizeof *table);
+  if (table == NULL)
+    return -1;
+  for (uint32_t i = 0; i <= self->mask; i++) {
+    const block_cost *old = &self->table[i];
+    if (old->size != 0)
+      *table_find(table, mask, old->address, old->size) = *old;
+  }
+  free(self->table);
+  self->table = table;
+  self->mask = mask;
+  return 0;
+}
+
+/* The first visit of a block: ask Python, remember the answer. NULL stops the machine. */
+static block_cost *counter_learn(counter *self, uint32_t address, uint32_t size) {
+  block_cost cost = {address, size, 0, 0};
+  if (self->price(address, size, &cost.instructions, &cost.cycles) != 0)
+    return NULL;
+  if (2 * self->blocks_seen > self->mask && table_grow(self) != 0)
+    return NULL;
+  block_cost *entry = table_find(self->table, self->mask, address, size);
+  *entry = cost;
+  self->blocks_seen++;
+  return entry;
+}
+
+void counter_block(uc_engine *engine, uint64_t address, uint32_t size, void *user) {
+  counter *self = user;
+  /* Unicorn does not execute the block in whose callback it is stopped. */
+  if (self->instructions >= self->limit) {
+    self->stop(engine);
+    return;
+  }
+  block_cost *cost = table_find(self->table, self->mask, (uint32_t)address, size);
+  if (cost->size == 0) {
+    cost = counter_learn(self, (uint32_t)address, size);
+    if (cost == NULL) {
+      self->stop(engine);
+      return;
+    }
+  }
+  self->instructions += cost->instructions;
+  self->cycles += cost->cycles;
+  self->address = cost->address;
+  self->size = cost->size;
+  self->block_instructions = cost->instructions;
+  self->block_cycles = cost->cycles;
+}
+
+size_t counter_bytes(void) { return sizeof(counter); }
+
+int counter_open(counter *self, stop_function stop, price_function price) {
+  memset(self, 0, sizeof *self);
+  self->table = calloc(FIRST_CAPACITY, sizeof *self->table);
+  self->mask = FIRST_CAPACITY - 1;
+  self->stop = stop;
+  self->price = price;
+  return self->table == NULL ? -1 : 0;
+}
+
+void counter_close(counter *self) {
+  free(self->table);
+  self->table = NULL;
+}

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The virtual machines that a board file can name in ``[virtual] machine``."""
+
+from __future__ import annotations
+
+from unas.board import Board
+from unas.errors import EmulatorError
+from unas.virtual.chip import ChipFactory
+from unas.virtual.stm32f7 import build_stm32f7
+
+MACHINES: dict[str, ChipFactory] = {"stm32f7": build_stm32f7}
+
+
+def chip_factory(board: Board) -> ChipFactory:
+    """What makes the chip of a board.
+
+    Raises:
+        EmulatorError: The board file names no machine, or an unknown one.
+    """
+    if board.virtual_machine is None:
+        raise EmulatorError(f"board {board.id} has no virtual machine; plug in a unit of it")
+    factory = MACHINES.get(board.virtual_machine)
+    if factory is None:
+        known = ", ".join(sorted(MACHINES))
+        raise EmulatorError(
+            f"board {board.id}: there is no virtual machine {board.virtual_machine!r}; known: {known}"
+        )
+    return factory

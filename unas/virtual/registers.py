@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peripherals as tables of registers, and the bus that finds them by address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from unas.errors import EmulatorError
+
+WORD = 0xFFFFFFFF
+_SLOT_BYTES = 0x400  # a peripheral has one or more whole slots of the address map
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One 32-bit register, as data.
+
+    Attributes:
+        offset: From the peripheral's base address.
+        name: As the reference manual has it.
+        reset: Value after reset.
+        writable: Bits that keep what is written; the others keep their value.
+        read: Makes what a read answers from the stored value. None: as stored.
+        write: Gets (old, new) after ``writable`` was applied and returns what to store. None: new.
+    """
+
+    offset: int
+    name: str
+    reset: int = 0
+    writable: int = WORD
+    read: Callable[[int], int] | None = None
+    write: Callable[[int, int], int] | None = None
+
+
+class Peripheral:
+    """A block of registers at one place of the address map.
+
+    Args:
+        name: As the reference manual has it.
+        base: Address of offset 0.
+        size: Bytes of address space that belong to it; a multiple of 1 KiB, as ``base``.
+        registers: What is in there; any other offset is not modelled.
+        clocked: Whether its bus clock is on. Without it, it reads 0 and ignores writes.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        base: int,
+        size: int,
+        registers: Iterable[Register],
+        clocked: Callable[[], bool] | None = None,
+    ) -> None:
+        self.name = name
+        self.base = base
+        self.size = size
+        self.values: dict[int, int] = {}
+        self._registers = {register.offset: register for register in registers}
+        self._offsets = {register.name: register.offset for register in self._registers.values()}
+        self._clocked = clocked
+        self.reset()
+
+    def reset(self) -> None:
+        """Bring all registers to their reset values."""
+        self.values = {offset: register.reset for offset, register in self._registers.items()}
+
+    def value(self, name: str) -> int:
+        """Stored value of the register of that name, as other peripherals see it."""
+        return self.values[self._offsets[name]]
+
+    def read(self, offset: int) -> int:
+        """The 32-bit word at ``offset``.
+
+        Raises:
+            EmulatorError: No register is modelled there.
+        """
+        register = self._find(offset, "read")
+        if self._clocked is not None and not self._clocked():
+            return 0
+        stored = self.values[offset]
+        return stored if register.read is None else register.read(stored) & WORD
+
+    def write(self, offset: int, value: int) -> None:
+        """Write the 32-bit word at ``offset``.
+
+        Raises:
+            EmulatorError: No register is modelled there, or a rule of the chip is broken.
+        """
+        register = self._find(offset, "write")
+        if self._clocked is not None and not self._clocked():
+            return
+        old = self.values[offset]
+        new = (old & ~register.writable) | (value & register.writable)
+        self.values[offset] = new if register.write is None else register.write(old, new) & WORD
+
+    def peek(self, offset: int) -> int:
+        """The stored word at ``offset``, without any effect of reading it."""
+        return self.values.get(offset, 0)
+
+    def _find(self, offset: int, action: str) -> Register:
+        register = self._registers.get(offset)
+        if register is None:
+            raise EmulatorError(
+                f"{action} of {self.name} offset 0x{offset:03X} (address 0x{self.base + offset:08X}), "
+                "which is not modelled; correct the address or add the register to unas.virtual"
+            )
+        return register
+
+
+class Bus:
+    """All peripherals by address.
+
+    Attributes:
+        accesses: Reads and writes so far.
+    """
+
+    def __init__(self, peripherals: Iterable[Peripheral]) -> None:
+        self.accesses = 0
+        self._peripherals = tuple(peripherals)
+        self._by_slot = {
+            slot: peripheral
+            for peripheral in self._peripherals
+            for slot in range(
+                peripheral.base // _SLOT_BYTES, (peripheral.base + peripheral.size) // _SLOT_BYTES
+            )
+        }
+
+    def reset(self) -> None:
+        """Reset all peripherals."""
+        for peripheral in self._peripherals:
+            peripheral.reset()
+
+    def read(self, address: int, size: int) -> int:
+        """Read 1, 2 or 4 bytes, within one word.
+
+        Raises:
+            EmulatorError: Nothing is modelled there.
+        """
+        self.accesses += 1
+        peripheral = self._find(address, size, "read")
+        offset = address - peripheral.base
+        if size == 4:
+            return peripheral.read(offset)
+        return peripheral.read(offset & ~3) >> 8 * (offset & 3) & ((1 << 8 * size) - 1)
+
+    def write(self, address: int, size: int, value: int) -> None:
+        """Write 1, 2 or 4 bytes, within one word. What is not written of it stays as stored.
+
+        Raises:
+            EmulatorError: Nothing is modelled there, or a rule of the chip is broken.
+        """
+        self.accesses += 1
+        peripheral = self._find(address, size, "write")
+        offset = address - peripheral.base
+        if size != 4:
+            shift, mask = 8 * (offset & 3), (1 << 8 * size) - 1
+            offset &= ~3
+            value = peripheral.peek(offset) & ~(mask << shift) & WORD | (value & mask) << shift
+        peripheral.write(offset, value)
+
+    def _find(self, address: int, size: int, action: str) -> Peripheral:
+        peripheral = self._by_slot.get(address // _SLOT_BYTES)
+        if peripheral is None:
+            raise EmulatorError(
+                f"{action} of 0x{address:08X}, where no peripheral is modelled; "
+                "correct the address or add the peripheral to unas.virtual"
+            )
+        if size not in (1, 2, 4) or address % size:
+            raise EmulatorError(
+                f"{action} of {size} bytes at 0x{address:08X} in {peripheral.name}; "
+                "peripherals take aligned bytes, halfwords and words"
+            )
+        return peripheral
