@@ -12,7 +12,7 @@
 static char answer[4096];
 
 /* What READ can fetch after MEASURE. */
-typedef enum { READ_SAMPLES = 0, READ_MARKS = 1, READ_OPERATORS = 2, READ_OUTPUT = 3 } read_what;
+typedef enum { READ_SAMPLES = 0, READ_MARKS = 1, READ_OPERATORS = 2, READ_OUTPUT = 3, READ_SUMMARY = 4 } read_what;
 
 /* The fault that ended the life before this one; told until the next measurement begins. */
 static board_fault fault;
@@ -77,24 +77,6 @@ static void send_info(const wire_request *request) {
   wire_send(WIRE_INFO, request->sequence, answer, out.length);
 }
 
-static void send_done(uint8_t sequence) {
-  const bench_result *result = bench_last();
-  text out;
-  text_begin(&out, answer, sizeof answer);
-  size_t input_bytes;
-  (void)runtime_input(&input_bytes);
-  text_u64(&out, "input_bytes", input_bytes);
-  text_u64(&out, "cold_cycles", result->cold_cycles);
-  text_u64(&out, "samples", result->sample_count);
-  text_u64(&out, "operators", result->operator_count);
-  text_u64(&out, "profiled_cycles", result->profiled_cycles);
-  text_u64(&out, "arena_used_bytes", result->arena.used_bytes);
-  text_u64(&out, "arena_tensor_bytes", result->arena.tensor_bytes);
-  text_u64(&out, "arena_scratch_bytes", result->arena.scratch_bytes);
-  text_u64(&out, "arena_persistent_bytes", result->arena.persistent_bytes);
-  wire_send(WIRE_DONE, sequence, answer, out.length);
-}
-
 static void measure(const wire_request *request) {
   const bench_job job = {.model = wire_u16(request->payload),
                          .warmup = wire_u16(request->payload + 2),
@@ -116,7 +98,25 @@ static void measure(const wire_request *request) {
     wire_send_error(request->sequence, (uint16_t)(WIRE_ERROR_RUNTIME + error.status), error.text);
     return;
   }
-  send_done(request->sequence);
+  wire_send(WIRE_DONE, request->sequence, NULL, 0);
+}
+
+/* What one needs to know of a measurement beside its arrays, as lines. */
+static size_t summary(const bench_result *result) {
+  text out;
+  size_t input_bytes;
+  (void)runtime_input(&input_bytes);
+  text_begin(&out, answer, sizeof answer);
+  text_u64(&out, "input_bytes", input_bytes);
+  text_u64(&out, "cold_cycles", result->cold_cycles);
+  text_u64(&out, "samples", result->sample_count);
+  text_u64(&out, "operators", result->operator_count);
+  text_u64(&out, "profiled_cycles", result->profiled_cycles);
+  text_u64(&out, "arena_used_bytes", result->arena.used_bytes);
+  text_u64(&out, "arena_tensor_bytes", result->arena.tensor_bytes);
+  text_u64(&out, "arena_scratch_bytes", result->arena.scratch_bytes);
+  text_u64(&out, "arena_persistent_bytes", result->arena.persistent_bytes);
+  return out.length;
 }
 
 /* The operators' names, one a line. */
@@ -151,6 +151,9 @@ static const void *readable(uint8_t what, size_t *total) {
     return answer;
   case READ_OUTPUT:
     return runtime_output(total);
+  case READ_SUMMARY:
+    *total = summary(result);
+    return answer;
   default:
     return NULL;
   }

@@ -9,7 +9,7 @@
  *   host -> device                               device -> host
  *   HELLO   nonce u32                            INFO   "key=value\n" lines, the nonce among them
  *   MEASURE model u16, warmup u16, runs u16,     STARTED (nothing is sent from here to DONE)
- *           input seed u32                       DONE   "key=value\n" lines
+ *           input seed u32                       DONE   - (the results wait for READ)
  *   READ    what u8, offset u32                  DATA   what u8, offset u32, total u32, bytes
  *   RESET   -                                    (the device starts anew)
  *                                                ERROR  code u16, text

@@ -22,12 +22,14 @@ def lower_graph(graph: Graph) -> Graph:
     * A RESHAPE of (1, ..., 1, C) to (1, C) in front of FULLY_CONNECTED goes: that operator flattens
       its input anyway. Where it changes the last dimension, the converter keeps it.
     * Equal paddings, axes and shapes become one constant.
+    * Of operators that compute the same from the same, like the pre-pools of parallel branches, one
+      remains. Kernels and biases never count as the same.
 
     Tensors that nothing uses any more go too; the others keep their order.
     """
     operators = _without_flattening(graph)
     operators = _with_shared_constants(graph, operators)
-    return _compacted(graph, operators)
+    return _compacted(graph, *_without_repetitions(graph, operators))
 
 
 def _without_flattening(graph: Graph) -> list[Operator]:
@@ -74,9 +76,25 @@ def _constant_value(op: Operator) -> tuple[int, ...]:
             return ()
 
 
-def _compacted(graph: Graph, operators: list[Operator]) -> Graph:
-    used = {i for op in operators for i in (*op.inputs, op.output)}
-    used |= {*graph.inputs, *graph.outputs}
+def _without_repetitions(
+    graph: Graph, operators: Iterable[Operator]
+) -> tuple[list[Operator], tuple[int, ...]]:
+    """Operators that remain, and the graph's outputs among theirs."""
+    first: dict[tuple[object, ...], int] = {}
+    same: dict[int, int] = {}
+    remaining = []
+    for op in operators:
+        op = replace(op, inputs=tuple(same.get(i, i) for i in op.inputs))
+        output = first.setdefault((op.kind, op.inputs, op.options), op.output)
+        if output == op.output:
+            remaining.append(op)
+        else:
+            same[op.output] = output
+    return remaining, tuple(same.get(i, i) for i in graph.outputs)
+
+
+def _compacted(graph: Graph, operators: list[Operator], outputs: tuple[int, ...]) -> Graph:
+    used = {i for op in operators for i in (*op.inputs, op.output)} | {*graph.inputs, *outputs}
     kept = [i for i in range(len(graph.tensors)) if i in used]
     number = {old: new for new, old in enumerate(kept)} | {-1: -1}
     return Graph(
@@ -86,5 +104,5 @@ def _compacted(graph: Graph, operators: list[Operator]) -> Graph:
             for op in operators
         ),
         tuple(number[i] for i in graph.inputs),
-        tuple(number[i] for i in graph.outputs),
+        tuple(number[i] for i in outputs),
     )

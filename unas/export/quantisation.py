@@ -66,10 +66,10 @@ def plan_quantisation(graph: Graph, rng: np.random.Generator) -> tuple[Quantisat
     plan: list[Quantisation | None] = [None] * len(graph.tensors)
     spreads: dict[int, Spread] = {}
     relative: dict[int, NDArray[np.float64]] = {}
-    roles = {i for op in graph.operators if op.kind in WEIGHTED for i in op.inputs[1:]}
+    weights = {i for op in graph.operators if op.kind in WEIGHTED for i in op.inputs[1:]}
     for index, tensor in enumerate(graph.tensors):
-        drawn = tensor.constant or index in graph.inputs
-        if drawn and tensor.element_type is ElementType.INT8 and index not in roles:
+        words = tensor.element_type is ElementType.INT32
+        if (tensor.constant or index in graph.inputs) and index not in weights and not words:
             spreads[index] = draw_spread(rng)
     for op in graph.operators:
         if op.kind in WEIGHTED and op.inputs[1] not in relative:

@@ -58,7 +58,7 @@ class RawMeasurement:
         """
         value = self.summary.get(key, "")
         if not value.isdigit():
-            raise LinkError(f"the device's DONE has {key}={value!r}; flash the firmware again")
+            raise LinkError(f"the device's SUMMARY has {key}={value!r}; flash the firmware again")
         return int(value)
 
 
@@ -75,7 +75,7 @@ class Session:
         self._transport = transport
         self._deadlines = deadlines or Deadlines()
         self._decoder = Decoder()
-        self._frames: list[Frame] = []
+        self._frames: list[Frame | None] = []
         self._sequence = 0
         self._log = log or (lambda _text: None)
 
@@ -93,6 +93,7 @@ class Session:
         nonce = secrets.randbits(32)
         end = time.monotonic() + self._deadlines.boot_s
         while time.monotonic() < end:
+            self._sequence = (self._sequence + 1) % 256
             self._send(Type.HELLO, struct.pack("<I", nonce))
             try:
                 frame = self._answer(Type.INFO, min(self._deadlines.answer_s, 1.0))
@@ -127,12 +128,13 @@ class Session:
         payload = struct.pack("<HHHI", model, warmup, runs, seed)
         self._ask(Type.MEASURE, payload, Type.STARTED)
         started = time.monotonic()
-        done = self._done()
+        self._wait_until_done()
         seconds = time.monotonic() - started
+        summary = self._read_all(ReadWhat.SUMMARY)
         samples = self._read_all(ReadWhat.SAMPLES)
         marks = self._read_all(ReadWhat.MARKS)
         return RawMeasurement(
-            summary=parse_lines(done.payload, "DONE"),
+            summary=parse_lines(summary, "SUMMARY"),
             samples=struct.unpack(f"<{len(samples) // 8}Q", samples),
             marks=struct.unpack(f"<{len(marks) // 8}Q", marks),
             operators=tuple(self._read_all(ReadWhat.OPERATORS).decode("ascii").split()),
@@ -144,11 +146,15 @@ class Session:
         """Start the device anew; the next step is ``hello``."""
         self._send(Type.RESET, b"")
 
-    def _done(self) -> Frame:
-        """Wait for DONE. A device that starts anew instead says BOOT: find out why."""
-        frame = self._answer(Type.DONE, self._deadlines.measure_s, also=Type.BOOT)
-        if frame.type == Type.DONE:
-            return frame
+    def _wait_until_done(self) -> None:
+        """Wait for DONE. A device that starts anew instead says BOOT: find out why.
+
+        A frame that came broken can only have been DONE: the device is silent until then, and what
+        it has to tell waits to be read.
+        """
+        frame = self._next({Type.DONE, Type.BOOT}, self._deadlines.measure_s, or_broken=True)
+        if frame is None or frame.type == Type.DONE:
+            return
         self.hello().raise_fault()
         raise DeviceFaultError(
             "the device reset itself while measuring and kept no record of a fault; "
@@ -173,7 +179,11 @@ class Session:
                 raise LinkError("a DATA frame is empty before the end; flash the firmware again")
 
     def _ask(self, kind: Type, payload: bytes, answer: Type) -> Frame:
-        """Send and wait, again where the answer did not come or the request came broken."""
+        """Send and wait, again where the answer did not come or the request came broken.
+
+        A repeated request keeps its sequence number: an answer to any of its copies is one.
+        """
+        self._sequence = (self._sequence + 1) % 256
         last: LinkError | None = None
         for _ in range(self._deadlines.tries):
             self._send(kind, payload)
@@ -184,29 +194,44 @@ class Session:
         raise LinkError(f"{last} (asked {self._deadlines.tries} times)") from last
 
     def _send(self, kind: Type, payload: bytes) -> None:
-        self._sequence = (self._sequence + 1) % 256
         self._frames.clear()
         self._transport.write(encode(Frame(kind, self._sequence, payload)))
 
-    def _answer(self, expected: Type, timeout_s: float, also: Type | None = None) -> Frame:
+    def _answer(self, expected: Type, timeout_s: float) -> Frame:
+        frame = self._next({expected}, timeout_s)
+        assert frame is not None  # only where broken frames were asked for
+        return frame
+
+    def _next(
+        self, wanted: set[Type], timeout_s: float, *, or_broken: bool = False
+    ) -> Frame | None:
+        """The next frame of a wanted type that answers the last request (BOOT answers none).
+
+        Returns:
+            None for a frame that came broken, if ``or_broken``.
+
+        Raises:
+            LinkError: None came in time.
+        """
         end = time.monotonic() + timeout_s
         while True:
             while self._frames:
                 frame = self._frames.pop(0)
-                if frame.type == Type.LOG:
+                if frame is None:
+                    if or_broken:
+                        return None
+                elif frame.type == Type.LOG:
                     self._log(frame.payload.decode("utf-8", "replace"))
                 elif frame.type == Type.ERROR:
                     self._raise(frame)
-                elif frame.type == also or (frame.type, frame.sequence) == (
-                    expected,
-                    self._sequence,
+                elif frame.type in wanted and (
+                    frame.sequence == self._sequence or frame.type == Type.BOOT
                 ):
                     return frame
             remaining = end - time.monotonic()
             if remaining <= 0:
-                raise LinkError(
-                    f"no {expected.name} within {timeout_s:g} s; check cable and power supply"
-                )
+                names = " or ".join(sorted(kind.name for kind in wanted))
+                raise LinkError(f"no {names} within {timeout_s:g} s; check cable and power supply")
             self._frames += self._decoder.feed(self._transport.read(min(remaining, 0.5)))
 
     def _raise(self, frame: Frame) -> None:

@@ -54,6 +54,7 @@ class ReadWhat(IntEnum):
     MARKS = 1
     OPERATORS = 2
     OUTPUT = 3
+    SUMMARY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +95,17 @@ class Decoder:
         self._pending = bytearray()
         self.broken = 0
 
-    def feed(self, received: bytes) -> list[Frame]:
-        """Frames that these bytes complete."""
-        frames = []
+    def feed(self, received: bytes) -> list[Frame | None]:
+        """Frames that these bytes complete, in order; None stands for one that came broken."""
+        frames: list[Frame | None] = []
         *complete, rest = bytes(received).split(b"\0")
         for part in complete:
             encoded = bytes(self._pending) + part
             self._pending.clear()
             if encoded:
                 frame = decode(encoded)
-                if frame is None:
-                    self.broken += 1
-                else:
-                    frames.append(frame)
+                self.broken += frame is None
+                frames.append(frame)
         self._pending += rest
         if len(self._pending) > _FRAME_MAX:
             self._pending.clear()

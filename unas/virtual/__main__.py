@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m unas.virtual ELF --board f746 --events FILE``: a virtual board on a pty.
 
-When it is ready it prints one line of JSON: ``{"port": ..., "pid": ..., "timing": ..., "native": ...}``. It runs until
-SIGTERM or SIGINT (exit code 0) or until the firmware does what the board does not allow (exit code 1, a line on stderr).
-Each line of FILE is one JSON object, see ``events``; the last is ``{"end": ...}`` or ``{"error": ...}``.
+When it is ready it prints one line of JSON with the keys ``port``, ``pid``, ``timing``, ``native``.
+It runs until SIGTERM or SIGINT (exit code 0), or until the firmware does what the board does not
+allow (exit code 1, one line on stderr). Each line of FILE is one JSON object, see ``events``; the
+last has the key ``end`` or ``error``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from unas.board import load_board
-from unas.errors import EmulatorError, UnasError
+from unas.errors import UnasError
 from unas.virtual.events import Event, to_json
 from unas.virtual.machine import Machine
 from unas.virtual.pty import PtyLink
@@ -28,12 +29,18 @@ _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m unas.virtual", description="a virtual board on a pty")
+    parser = argparse.ArgumentParser(
+        prog="python -m unas.virtual", description="a virtual board on a pty"
+    )
     parser.add_argument("elf", type=Path, help="the firmware")
-    parser.add_argument("--board", required=True, help="id of a board, or the path of its TOML file")
+    parser.add_argument(
+        "--board", required=True, help="id of a board, or the path of its TOML file"
+    )
     parser.add_argument("--events", type=Path, help="append stages, faults and resets to this file")
     parser.add_argument("--link", type=Path, help="a symbolic link to make to the port")
-    parser.add_argument("--instance", type=int, default=0, help="number that goes into the unique id")
+    parser.add_argument(
+        "--instance", type=int, default=0, help="number that goes into the unique id"
+    )
     parser.add_argument("--python", action="store_true", help="count without native code: slow")
     return parser.parse_args(argv)
 
@@ -61,7 +68,7 @@ def _relink(link: Path, port: str) -> None:
 
 
 def _watch_signals(stop: Callable[[], None]) -> None:
-    """Call ``stop`` on the first ending signal, whatever the main thread is in: it may be in native code."""
+    """Call ``stop`` on the first ending signal, even while the main thread is in native code."""
 
     def watch() -> None:
         signal.sigwait(_ENDING_SIGNALS)
@@ -87,37 +94,43 @@ def _serve(arguments: argparse.Namespace, journal: _Journal, line: PtyLink) -> N
             line.close_line()
 
         _watch_signals(stop)
-        ready = {"port": line.port, "pid": os.getpid(), "timing": machine.timing, "native": machine.native}
+        ready = {
+            "port": line.port,
+            "pid": os.getpid(),
+            "timing": machine.timing,
+            "native": machine.native,
+        }
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         machine.run()
-        journal.append({"end": "stopped", "instructions": machine.instructions, "cycles": machine.cycles})
+        journal.append(
+            {"end": "stopped", "instructions": machine.instructions, "cycles": machine.cycles}
+        )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a virtual board; gives the exit code."""
     arguments = _arguments(argv)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
+    line = PtyLink()
+    failed = False
     try:
         journal = _Journal(arguments.events)
-        line = PtyLink()
-    except OSError as error:
-        sys.stderr.write(f"cannot start the virtual board: {error}; check the paths\n")
-        return 1
-    try:
         if arguments.link is not None:
             _relink(arguments.link, line.port)
         _serve(arguments, journal, line)
+    except OSError as error:
+        sys.stderr.write(f"cannot start the virtual board: {error}; check the paths\n")
+        failed = True
     except UnasError as error:
         journal.append({"error": str(error)})
         sys.stderr.write(f"{error}\n")
-        line.close(drain=isinstance(error, EmulatorError))
-        return 1
+        failed = True
     finally:
         if arguments.link is not None:
             arguments.link.unlink(missing_ok=True)
-    line.close()
-    return 0
+        line.close(drain=failed)
+    return int(failed)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def pll_hz(pllcfgr: int) -> int:
 
 
 def _prescaled(hz: int, field: int, bits: int) -> int:
-    """``hz`` behind an AHB (4-bit) or APB (3-bit) prescaler field; below half of the range it is /1."""
+    """``hz`` behind an AHB (4-bit) or APB (3-bit) prescaler field; its lower half is /1."""
     half = 1 << (bits - 1)
     if field < half:
         return hz

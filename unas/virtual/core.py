@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """System control block, caches and FPU control of a Cortex-M7.
 
-Addresses and reset values: ARMv7-M ARM B3.2 and B4.6, Cortex-M7 TRM (DDI 0489) chapter 3, CMSIS core_cm7.h.
+Addresses and reset values: ARMv7-M ARM B3.2 and B4.6, Cortex-M7 TRM (DDI 0489) chapter 3,
+CMSIS core_cm7.h.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _MAINTENANCE = (  # write-only; caches have no content here that could be wrong
 
 
 def cache_size_id(size_bytes: int, line_bytes: int, ways: int) -> int:
-    """CCSIDR of a cache: NumSets-1 [27:13], ways-1 [12:3], log2(words a line)-2 [2:0]; 0: no cache."""
+    """CCSIDR: sets - 1 in [27:13], ways - 1 in [12:3], log2(words a line) - 2 in [2:0]; or 0."""
     if size_bytes == 0:
         return 0
     sets = size_bytes // (line_bytes * ways)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Counting executed instructions and cycles, block by block: the seam, and the way without a compiler."""
+"""Counting what is executed, block by block: the seam, and the way without a compiler."""
 
 from __future__ import annotations
 

@@ -36,9 +36,8 @@ class CycleModel(Protocol):
         """Price of the straight-line Thumb code at ``address``; its last instruction may branch."""
 
 
-# Sources: JNK = jnk0le's Cortex-M7 pipeline tests on an STM32H743; LLVM7 = LLVM's ARMScheduleM7.td (a belief, not
-# a measurement); TRM = Cortex-M7 TRM, DDI 0489; RE = rust-embedded/cortex-m issue 430. All of them as collected
-# in docs/measurement.md.
+# Sources: JNK = jnk0le's Cortex-M7 pipeline tests on an STM32H743; LLVM7 = LLVM's ARMScheduleM7.td
+# (a belief, not a measurement); TRM = Cortex-M7 TRM, DDI 0489; RE = rust-embedded/cortex-m #430.
 _DIVIDE_CYCLES = 7  # LLVM7; no measurement of its early-out is published
 _VDIV_CYCLES = 16  # JNK, LLVM7
 _VSQRT_CYCLES = 14  # JNK
@@ -78,7 +77,7 @@ _BRANCHES = (capstone.CS_GRP_JUMP, capstone.CS_GRP_CALL, capstone.CS_GRP_RET)
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    unit: str  # "alu", "load", "store", "multiply", "branch", "fp"; at most one a cycle of all but "alu"
+    unit: str  # "alu", "load", "store", "multiply", "branch" or "fp"
     cycles: int  # it occupies issue for so long; more than 1: alone
     alone: bool
     reads: frozenset[int]
@@ -93,7 +92,7 @@ _UNKNOWN = _Operation("alu", 1, True, frozenset(), frozenset())
 
 
 def _words(instruction: Any) -> int:
-    """Words that a multi-word load or store moves; the base register of LDM and STM is not moved."""
+    """Words that a multi-word load or store moves; the base of LDM and STM is not moved."""
     doubles = range(arm.ARM_REG_D0, arm.ARM_REG_D31 + 1)
     registers = [o.reg for o in instruction.operands if o.type == arm.ARM_OP_REG]
     has_base = instruction.mnemonic.startswith(("ldm", "stm", "vldm", "vstm"))
@@ -192,7 +191,7 @@ class PairingModel:
         operations = []
         position = 0
         for size in sizes:
-            # One at a time: Capstone stops at what it does not know, the count of instructions must not.
+            # One at a time: Capstone stops at what it does not know, the count must not.
             piece = code[position : position + size]
             decoded = next(self._decoder.disasm(piece, address + position, 1), None)
             operations.append(_UNKNOWN if decoded is None else _operation(decoded))

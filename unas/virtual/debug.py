@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cycle counter (DWT) and instrumentation trace (ITM) of a Cortex-M7; ARMv7-M ARM chapter C1.
 
-A write to ITM stimulus port 0 becomes a trace event with exact counts: that is how they leave the machine without
-a byte on the serial line. On silicon the same write is harmless.
+A write to ITM stimulus port 0 becomes a trace event with exact counts: that is how they leave the
+machine without a byte on the serial line. On silicon the same write is harmless.
 """
 
 from __future__ import annotations

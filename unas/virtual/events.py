@@ -47,5 +47,5 @@ Event = StageEvent | FaultEvent | ResetEvent
 
 
 def to_json(event: Event) -> dict[str, object]:
-    """The event as a flat object; its first key tells its kind: ``stage``, ``fault`` or ``reset``."""
+    """The event as a flat object; ``stage``, ``fault`` or ``reset`` in it tells its kind."""
     return asdict(event)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the core takes a fault: status registers, stack frame, vector. ARMv7-M ARM B1.5.6 to B1.5.15."""
+"""How the core resets and takes a fault; ARMv7-M ARM B1.5.5 to B1.5.15."""
 
 from __future__ import annotations
 
@@ -19,6 +19,14 @@ _FORCED = 1 << 30
 _THUMB = 1 << 24
 _STACKED_PADDING = 1 << 9  # xPSR bit that tells of a word left out to align the frame
 _HARD_FAULT = 3
+_CLEARED_BY_RESET = (
+    *(arm.UC_ARM_REG_R0 + number for number in range(13)),
+    arm.UC_ARM_REG_CONTROL,
+    arm.UC_ARM_REG_PRIMASK,
+    arm.UC_ARM_REG_FAULTMASK,
+    arm.UC_ARM_REG_BASEPRI,
+    arm.UC_ARM_REG_FPSCR,
+)
 _FRAME = (
     arm.UC_ARM_REG_R0,
     arm.UC_ARM_REG_R1,
@@ -72,7 +80,7 @@ class Fault:
 
 
 class ExceptionEntry:
-    """Takes faults the way the core does, with the basic frame on the main stack."""
+    """Resets and takes faults the way the core does, with the basic frame on the main stack."""
 
     def __init__(self, engine: Any, memory: Memory, control: SystemControl) -> None:
         self._engine = engine
@@ -96,15 +104,42 @@ class ExceptionEntry:
         self._report(fault)
         self._push(fault)
         number = self._exception(fault)
-        handler = self._memory.read_word(self._control.value("VTOR") + 4 * number)
+        table = self._control.value("VTOR")
+        handler = self._memory.read_word(table + 4 * number)
         if handler is None or not handler & 1:
             raise EmulatorError(
-                f"lockup: {fault.what}, and vector {number} at VTOR 0x{self._control.value('VTOR'):08X} "
-                "holds no handler; set VTOR and the vector table"
+                f"lockup: {fault.what}, and vector {number} of the table at 0x{table:08X} holds "
+                "no handler; set VTOR and the vector table"
             )
         self._engine.reg_write(arm.UC_ARM_REG_XPSR, _THUMB | number)
         self._engine.reg_write(arm.UC_ARM_REG_LR, _THREAD_MSP)
         return handler & ~1
+
+    def reset(self, vectors: int) -> int:
+        """Bring the core to its reset state.
+
+        Args:
+            vectors: Address of the vector table: stack pointer, first instruction.
+
+        Returns:
+            Address of the first instruction.
+
+        Raises:
+            EmulatorError: There is no vector table.
+        """
+        stack = self._memory.read_word(vectors)
+        start = self._memory.read_word(vectors + 4)
+        if stack is None or start is None or self._memory.kind(start) is None:
+            raise EmulatorError(
+                f"no vector table at 0x{vectors:08X}; "
+                "link the firmware for this board, with its vectors first in flash"
+            )
+        for register in _CLEARED_BY_RESET:
+            self._engine.reg_write(register, 0)
+        self._engine.reg_write(arm.UC_ARM_REG_XPSR, _THUMB)
+        self._engine.reg_write(arm.UC_ARM_REG_SP, stack & ~3)
+        self._engine.reg_write(arm.UC_ARM_REG_LR, 0xFFFFFFFF)
+        return start & ~1
 
     def _report(self, fault: Fault) -> None:
         self._control.set("CFSR", fault.kind.status)

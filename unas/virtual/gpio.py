@@ -64,7 +64,7 @@ class Gpio:
 def _keep_swd(old: int, new: int) -> int:
     if (old ^ new) & _SWD_MODE:
         raise EmulatorError(
-            "GPIOA_MODER rule broken: PA13 and PA14 leave their SWD function, a debug probe would be "
-            "locked out; change only the bits of your pins"
+            "GPIOA_MODER rule broken: PA13 and PA14 leave their SWD function, which locks a debug "
+            "probe out; change only the bits of your pins"
         )
     return new

@@ -28,27 +28,28 @@ class Image:
 
     Attributes:
         segments: What is loaded.
-        functions: (address, name) of its functions, sorted by address.
+        functions: (address, bytes, name) of its functions, sorted by address.
     """
 
     segments: tuple[Segment, ...]
-    functions: tuple[tuple[int, str], ...]
+    functions: tuple[tuple[int, int, str], ...]
 
     def place(self, address: int) -> str:
         """``"0x08000124 (board_init+0x10)"``, or without the function where it is not known."""
-        index = bisect.bisect_right(self.functions, (address | 1, "\U0010ffff")) - 1
-        if index < 0:
-            return f"0x{address:08X}"
-        start, name = self.functions[index]
-        return f"0x{address:08X} ({name}+0x{address - start:X})"
+        index = bisect.bisect_right(self.functions, address, key=lambda f: f[0]) - 1
+        if index >= 0:
+            start, size, name = self.functions[index]
+            if address < start + size:
+                return f"0x{address:08X} ({name}+0x{address - start:X})"
+        return f"0x{address:08X}"
 
 
-def _functions(elf: ELFFile) -> tuple[tuple[int, str], ...]:
+def _functions(elf: ELFFile) -> tuple[tuple[int, int, str], ...]:
     table = elf.get_section_by_name(".symtab")
     if not isinstance(table, SymbolTableSection):
         return ()
     found = {
-        (symbol["st_value"] & ~1, symbol.name)
+        (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
         for symbol in table.iter_symbols()
         if symbol["st_info"]["type"] == "STT_FUNC"
     }

@@ -17,6 +17,7 @@ from unas.errors import EmulatorError
 from unas.virtual import faults
 from unas.virtual.counters import NO_LIMIT
 from unas.virtual.cycles import BlockCost, CycleModel, PairingModel
+from unas.virtual.diagnosis import Diagnosis
 from unas.virtual.events import Event, FaultEvent, ResetEvent, StageEvent
 from unas.virtual.image import load_image
 from unas.virtual.link import ByteLink, QueueLink
@@ -28,23 +29,6 @@ from unas.virtual.thumb import uses_fpu
 
 _PERIPHERAL_SPACE = ((0x40000000, 0x20000000), (0xE0000000, 0x00100000))  # ARMv7-M ARM B3.1
 _NOWHERE = 0xFFFFFFFF
-_THUMB = 1 << 24
-_CLEARED = (
-    *(arm.UC_ARM_REG_R0 + number for number in range(13)),
-    arm.UC_ARM_REG_CONTROL,
-    arm.UC_ARM_REG_PRIMASK,
-    arm.UC_ARM_REG_FAULTMASK,
-    arm.UC_ARM_REG_BASEPRI,
-    arm.UC_ARM_REG_FPSCR,
-)
-_NOT_EXECUTABLE = ((0x40000000, 0x60000000), (0xA0000000, 1 << 32))  # ARMv7-M ARM B3.1: XN
-# Unicorn's interrupt numbers (QEMU's EXCP_*) of what ends an instruction.
-_INTERRUPTS = {
-    2: "SVC: exceptions other than faults are not modelled; poll instead",
-    7: "BKPT without a debugger; remove it",
-    8: "return from a fault handler: it is not modelled; let the handler reset the board",
-}
-_INVALID_STATE_INTERRUPT = 18
 
 
 class Stop(enum.Enum):
@@ -104,14 +88,14 @@ class Machine:
         self._memory.load(self._image, self._chip.fixed)
         self._counter = open_counter(self._engine, self._price, native=native)
         self._entry = faults.ExceptionEntry(self._engine, self._memory, self._chip.control)
-        self._hook()
+        self._diagnosis = Diagnosis(self._engine, self._memory)
+        for base, size in _PERIPHERAL_SPACE:
+            self._engine.mmio_map(base, size, self._read, base, self._write, base)
         self._error: EmulatorError | None = None
-        self._invalid: tuple[int, int, int] | None = None  # access, address, size
-        self._interrupt: int | None = None
         self._reset_pending = self._stop_requested = False
         self._stop: Stop | None = None
         self._wanted_stage: int | None = None
-        self._pc = self._reset_core()
+        self._pc = self._entry.reset(self._chip.vectors)
 
     # What the outside sees -------------------------------------------------------------------
 
@@ -158,6 +142,8 @@ class Machine:
         Raises:
             EmulatorError: The firmware did what the board does not allow; the machine is then dead.
         """
+        if self._error is not None:
+            raise self._error
         limit = NO_LIMIT if max_instructions is None else self.instructions + max_instructions
         self._wanted_stage = until_stage
         self._stop = None
@@ -235,12 +221,6 @@ class Machine:
 
     # Inside ----------------------------------------------------------------------------------
 
-    def _hook(self) -> None:
-        for base, size in _PERIPHERAL_SPACE:
-            self._engine.mmio_map(base, size, self._read, base, self._write, base)
-        self._engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._note_invalid)
-        self._engine.hook_add(unicorn.UC_HOOK_INTR, self._note_interrupt)
-
     def _stop_after_block(self, reason: Stop) -> None:
         self._stop = reason
         self._counter.limit = 0
@@ -272,14 +252,6 @@ class Machine:
         except EmulatorError as error:
             self._fail(str(error), self._block_place())
 
-    def _note_invalid(self, _engine: Any, access: int, address: int, size: int, *_: Any) -> bool:
-        self._invalid = access, address, size
-        return False
-
-    def _note_interrupt(self, engine: Any, number: int, _: object) -> None:
-        self._interrupt = number
-        engine.emu_stop()
-
     def _price(self, address: int, size: int) -> BlockCost | None:
         code = bytes(self._engine.mem_read(address, size))
         if not self._chip.control.fpu_enabled and uses_fpu(code):
@@ -292,7 +264,7 @@ class Machine:
 
     def _execute(self) -> None:
         """Run Unicorn once, until something ends it; take a fault if it was one."""
-        self._invalid = self._interrupt = None
+        self._diagnosis.begin()
         failed = False
         try:
             self._engine.emu_start(self._pc | 1, _NOWHERE)
@@ -301,42 +273,17 @@ class Machine:
         self._pc = self._engine.reg_read(arm.UC_ARM_REG_PC)
         if self._error is not None:
             return
-        fault = self._fault(failed)
+        try:
+            fault = self._diagnosis.fault(failed=failed, pc=self._pc)
+        except EmulatorError as error:
+            self._fail(str(error), self._image.place(self._pc))
+            return
         if fault is not None:
             self._take(fault)
         elif self._counter.limit and self.instructions < self._counter.limit:
             self._fail(
                 "WFI or WFE: nothing can wake the core; poll instead", self._image.place(self._pc)
             )
-
-    def _fault(self, failed: bool) -> faults.Fault | None:
-        pc = self._pc
-        if self._interrupt in _INTERRUPTS:
-            self._fail(_INTERRUPTS[self._interrupt], self._image.place(pc))
-            return None
-        if not failed and self._interrupt is None:
-            return None
-        if self._interrupt == _INVALID_STATE_INTERRUPT or not self._status() & _THUMB:
-            return faults.Fault(faults.INVALID_STATE, "branch to an even address", pc)
-        if self._invalid is None and self._interrupt is None:
-            return faults.Fault(faults.UNDEFINED_INSTRUCTION, "undefined instruction", pc)
-        return self._memory_fault(pc)
-
-    def _memory_fault(self, pc: int) -> faults.Fault:
-        access, address, size = self._invalid or (unicorn.UC_MEM_FETCH_PROT, pc, 2)
-        if access in (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT):
-            never = any(low <= pc < high for low, high in _NOT_EXECUTABLE)
-            kind = faults.EXECUTE_NEVER if never else faults.FETCH_BUS_ERROR
-            return faults.Fault(kind, "instruction fetch where there is no code memory", pc)
-        verb = (
-            "read"
-            if access in (unicorn.UC_MEM_READ_UNMAPPED, unicorn.UC_MEM_READ_PROT)
-            else "write"
-        )
-        region = self._memory.kind(address)
-        where = "outside the board's memory" if region is None else f"to {region}"
-        what = f"{verb} of {size} bytes at 0x{address:08X}, {where}"
-        return faults.Fault(faults.DATA_BUS_ERROR, what, pc, address)
 
     def _take(self, fault: faults.Fault) -> None:
         self._uncount_from(fault.pc)
@@ -364,29 +311,10 @@ class Machine:
         self._counter.instructions -= visit.cost.instructions - cost.instructions
         self._counter.cycles -= visit.cost.cycles - cost.cycles
 
-    def _status(self) -> int:
-        return int(self._engine.reg_read(arm.UC_ARM_REG_XPSR))
-
     def _reset(self) -> None:
         """System reset by software: core and peripherals, not memory."""
         self._reset_pending = False
         self._chip.prepare_reset()
         self._bus.reset()
-        self._pc = self._reset_core()
+        self._pc = self._entry.reset(self._chip.vectors)
         self._emit(ResetEvent("software", self.instructions, self.cycles))
-
-    def _reset_core(self) -> int:
-        """Bring the core to its reset state; gives the address of the first instruction."""
-        stack = self._memory.read_word(self._chip.vectors)
-        start = self._memory.read_word(self._chip.vectors + 4)
-        if stack is None or start is None or self._memory.kind(start) is None:
-            raise EmulatorError(
-                f"virtual {self.board.id}: no vector table at 0x{self._chip.vectors:08X}; "
-                "link the firmware for this board, with its vectors first in flash"
-            )
-        for register in _CLEARED:
-            self._engine.reg_write(register, 0)
-        self._engine.reg_write(arm.UC_ARM_REG_XPSR, _THUMB)
-        self._engine.reg_write(arm.UC_ARM_REG_SP, stack & ~3)
-        self._engine.reg_write(arm.UC_ARM_REG_LR, _NOWHERE)
-        return start & ~1

@@ -23,6 +23,6 @@ def chip_factory(board: Board) -> ChipFactory:
     if factory is None:
         known = ", ".join(sorted(MACHINES))
         raise EmulatorError(
-            f"board {board.id}: there is no virtual machine {board.virtual_machine!r}; known: {known}"
+            f"board {board.id}: no virtual machine {board.virtual_machine!r}; known: {known}"
         )
     return factory

@@ -39,22 +39,22 @@ class Memory:
         """Map the regions of the board.
 
         Raises:
-            EmulatorError: A region does not consist of whole pages, or an alias is larger than what it shows.
+            EmulatorError: A region is not made of whole pages, or an alias is too large.
         """
         self._mapped: list[_Mapped] = []
         contents: dict[str, Any] = {}
         for region in sorted(board.memory, key=lambda r: r.alias_of is not None):
             if region.start % _PAGE_BYTES or region.size_bytes % _PAGE_BYTES:
                 raise EmulatorError(
-                    f"board {board.id}: region {region.name} is not made of whole {_PAGE_BYTES}-byte pages; "
-                    "correct the board file"
+                    f"board {board.id}: region {region.name} is not made of whole "
+                    f"{_PAGE_BYTES}-byte pages; correct the board file"
                 )
             content = contents.get(region.alias_of or region.name) or _content(region)
             contents[region.name] = content
             if region.size_bytes > len(content):
                 raise EmulatorError(
-                    f"board {board.id}: region {region.name} is larger than {region.alias_of}, which it "
-                    "shows; correct the board file"
+                    f"board {board.id}: region {region.name} is larger than {region.alias_of}, "
+                    "which it shows; correct the board file"
                 )
             engine.mem_map_ptr(region.start, region.size_bytes, _PROTECTION[region.kind], content)
             self._mapped.append(_Mapped(region, content))

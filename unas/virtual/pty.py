@@ -20,7 +20,7 @@ _DRAIN_STEP_S = 0.005
 
 
 class PtyLink:
-    """A ``ByteLink`` on a pty in raw mode. One thread uses it, ``close_line`` may come from another.
+    """A ``ByteLink`` on a pty in raw mode, for one thread; ``close_line`` may come from another.
 
     The slave end stays open here: the host may come, go and come back, and no byte is lost.
 
@@ -62,7 +62,8 @@ class PtyLink:
     def close_line(self) -> None:
         """Wake whoever waits on the line, now and in future."""
         self._closed = True
-        os.write(self._wake_write, b"\0")
+        with contextlib.suppress(OSError):  # closed already: nobody waits
+            os.write(self._wake_write, b"\0")
 
     def close(self, *, drain: bool = False) -> None:
         """Close the port: the host then reads EIO.
@@ -77,9 +78,11 @@ class PtyLink:
 
     def _transfer(self, timeout_s: float | None) -> None:
         """Move what can be moved, in both directions; wait for the first of it."""
-        # Receiving while sending: a host that writes and writes before it reads must not stop us both.
+        # Receiving while sending: a host that only writes at first must not stop us both.
         writers = [self._master] if self._outgoing else []
-        readable, writable, _ = select.select([self._master, self._wake_read], writers, [], timeout_s)
+        readable, writable, _ = select.select(
+            [self._master, self._wake_read], writers, [], timeout_s
+        )
         with contextlib.suppress(BlockingIOError):
             if self._master in readable:
                 self._incoming += os.read(self._master, _CHUNK)

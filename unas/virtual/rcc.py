@@ -22,7 +22,7 @@ _POWER_ON_FLAGS = 0x0E000000  # PORRSTF, PINRSTF, BORRSTF
 
 
 class ClockControl:
-    """RCC, PWR and FLASH_ACR, which belong together: a clock switch is checked against all three."""
+    """RCC, PWR and FLASH_ACR together: a clock switch is checked against all three."""
 
     def __init__(self) -> None:
         self._reset_flags = _POWER_ON_FLAGS
@@ -95,7 +95,8 @@ class ClockControl:
 
     def _write_cfgr(self, old: int, new: int) -> int:
         running = self.rcc.value("CR")
-        if new & 3 == 2 and not running & _PLLON or new & 3 == 1 and not running & _HSEON:
+        needed = (0, _HSEON, _PLLON, 0)[new & 3]
+        if needed & ~running:
             raise EmulatorError(
                 "clock rule broken: RCC_CFGR.SW selects an oscillator that is off; "
                 "switch it on and wait for its ready bit first"

@@ -102,7 +102,7 @@ class Peripheral:
         register = self._registers.get(offset)
         if register is None:
             raise EmulatorError(
-                f"{action} of {self.name} offset 0x{offset:03X} (address 0x{self.base + offset:08X}), "
+                f"{action} of 0x{self.base + offset:08X}, {self.name} offset 0x{offset:03X}, "
                 "which is not modelled; correct the address or add the register to unas.virtual"
             )
         return register

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The STM32F7 of a Nucleo-144: USART3 on PD8 and PD9 is wired to the ST-LINK's virtual COM port (UM1974)."""
+"""The STM32F7 of a Nucleo-144: USART3, PD8 and PD9, is the ST-LINK's virtual COM port (UM1974)."""
 
 from __future__ import annotations
 

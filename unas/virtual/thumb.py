@@ -9,7 +9,7 @@ _FP_COPROCESSORS = (10, 11)
 def instruction_sizes(code: bytes) -> list[int]:
     """Sizes in bytes (2 or 4) of consecutive Thumb instructions.
 
-    ARMv7-M ARM A5.1: a halfword whose top five bits are 0b11101 or more starts a 32-bit instruction.
+    ARMv7-M ARM A5.1: a halfword with 0b11101 or more in its top five bits starts a 32-bit one.
     """
     sizes = []
     position = 0
@@ -21,7 +21,7 @@ def instruction_sizes(code: bytes) -> list[int]:
 
 
 def uses_fpu(code: bytes) -> bool:
-    """Whether there is a floating-point instruction among them (A5.3.18: coprocessors 10 and 11)."""
+    """Whether one of them is a floating-point instruction (A5.3.18: coprocessors 10, 11)."""
     position = 0
     for size in instruction_sizes(code):
         first = int.from_bytes(code[position : position + 2], "little")

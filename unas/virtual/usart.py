@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A USART of an STM32F7 (IP version 3) on a byte link, and when its owner is only waiting.
 
-Registers: ST CMSIS header stm32f746xx.h, RM0385 31.8. Virtual time knows no baud rate: a byte is sent at once, and
-received bytes wait in the link, so that there is no overrun.
+Registers: ST CMSIS header stm32f746xx.h, RM0385 31.8. Virtual time knows no baud rate: a byte is
+sent at once, and received bytes wait in the link, so that there is no overrun.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _UE, _RE, _TE, _OVER8 = 1 << 0, 1 << 2, 1 << 3, 1 << 15
 _RXNE, _TC, _TXE, _TEACK, _REACK = (1 << bit for bit in (5, 6, 7, 21, 22))
 _ISR = 0x1C
 _TOLERANCE = 0.02  # what a receiver of 8N1 frames forgives, both ends' errors taken together
-# Reads of ISR in a row that make a waiting loop, and how many instructions apart they are at most.
-_WAITING_READS = 4
-_WAITING_DISTANCE = 64
+# What makes a waiting loop: rounds of the same, small number of instructions; and, for loops that
+# vary, how many reads of ISR in a row.
+_LOOP_ROUNDS, _LOOP_INSTRUCTIONS, _LOOP_READS = 2, 64, 32
 
 
 class Timeline(Protocol):
@@ -68,34 +68,49 @@ class Wiring:
 class Listening:
     """Finds the loops in which firmware waits for a byte, and takes their time away.
 
-    While a board waits for its host, virtual time stands still: however long that takes and
-    however the bytes arrive in pieces, the counts are those of a byte that was there at once.
+    While a board waits for its host, virtual time stands still: however long that takes, and
+    however the bytes arrive in pieces, the counts are those of a byte that was there at the first
+    look. A loop is reads of ISR with nothing but the same number of instructions between them; the
+    read before it, e.g. for TC, is not part of it.
     """
 
     def __init__(self, timeline: Timeline) -> None:
         self._timeline = timeline
-        self._since: object = None
-        self._reads = 0
+        self._reads = 0  # in a row
+        self._rounds = 0  # of the same length, at the end of them
+        self._length = 0
+        self._start: object = None  # at the first read of the loop
+        self._last: object = None
         self._last_access = -1
         self._last_instructions = 0
 
-    def begin(self) -> int:
-        """Note a read of ISR; gives how many there were in a row, this one included."""
-        now = self._timeline
-        continues = (
-            now.accesses == self._last_access + 1
-            and now.instructions - self._last_instructions <= _WAITING_DISTANCE
-        )
-        if not continues or not self._reads:
-            self._reads = 0
-            self._since = now.snapshot()
+    @property
+    def first(self) -> bool:
+        """The read stands alone so far."""
+        return self._reads == 1
+
+    @property
+    def looping(self) -> bool:
+        """Nothing but waiting is going on."""
+        return self._rounds >= _LOOP_ROUNDS or self._reads >= _LOOP_READS
+
+    def note(self) -> None:
+        """Note a read of ISR."""
+        accesses, instructions = self._timeline.accesses, self._timeline.instructions
+        length = instructions - self._last_instructions
+        if self._reads == 0 or accesses != self._last_access + 1 or length > _LOOP_INSTRUCTIONS:
+            self._reads = self._rounds = self._length = 0
+        elif length == self._length:
+            self._rounds += 1
+        else:
+            self._rounds, self._length, self._start = 1, length, self._last
         self._reads += 1
-        self._last_access, self._last_instructions = now.accesses, now.instructions
-        return self._reads
+        self._last = self._timeline.snapshot()
+        self._last_access, self._last_instructions = accesses, instructions
 
     def end(self) -> None:
-        """A byte has come: go back to the first of the reads."""
-        self._timeline.rewind(self._since)
+        """A byte has come: go back to the first look."""
+        self._timeline.rewind(self._start if self._rounds else self._last)
         self._reads = 0
 
 
@@ -147,8 +162,8 @@ class Usart(Peripheral):
         actual = clock / divider if divider >= 16 else 0.0
         if abs(actual / self._wiring.baud - 1) > _TOLERANCE:
             raise EmulatorError(
-                f"{self.name} rule broken: {actual:.0f} baud from {clock} Hz and BRR 0x{self.values[0x0C]:X}, "
-                f"the host listens at {self._wiring.baud}; "
+                f"{self.name} rule broken: {actual:.0f} baud from {clock} Hz and BRR "
+                f"0x{self.values[0x0C]:X}, the host listens at {self._wiring.baud}; "
                 f"write BRR = {round(clock / self._wiring.baud)} before CR1.UE"
             )
 
@@ -168,18 +183,21 @@ class Usart(Peripheral):
             status |= _TEACK
         if not self._on(_UE | _RE):
             return status
-        # The read behind a write of TDR asks for TXE or TC, not for a byte.
-        after_send = self._timeline.accesses == self._sent_at_access + 1
-        if not self._received and not after_send and self._wiring.receives():
+        if not self._received and self._wiring.receives():
             self._listen()
         return status | _REACK | (_RXNE if self._received else 0)
 
     def _listen(self) -> None:
-        waiting = self._listening.begin() >= _WAITING_READS
+        listening = self._listening
+        listening.note()
+        # The read behind a write of TDR may ask for TXE or TC: no reason to look for a byte.
+        after_send = self._timeline.accesses == self._sent_at_access + 1
+        if not listening.looping and (after_send or not listening.first):
+            return
         self._link.flush()
-        data = self._link.receive(wait=waiting)
+        data = self._link.receive(wait=listening.looping)
         if data:
             self._received.extend(data)
-            self._listening.end()
-        elif waiting:
+            listening.end()
+        elif listening.looping:
             self._timeline.stop_idle()

@@ -143,6 +143,9 @@ bool rt_depthwise_conv_prepare(rt_node *node) {
       !rt_node_bias(node, 2, filter.dims[3], &bias) || !set_windows(node, &input, &filter, &state)) {
     return false;
   }
+  if (node->inputs.count == 3 && bias.index == RT_NONE) { /* TensorFlow Lite Micro crashes on it */
+    return rt_node_unsupported(node, "a bias of -1; leave the input out instead");
+  }
   const int32_t multiplier = rt_node_option_i32(node, RT_DEPTHWISE_MULTIPLIER, 0);
   if (filter.dims[0] != 1 || filter.dims[3] % input.dims[3] != 0 ||
       filter.dims[3] / input.dims[3] != multiplier) {

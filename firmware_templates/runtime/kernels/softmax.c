@@ -6,7 +6,8 @@
 #include "../rt_kernels.h"
 
 enum { DIFFERENCE_BITS = 5, SUM_BITS = 12, OUTPUT_BITS = 8 };
-enum { MAX_DEPTH = (1 << SUM_BITS) - 1 }; /* ones that the sum can hold */
+/* TensorFlow Lite Micro aborts where the exponentials of a row add up to 512 or more. */
+enum { MAX_DEPTH = 511 };
 
 typedef struct {
   uint32_t input, output;
@@ -90,7 +91,7 @@ static void normalize_row(const softmax_state *state, const int8_t *input, int8_
   for (int32_t i = 0; i < state->depth; ++i) {
     const int32_t difference = input[i] - largest;
     int32_t scaled = 0;
-    if (difference >= state->lowest_difference && shift <= 31) { /* beyond, each is below half a step */
+    if (difference >= state->lowest_difference) {
       scaled = rt_shift_right(rt_multiply_high(reciprocal, exp_of_difference(state, difference)), shift);
     }
     output[i] = (int8_t)rt_clamp(scaled + INT8_MIN, range);
@@ -135,7 +136,7 @@ bool rt_softmax_prepare(rt_node *node) {
     return rt_node_unsupported(node, "its output's scale is not 1/256 or its zero point not -128");
   }
   if (input.dims[input.rank - 1] > MAX_DEPTH) {
-    return rt_node_unsupported(node, "more than 4095 classes");
+    return rt_node_unsupported(node, "more than 511 classes");
   }
   state.input = input.index;
   state.output = output.index;

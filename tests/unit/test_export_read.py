@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reader: what was written comes back, and nothing in a file can make it fail otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import pytest
+import tflite
+from export_graphs import Sketch, every_operator
+
+from unas.errors import ModelError, UnsupportedOperatorError
+from unas.export.flatbuffer import write_flatbuffer
+from unas.export.read import read_flatbuffer
+from unas.graph import (
+    Activation,
+    AddOptions,
+    ConvOptions,
+    ElementType,
+    Graph,
+    MeanOptions,
+    NoOptions,
+    Operator,
+    OperatorKind,
+    PadOptions,
+    PoolOptions,
+    Tensor,
+)
+from unas.space.build import build_graph
+from unas.space.cnn import random_architecture
+
+RELU = OperatorKind.RELU
+
+
+def written(graph: Graph) -> bytes:
+    return write_flatbuffer(graph, seed=0, name="x").data
+
+
+def as_on_device(graph: Graph) -> Graph:
+    """Without what no file can tell: batch normalisation is folded, names are not compared."""
+
+    def folded(op: Operator) -> Operator:
+        if isinstance(op.options, ConvOptions):
+            return replace(op, options=replace(op.options, batch_norm=False))
+        return op
+
+    tensors = tuple(replace(t, name=str(i)) for i, t in enumerate(graph.tensors))
+    return Graph(tensors, tuple(map(folded, graph.operators)), graph.inputs, graph.outputs)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_what_was_written_is_read(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    graph = build_graph(random_architecture(rng), (32, 32, 3), 10) if seed else every_operator()
+    read = read_flatbuffer(written(graph), "x.tflite")
+    assert as_on_device(read) == as_on_device(graph)
+    assert [t.name.partition(":")[2] for t in read.tensors] == [t.name for t in graph.tensors]
+
+
+def test_a_file_of_another_kind_is_refused() -> None:
+    for data in (b"", b"\x7fELF", b"PK\x03\x04 not a model at all", b"\0" * 64):
+        with pytest.raises(ModelError, match=r"x\.bin is no TFLite file.*give a \.tflite file"):
+            read_flatbuffer(data, "x.bin")
+
+
+def test_a_truncated_file_is_refused_wherever_it_is_cut() -> None:
+    data = written(every_operator())
+    for length in np.random.default_rng(0).integers(8, len(data) - 1, 200):
+        with pytest.raises(ModelError, match=r"^x\.tflite"):
+            read_flatbuffer(data[:length], "x.tflite")
+
+
+@pytest.mark.parametrize("flips", [1, 4, 32])
+def test_flipped_bytes_raise_nothing_but_model_errors(flips: int) -> None:
+    original = written(every_operator())
+    refused = 0
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        data = bytearray(original)
+        for position in rng.integers(0, len(data), flips):
+            data[position] ^= int(rng.integers(1, 256))
+        refused += not is_readable(bytes(data))
+    assert refused > 0
+
+
+def test_extreme_words_raise_nothing_but_model_errors() -> None:
+    """Every word of the tables, replaced by what is worst for an offset or a length."""
+    original = written(every_operator())
+    first_constant = min(_buffer_offsets(original))
+    words = (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, len(original))
+    for position in range(8, first_constant, 4):
+        word = words[position // 4 % len(words)]
+        data = original[:position] + word.to_bytes(4, "little") + original[position + 4 :]
+        is_readable(data)
+
+
+def is_readable(data: bytes) -> bool:
+    """Whether there is a graph in it; anything but a ModelError goes through."""
+    try:
+        read_flatbuffer(data, "x.tflite")
+    except ModelError:
+        return False
+    return True
+
+
+def _buffer_offsets(data: bytes) -> list[int]:
+    base, model = np.frombuffer(data, np.uint8).ctypes.data, tflite.Model.GetRootAs(data)
+    buffers = (model.Buffers(i) for i in range(model.BuffersLength()))
+    return [b.DataAsNumpy().ctypes.data - base for b in buffers if b.DataLength()]
+
+
+def float_model() -> Graph:
+    sketch = Sketch((1, 4))
+    sketch.operator(OperatorKind.ADD, (0, 0), (1, 4), AddOptions())
+    sketch.tensors = [replace(t, element_type=ElementType.FLOAT32) for t in sketch.tensors]
+    return sketch.graph(1)
+
+
+def test_a_float_model_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ModelError, match=r"no int8 model.*float32.*full int8 quantisation"):
+        read_flatbuffer(written(float_model()), "x.tflite")
+
+
+def inconsistent(change: Callable[[Sketch], None]) -> bytes:
+    """A small network with something changed that the writer does not check."""
+    sketch = Sketch((1, 8, 8, 2))
+    kernel, bias = sketch.constant(3, 3, 3, 2), sketch.words(3)
+    sketch.operator(OperatorKind.CONV_2D, (0, kernel, bias), (1, 6, 6, 3), ConvOptions())
+    change(sketch)
+    return written(sketch.graph(len(sketch.tensors) - 1))
+
+
+def _set_output(sketch: Sketch, shape: tuple[int, ...]) -> None:
+    sketch.tensors[-1] = replace(sketch.tensors[-1], shape=shape)
+
+
+def _set_options(sketch: Sketch, **changes: Any) -> None:
+    op = sketch.operators[-1]
+    assert isinstance(op.options, ConvOptions)
+    sketch.operators[-1] = replace(op, options=replace(op.options, **changes))
+
+
+def _append(kind: OperatorKind, *constants: int, options: Any) -> Callable[[Sketch], None]:
+    def append(sketch: Sketch) -> None:
+        inputs = (len(sketch.tensors) - 1, *(sketch.words(*constants) for _ in constants[:1]))
+        sketch.operator(kind, inputs, (1, 6, 6, 3), options)
+
+    return append
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: _set_output(s, (1, 7, 7, 3)), r"operator 0 \(CONV_2D\) turns .* into"),
+        (lambda s: _set_options(s, stride_h=0), "0 for a stride"),
+        (lambda s: _set_options(s, stride_w=-1), "-1 for a stride"),
+        (lambda s: _set_options(s, dilation_h=2**20), "for a stride"),
+        (lambda s: _set_options(s, dilation_w=9), "does not fit"),
+        (lambda s: _set_output(s, (1, 0, 6, 3)), "tensor 3 has the shape"),
+        (_append(OperatorKind.MAX_POOL_2D, options=PoolOptions(7, 1, 1, 1)), "does not fit"),
+        (_append(OperatorKind.PAD, 4, 2, options=PadOptions(((0, -1),) * 4)), "pads by"),
+        (_append(OperatorKind.MEAN, 1, options=MeanOptions((4,))), "mean over the axes"),
+        (_append(OperatorKind.ADD, options=AddOptions()), "has 1 inputs"),
+        (_append(OperatorKind.MAX_POOL_2D, options=AddOptions()), "lacks its options"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(change: Callable[[Sketch], None], message: str) -> None:
+    with pytest.raises(ModelError, match=rf"x\.tflite.*{message}"):
+        read_flatbuffer(inconsistent(change), "x.tflite")
+
+
+def with_operator_code(code: int) -> bytes:
+    """A model whose only operator is of a kind that we cannot write."""
+    sketch = Sketch((1, 4))
+    data = bytearray(written(sketch.graph(sketch.operator(RELU, (0,), (1, 4), NoOptions()))))
+    table = tflite.Model.GetRootAs(data).OperatorCodes(0)._tab
+    for field, size in ((4, 1), (10, 4)):  # deprecated_builtin_code and builtin_code
+        place = table.Pos + table.Offset(field)
+        data[place : place + size] = code.to_bytes(size, "little")
+    return bytes(data)
+
+
+def test_an_operator_without_kernel_is_named_with_its_place() -> None:
+    data = with_operator_code(tflite.BuiltinOperator.LOGISTIC)
+    with pytest.raises(
+        UnsupportedOperatorError, match=r"x\.tflite: operator 0 is LOGISTIC.*CONV_2D"
+    ):
+        read_flatbuffer(data, "x.tflite")
+
+
+def test_a_fused_activation_without_kernel_is_named() -> None:
+    sketch = Sketch((1, 4))
+    output = sketch.operator(OperatorKind.ADD, (0, 0), (1, 4), AddOptions(Activation.RELU))
+    data = bytearray(written(sketch.graph(output)))
+    options = tflite.Model.GetRootAs(data).Subgraphs(0).Operators(0).BuiltinOptions()
+    data[options.Pos + options.Offset(4)] = tflite.ActivationFunctionType.TANH
+    with pytest.raises(UnsupportedOperatorError, match=r"operator 0 \(ADD\).*activation.*number 4"):
+        read_flatbuffer(bytes(data), "x.tflite")
+
+
+@pytest.mark.parametrize(("inputs", "outputs"), [((0, 1), (2,)), ((0,), (1, 2))])
+def test_several_inputs_or_outputs_are_refused(
+    inputs: tuple[int, ...], outputs: tuple[int, ...]
+) -> None:
+    sketch = Sketch((1, 4))
+    if len(inputs) == 1:
+        sketch.operator(RELU, (0,), (1, 4), NoOptions())
+    else:
+        sketch.tensors.append(Tensor("second", (1, 4)))
+    sketch.operator(OperatorKind.ADD, (0, 1), (1, 4), AddOptions())
+    graph = Graph(tuple(sketch.tensors), tuple(sketch.operators), inputs, outputs)
+    message = f"{len(inputs)} inputs and {len(outputs)} outputs; give a model with one of each"
+    with pytest.raises(ModelError, match=message):
+        read_flatbuffer(written(graph), "x.tflite")
+
+
+@pytest.mark.parametrize(("subgraphs", "version"), [(0, 3), (2, 3), (1, 2)])
+def test_only_one_subgraph_of_the_known_schema_is_read(subgraphs: int, version: int) -> None:
+    builder = flatbuffers.Builder()
+    tables = []
+    for _ in range(subgraphs):
+        tflite.SubGraphStart(builder)
+        tables.append(tflite.SubGraphEnd(builder))
+    tflite.ModelStartSubgraphsVector(builder, subgraphs)
+    for table in tables:
+        builder.PrependUOffsetTRelative(table)
+    vector = builder.EndVector()
+    tflite.ModelStart(builder)
+    tflite.ModelAddVersion(builder, version)
+    tflite.ModelAddSubgraphs(builder, vector)
+    builder.Finish(tflite.ModelEnd(builder), file_identifier=b"TFL3")
+    with pytest.raises(ModelError, match=r"subgraphs; give a model with one|schema version 2"):
+        read_flatbuffer(bytes(builder.Output()), "x.tflite")
+
+
+def test_a_model_without_operators_is_refused() -> None:
+    with pytest.raises(ModelError, match="no operators"):
+        read_flatbuffer(written(Sketch((1, 4)).graph(0)), "x.tflite")
+
+
+def test_an_operator_before_its_inputs_is_refused() -> None:
+    data = bytearray(written(every_operator()))
+    subgraph = tflite.Model.GetRootAs(data).Subgraphs(0)
+    first, second = subgraph.Operators(0)._tab, subgraph.Operators(1)._tab
+    start = subgraph._tab.Vector(subgraph._tab.Offset(10))  # operators
+    for slot, table in enumerate((second, first)):
+        place = start + 4 * slot
+        data[place : place + 4] = (table.Pos - place).to_bytes(4, "little")
+    with pytest.raises(ModelError, match="reads tensor 3 before it is written"):
+        read_flatbuffer(bytes(data), "x.tflite")
