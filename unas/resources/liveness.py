@@ -3,8 +3,8 @@
 
 Operators run one at a time and in full. The working set of an operator is every live buffer, its
 inputs and its output among them. A buffer lives from the operator that writes it to the last that
-reads it; the graph's outputs live on, its inputs live from the start. Constants stay in flash and do
-not count. A RESHAPE copies nothing: its output is its input's buffer under another shape.
+reads it; the graph's outputs live on, its inputs live from the start. Constants stay in flash and
+do not count. A RESHAPE copies nothing: its output is its input's buffer under another shape.
 """
 
 from __future__ import annotations

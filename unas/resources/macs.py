@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Work of one inference: multiply-accumulates, and the wider count of the μNAS paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from unas.graph import Graph, Operator, OperatorKind, PoolOptions
+
+
+def macs(graph: Graph) -> int:
+    """Multiply-accumulates of CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED; others have none."""
+    return sum(operator_macs(graph, op) for op in graph.operators)
+
+
+def paper_macs(graph: Graph) -> int:
+    """The paper's latency proxy: ``macs`` and the work of pools and additions, one for one.
+
+    Source: the compute terms of the reference's resource model with its default weights. An average
+    or maximum over a window counts its elements, an addition its output's elements; bias, batch
+    normalisation, activation, padding and reshaping count nothing.
+    """
+    return sum(operator_paper_macs(graph, op) for op in graph.operators)
+
+
+def operator_macs(graph: Graph, op: Operator) -> int:
+    """Multiply-accumulates of one operator; 0 for kinds that have none."""
+    count = _MACS.get(op.kind)
+    return 0 if count is None else count(graph, op)
+
+
+def operator_paper_macs(graph: Graph, op: Operator) -> int:
+    """What one operator adds to ``paper_macs``."""
+    count = _PAPER_MACS.get(op.kind)
+    return 0 if count is None else count(graph, op)
+
+
+def _output_elements(graph: Graph, op: Operator) -> int:
+    return graph.tensors[op.output].elements
+
+
+def _conv(graph: Graph, op: Operator) -> int:
+    # OHWI kernel: each output element reads one filter of H*W*I.
+    return _output_elements(graph, op) * math.prod(graph.tensors[op.inputs[1]].shape[1:])
+
+
+def _depthwise(graph: Graph, op: Operator) -> int:
+    # 1HWC kernel: each output element reads one channel of H*W.
+    return _output_elements(graph, op) * math.prod(graph.tensors[op.inputs[1]].shape[1:3])
+
+
+def _dense(graph: Graph, op: Operator) -> int:
+    # OI weights: each output element reads one row of I.
+    return _output_elements(graph, op) * graph.tensors[op.inputs[1]].shape[1]
+
+
+def _pool(graph: Graph, op: Operator) -> int:
+    if not isinstance(op.options, PoolOptions):
+        raise TypeError(f"{op.kind} with {op.options}; give it PoolOptions")
+    return _output_elements(graph, op) * op.options.filter_h * op.options.filter_w
+
+
+_Count = Callable[[Graph, Operator], int]
+_MACS: dict[OperatorKind, _Count] = {
+    OperatorKind.CONV_2D: _conv,
+    OperatorKind.DEPTHWISE_CONV_2D: _depthwise,
+    OperatorKind.FULLY_CONNECTED: _dense,
+}
+_PAPER_MACS: dict[OperatorKind, _Count] = _MACS | {
+    OperatorKind.AVERAGE_POOL_2D: _pool,
+    OperatorKind.MAX_POOL_2D: _pool,
+    OperatorKind.ADD: _output_elements,
+}
