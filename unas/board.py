@@ -118,7 +118,9 @@ class _Table:
         self._known.add(key)
         if key not in self._data:
             if default is ...:
-                raise ConfigError(f"{self._where}: {key!r} is missing; add it")
+                near = difflib.get_close_matches(key, self._data, n=1)
+                hint = f"is {near[0]!r} meant to be it?" if near else "add it"
+                raise ConfigError(f"{self._where}: {key!r} is missing; {hint}")
             return default
         value = self._data[key]
         wrong_bool = isinstance(value, bool) and kind is not bool
@@ -128,6 +130,12 @@ class _Table:
             )
             raise ConfigError(f"{self._where}: {key!r} is {value!r}; it must be of type {wanted}")
         return value
+
+    def size(self, key: str) -> int:
+        try:
+            return parse_bytes(self.take(key, (str, int)))
+        except ConfigError as error:
+            raise ConfigError(f"{self._where}: {key!r}: {error}") from error
 
     def strings(self, key: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
         values = self.take(key, list)
@@ -172,7 +180,7 @@ def _region(table: _Table) -> MemoryRegion:
         name=table.name("name"),
         kind=table.take("kind", str),
         start=table.take("start", int),
-        size_bytes=parse_bytes(table.take("size", (str, int))),
+        size_bytes=table.size("size"),
         use=table.take("use", str, None),
         alias_of=table.name("alias_of", None),
         wait_states=table.take("wait_states", int, None),

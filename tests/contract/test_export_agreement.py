@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 import tflite
+from export_graphs import Sketch, beyond_the_space
 
 from unas.artifact import Flatbuffer
+from unas.errors import ArchitectureError, ModelError
 from unas.export.convert import convert_keras
 from unas.export.flatbuffer import write_flatbuffer
 from unas.export.lower import lower_graph
 from unas.export.order import in_best_order, reorder_flatbuffer
-from unas.graph import Graph
+from unas.graph import Graph, OperatorKind, PadOptions
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
 from unas.train.keras_model import build_keras_model
@@ -40,6 +42,9 @@ OPTIONS = {
     tflite.BuiltinOptions.Pool2DOptions: tflite.Pool2DOptions,
     tflite.BuiltinOptions.AddOptions: tflite.AddOptions,
     tflite.BuiltinOptions.PadOptions: tflite.PadOptions,
+    tflite.BuiltinOptions.ConcatenationOptions: tflite.ConcatenationOptions,
+    tflite.BuiltinOptions.ReducerOptions: tflite.ReducerOptions,
+    tflite.BuiltinOptions.SoftmaxOptions: tflite.SoftmaxOptions,
 }
 SAME_SCALE = (
     tflite.BuiltinOperator.AVERAGE_POOL_2D,
@@ -154,6 +159,13 @@ def test_both_ways_give_one_structure(pair: tuple[Graph, Flatbuffer, Flatbuffer]
     assert structure(direct) == structure(by_converter)
 
 
+def test_they_agree_beyond_the_search_space() -> None:
+    """SAME padding, dilation, multipliers, RELU6, RELU alone, CONCATENATION, MEAN and SOFTMAX."""
+    graph = beyond_the_space()
+    direct = write_flatbuffer(in_best_order(lower_graph(graph)), seed=0, name="direct")
+    assert structure(direct) == structure(reorder_flatbuffer(converted(graph, 0)))
+
+
 def test_both_files_use_the_same_number_of_tensors(
     pair: tuple[Graph, Flatbuffer, Flatbuffer],
 ) -> None:
@@ -220,6 +232,36 @@ def test_keras_and_graph_agree_on_shapes_and_parameters() -> None:
         assert parameters == sum(
             graph.tensors[i].elements for op in weighted for i in op.inputs[1:]
         )
+
+
+def test_what_keras_has_no_layer_for_is_refused() -> None:
+    sketch = Sketch((1, 4, 4, 2))
+    options = PadOptions(((0, 0), (0, 0), (0, 0), (1, 1)))
+    inputs = (0, sketch.words(4, 2))
+    output = sketch.operator(OperatorKind.PAD, inputs, (1, 4, 4, 4), options)
+    with pytest.raises(ArchitectureError, match=r"operator 0 \(PAD\) has no Keras layer"):
+        build_keras_model(sketch.graph(output), seed=0)
+
+
+def test_an_empty_representative_dataset_is_refused() -> None:
+    model = build_keras_model(beyond_the_space(), seed=0)
+    with pytest.raises(ModelError, match=r"representative dataset for x is empty"):
+        convert_keras(model, [], "x")
+
+
+def test_what_the_converter_cannot_make_int8_is_refused() -> None:
+    import keras
+
+    source = keras.Input((4,))
+    model = keras.Model(source, keras.ops.erfinv(source))
+    with pytest.raises(ModelError, match=r"TFLiteConverter refuses x"):
+        convert_keras(model, [np.zeros((1, 4), np.float32)], "x")
+
+
+def test_conversion_is_quiet_and_repeatable(capfd: pytest.CaptureFixture[str]) -> None:
+    first, again = (converted(beyond_the_space(), 0) for _ in range(2))
+    assert structure(first) == structure(again)
+    assert "fully_quantize" not in capfd.readouterr().err
 
 
 def test_the_seed_decides_the_initial_weights() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import flatbuffers
@@ -59,6 +60,17 @@ def test_what_was_written_is_read(seed: int) -> None:
     read = read_flatbuffer(written(graph), "x.tflite")
     assert as_on_device(read) == as_on_device(graph)
     assert [t.name.partition(":")[2] for t in read.tensors] == [t.name for t in graph.tensors]
+
+
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant"])
+def test_published_models_are_read(name: str, mlperf_tiny: Path) -> None:
+    data = (mlperf_tiny / f"{name}.tflite").read_bytes()
+    graph, subgraph = read_flatbuffer(data, name), tflite.Model.GetRootAs(data).Subgraphs(0)
+    assert len(graph.operators) == subgraph.OperatorsLength()
+    assert graph.inputs == tuple(subgraph.InputsAsNumpy())
+    for i, op in enumerate(graph.operators):
+        assert op.inputs == tuple(subgraph.Operators(i).InputsAsNumpy())
+        assert (op.output,) == tuple(subgraph.Operators(i).OutputsAsNumpy())
 
 
 def test_a_file_of_another_kind_is_refused() -> None:

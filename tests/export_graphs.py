@@ -96,3 +96,22 @@ def branches() -> Graph:
     narrow = [conv(x, 2) for x in wide]
     total = s.operator(kind.ADD, (narrow[0], narrow[1]), (1, 8, 8, 2), AddOptions())
     return s.graph(total)
+
+
+def beyond_the_space() -> Graph:
+    """What MLPerf-like networks have and the search space has not."""
+    kind, s = OperatorKind, Sketch((1, 12, 12, 3))
+    strided = ConvOptions(Padding.SAME, 2, 2, activation=Activation.RELU6, batch_norm=True)
+    dilated = ConvOptions(Padding.SAME, dilation_h=2, dilation_w=2, activation=Activation.RELU)
+    doubled = ConvOptions(Padding.SAME, depth_multiplier=2)
+    x = s.operator(kind.CONV_2D, (0, s.constant(4, 3, 3, 3), s.words(4)), (1, 6, 6, 4), strided)
+    y = s.operator(kind.CONV_2D, (x, s.constant(4, 3, 3, 4), s.words(4)), (1, 6, 6, 4), dilated)
+    z = s.operator(
+        kind.DEPTHWISE_CONV_2D, (y, s.constant(1, 3, 3, 8), s.words(8)), (1, 6, 6, 8), doubled
+    )
+    left = s.operator(kind.RELU, (z,), (1, 6, 6, 8), NoOptions())
+    pool = PoolOptions(3, 3, 1, 1, Padding.SAME)
+    right = s.operator(kind.AVERAGE_POOL_2D, (z,), (1, 6, 6, 8), pool)
+    x = s.operator(kind.CONCATENATION, (left, right, y), (1, 6, 6, 20), ConcatenationOptions(3))
+    mean = s.operator(kind.MEAN, (x, s.words(2)), (1, 20), MeanOptions((1, 2)))
+    return s.graph(s.operator(kind.SOFTMAX, (s.dense(mean, 5),), (1, 5), SoftmaxOptions()))

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unas._resources import boards_dir
+from unas.board import list_boards, load_board
+from unas.errors import ConfigError
+
+GOOD = (boards_dir() / "f746.toml").read_text()
+
+
+@pytest.mark.parametrize("board_id", list_boards())
+def test_every_board_that_comes_along_is_valid(board_id: str) -> None:
+    board = load_board(board_id)
+    assert board.id == board_id
+    for region in board.memory:
+        if region.alias_of is not None:
+            assert region.size_bytes <= board.region(region.alias_of).size_bytes
+
+
+def test_the_f746_has_the_memory_of_its_datasheet() -> None:
+    """DS10916: 1 Mbyte of flash, 320 Kbytes of SRAM (with 64 of DTCM) and 16 Kbytes of ITCM RAM."""
+    board = load_board("f746")
+    assert board.flash_bytes == 1024 * 1024
+    assert board.ram_bytes == 320 * 1024
+    assert board.region("itcm").size_bytes == 16 * 1024
+
+
+def test_a_path_is_a_board_too(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(GOOD)
+    assert load_board(str(path)).id == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("core_clock_hz", "core_clok_hz"), r"'core_clock_hz' is missing; is 'core_clok_hz' meant to be it"),
+        (('mcu = "', 'extra = 1\nmcu = "'), r"unknown key 'extra'"),
+        (("wait_states = 7", "wait_sates = 7"), r"unknown key 'wait_sates'; did you mean wait_st"),
+        (("0x2001_0000", "0x2000_8000"), r"dtcm and sram1 overlap"),
+        (('size = "64KiB"', 'size = "64KiX"'), r"no size in bytes"),
+        (('size = "64KiB"', "size = true"), r"'size' is True"),
+        (('"-mthumb"', '"-mthumb; rm -rf"'), r"must match"),
+        (('port = "stm32f7"', 'port = "../../etc"'), r"use a-z, 0-9"),
+        (('alias_of = "flash"', 'alias_of = "rom"'), r"no such region"),
+        (('kind = "rom"', 'kind = "eeprom"'), r"flash, ram or rom"),
+        (("schema = 1", "schema = 2"), r"schema must be 1"),
+        (('use = "code"\n', 'use = "data"\n'), r'no memory region has use = "code"'),
+        (("[cpu]", "[cpu"), r"no valid TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_error(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
+    path = tmp_path / "wrong.toml"
+    assert change[0] in GOOD
+    path.write_text(GOOD.replace(*change, 1))
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_board(str(path))
+    assert "wrong.toml" in str(caught.value)
+
+
+def test_a_typo_names_the_near_board() -> None:
+    with pytest.raises(ConfigError, match="did you mean f746"):
+        load_board("f764")
+
+
+@pytest.mark.parametrize("name", ["../f746", "f746.tom", "", "F746", "a/b.toml", "my board.toml"])
+def test_odd_names_are_no_boards(name: str) -> None:
+    with pytest.raises(ConfigError):
+        load_board(name)
