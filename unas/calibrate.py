@@ -12,13 +12,12 @@ from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import StoreError
 from unas.export.flatbuffer import write_flatbuffer
-from unas.export.order import in_best_order
+from unas.export.network import exported_graph
 from unas.firmware.pack import PROGRAM_BYTES
 from unas.latency.fit import Fit, fit_quantity
 from unas.record import Measurement
-from unas.resources.estimate import ResourceEstimate, estimate
-from unas.space.build import build_graph
-from unas.space.cnn import CnnSpace
+from unas.resources.estimate import ResourceEstimate, estimate, footprint
+from unas.space.cnn import CNN_SPACE
 from unas.space.sample import draw_within
 
 # The paper's experiment (docs/paper.md): 64x64x3 inputs, 10 classes, both limits 250 kB.
@@ -71,13 +70,14 @@ def draw_samples(board: Board, count: int, seed: int) -> Iterator[Sample]:
         rng = np.random.default_rng([seed, index])
         architecture = draw_within(
             rng,
-            CnnSpace(),
+            CNN_SPACE,
             INPUT_SHAPE,
             NUM_CLASSES,
+            footprint=footprint,
             max_model_size_bytes=size,
             max_peak_memory_bytes=memory,
         )
-        graph = in_best_order(build_graph(architecture, INPUT_SHAPE, NUM_CLASSES))
+        graph = exported_graph(architecture, INPUT_SHAPE, NUM_CLASSES)
         name = architecture.short_id
         model = write_flatbuffer(graph, seed=seed + index, name=name)
         yield Sample(name, model, estimate(graph))

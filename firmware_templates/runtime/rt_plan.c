@@ -5,8 +5,6 @@
  * memory of its own; cubic in the number of buffers, which is some tens. */
 #include "rt_plan.h"
 
-static uint32_t buffer_count(const rt_model *model) { return model->tensors.count + model->operators.count; }
-
 /* Let every alias name the buffer that has the bytes in the end, and that buffer live as long as they are
  * read. Ends, because an operator only reads what others wrote before. */
 static void resolve_aliases(rt_buffer *buffers, uint32_t count) {
@@ -73,32 +71,40 @@ static bool place(rt_buffer *buffers, uint32_t count, rt_buffer *one) {
   return true;
 }
 
-/* Scratch counts only what it adds on top of the tensors: the two add up to the planned part of the arena. */
-static void measure(rt_model *model, uint32_t count) {
-  uint32_t all = 0, tensors = 0;
-  for (uint32_t i = 0; i < count; ++i) {
-    const rt_buffer *buffer = &model->buffers[i];
-    const uint32_t end = buffer->at + rt_align(buffer->bytes);
-    if (buffer->place == RT_IN_ARENA) {
-      all = end > all ? end : all;
-      tensors = i < model->tensors.count && end > tensors ? end : tensors;
-    }
-  }
-  model->tensor_bytes = tensors;
-  model->scratch_bytes = all - tensors;
-}
-
-bool rt_plan(rt_model *model) {
-  rt_buffer *buffers = model->buffers;
-  const uint32_t count = buffer_count(model);
+/* Place the first `count` buffers; *top is where the highest of them ends. */
+static bool place_all(rt_buffer *buffers, uint32_t count, uint32_t *top) {
   uint32_t next;
-  resolve_aliases(buffers, count);
+  *top = 0;
   while ((next = largest_unplaced(buffers, count)) != RT_NONE) {
     if (!place(buffers, count, &buffers[next])) {
       return false;
     }
+    const uint32_t end = buffers[next].at + rt_align(buffers[next].bytes);
+    *top = end > *top ? end : *top;
+  }
+  return true;
+}
+
+/* Once without scratch memory, only to know what that adds: it may well lie below tensors. */
+bool rt_plan(rt_model *model) {
+  rt_buffer *buffers = model->buffers;
+  const uint32_t count = model->tensors.count + model->operators.count;
+  uint32_t top;
+  resolve_aliases(buffers, count);
+  if (!place_all(buffers, model->tensors.count, &model->tensor_bytes)) {
+    return false;
+  }
+  for (uint32_t i = 0; i < model->tensors.count; ++i) {
+    if (buffers[i].place == RT_IN_ARENA) {
+      buffers[i].place = RT_UNPLACED;
+    }
+  }
+  if (!place_all(buffers, count, &top)) {
+    return false;
   }
   place_aliases(buffers, count);
-  measure(model, count);
+  /* A greedy plan of more buffers may by chance be the tighter one. */
+  model->tensor_bytes = top < model->tensor_bytes ? top : model->tensor_bytes;
+  model->scratch_bytes = top - model->tensor_bytes;
   return true;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs the built-in runtime on the host: `rt_run ARENA_BYTES INPUT MODEL... > OUTPUTS`.
+/* Runs the built-in runtime on the host: `rt_run ARENA_BYTES[+OFFSET] INPUT MODEL... > OUTPUTS`.
  *
  * Model and arena are heap blocks of exactly their size, so that a sanitizer sees the first byte beyond them.
- * Each model gives one line on standard error, "STATUS OPERATOR NEEDED TEXT", and, if it ran, its output
- * bytes on standard output. Exit code 0 whatever the runtime said; 2 for wrong use. */
+ * The arena starts OFFSET bytes into its block. Each model gives one line on standard error, "STATUS OPERATOR
+ * NEEDED TEXT", and, if it ran, its output bytes on standard output. Exit code 0 whatever the runtime said; 2
+ * for wrong use. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,16 +51,18 @@ static runtime_status run(const content *model, const content *input, uint8_t *a
 
 int main(int count, char **arguments) {
   if (count < 4) {
-    fprintf(stderr, "use: rt_run ARENA_BYTES INPUT MODEL...\n");
+    fprintf(stderr, "use: rt_run ARENA_BYTES[+OFFSET] INPUT MODEL...\n");
     return 2;
   }
-  const size_t arena_bytes = strtoul(arguments[1], NULL, 10);
+  char *rest;
+  const size_t arena_bytes = strtoul(arguments[1], &rest, 10);
+  const size_t offset = strtoul(rest, NULL, 10);
   const content input = read_file(arguments[2]);
   for (int i = 3; i < count; ++i) {
     runtime_error error;
     const content model = read_file(arguments[i]);
-    uint8_t *arena = malloc(arena_bytes);
-    const runtime_status status = run(&model, &input, arena, arena_bytes, &error);
+    uint8_t *arena = malloc(offset + arena_bytes);
+    const runtime_status status = run(&model, &input, arena + offset, arena_bytes, &error);
     fprintf(stderr, "%d %d %u %s\n", (int)status, (int)error.operator_index, (unsigned)error.needed_bytes,
             error.text);
     free(arena);

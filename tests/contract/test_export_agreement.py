@@ -258,7 +258,7 @@ def test_what_the_converter_cannot_make_int8_is_refused() -> None:
         convert_keras(model, [np.zeros((1, 4), np.float32)], "x")
 
 
-def test_conversion_is_quiet_and_repeatable(capfd: pytest.CaptureFixture[str]) -> None:
+def test_conversion_is_quiet_and_repeats_itself(capfd: pytest.CaptureFixture[str]) -> None:
     first, again = (converted(beyond_the_space(), 0) for _ in range(2))
     assert structure(first) == structure(again)
     assert "fully_quantize" not in capfd.readouterr().err

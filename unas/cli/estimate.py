@@ -23,12 +23,11 @@ def _random(seed: int) -> tuple[Flatbuffer, Graph]:
 
     from unas.calibrate import INPUT_SHAPE, NUM_CLASSES
     from unas.export.flatbuffer import write_flatbuffer
-    from unas.export.order import in_best_order
-    from unas.space.build import build_graph
+    from unas.export.network import exported_graph
     from unas.space.cnn import random_architecture
 
     architecture = random_architecture(np.random.default_rng(seed))
-    graph = in_best_order(build_graph(architecture, INPUT_SHAPE, NUM_CLASSES))
+    graph = exported_graph(architecture, INPUT_SHAPE, NUM_CLASSES)
     return write_flatbuffer(graph, seed=seed, name=architecture.short_id), graph
 
 
@@ -63,11 +62,15 @@ def command(
         "peak_memory_bytes": figures.peak_memory_bytes,
         "peak_memory_without_input_bytes": figures.peak_memory_without_input_bytes,
         "operators": [
-            {"index": i, "name": str(op.kind), "macs": macs, "output_shape": list(shape)}
-            for i, (op, macs, shape) in enumerate(
-                (op, figures.operator_macs[i], graph.tensors[op.output].shape)
-                for i, op in enumerate(graph.operators)
-            )
+            {
+                "index": op.position,
+                "name": str(op.kind),
+                "output_shape": list(op.output_shape),
+                "macs": op.macs,
+                "model_size_bytes": op.model_size_bytes,
+                "working_set_bytes": op.working_set_bytes,
+            }
+            for op in figures.operators
         ],
     }
     if output is Format.JSON:
@@ -84,15 +87,17 @@ def command(
         },
     )
     print_table(
-        "Operators",
-        ["operator", "#", "MACs", "output"],
+        "Operators in the order of least peak memory",
+        ["operator", "#", "output", "MACs", "parameters", "working set"],
         [
             [
-                op["name"],
-                str(op["index"]),
-                f"{op['macs']:,}",
-                "x".join(map(str, op["output_shape"])),
+                str(op.kind),
+                str(op.position),
+                "x".join(map(str, op.output_shape)),
+                f"{op.macs:,}",
+                f"{op.model_size_bytes:,}",
+                f"{op.working_set_bytes:,} B",
             ]
-            for op in data["operators"]
+            for op in figures.operators
         ],
     )

@@ -11,6 +11,7 @@ import tflite
 
 from unas.errors import UnsupportedOperatorError
 from unas.export.schema import ACTIVATION_CODES, PADDING_CODES
+from unas.export.slots import OperatorSlot
 from unas.export.tables import Table
 from unas.graph import (
     Activation,
@@ -36,7 +37,7 @@ _LARGEST_COUNT = 2**15
 
 
 class OptionsReader:
-    """The options table of one operator.
+    """The options table of one operator; slots are numbered in the order of the schema's fields.
 
     Args:
         operator: The operator's table.
@@ -49,8 +50,8 @@ class OptionsReader:
     """
 
     def __init__(self, operator: Table, union: int, label: str) -> None:
-        table = operator.table(4)
-        if operator.uint8(3) != union or table is None:
+        table = operator.table(OperatorSlot.OPTIONS)
+        if operator.uint8(OperatorSlot.OPTIONS_TYPE) != union or table is None:
             raise operator.broken(f"{label} lacks its options")
         self._table, self._label = table, label
 

@@ -12,6 +12,7 @@ import struct
 
 from unas.artifact import Flatbuffer
 from unas.export.read import read_flatbuffer
+from unas.export.slots import ModelSlot, SubGraphSlot
 from unas.export.tables import Table
 from unas.graph import Graph
 from unas.resources.memory import peak_memory
@@ -36,8 +37,8 @@ def reorder_flatbuffer(model: Flatbuffer) -> Flatbuffer:
         ModelError: The model cannot be read; see ``read_flatbuffer``.
     """
     order = _best_order(read_flatbuffer(model.data, model.name))
-    subgraph = Table.root(model.data, model.name).tables(2, 1)[0]
-    start, count = subgraph.vector(3, 4)
+    subgraph = Table.root(model.data, model.name).tables(ModelSlot.SUBGRAPHS, 1)[0]
+    start, count = subgraph.vector(SubGraphSlot.OPERATORS, 4)
     # Each element holds the distance from itself to its table.
     tables = [
         start + 4 * i + offset

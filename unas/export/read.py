@@ -25,6 +25,15 @@ from unas.export.schema import (
     SCHEMA_VERSION,
 )
 from unas.export.shapes import output_shape
+from unas.export.slots import (
+    BufferSlot,
+    ModelSlot,
+    OperatorCodeSlot,
+    OperatorSlot,
+    QuantizationSlot,
+    SubGraphSlot,
+    TensorSlot,
+)
 from unas.export.tables import Table
 from unas.graph import DenseOptions, ElementType, Graph, Operator, OperatorKind, Options, Tensor
 
@@ -71,9 +80,9 @@ def read_flatbuffer(data: bytes, where: str) -> Graph:
             f"{FILE_IDENTIFIER!r}; give a .tflite file"
         )
     model = Table.root(data, where)
-    if model.uint32(0) != SCHEMA_VERSION:
-        raise model.broken(f"schema version {model.uint32(0)} instead of {SCHEMA_VERSION}")
-    subgraphs = model.tables(2, _MOST_TENSORS)
+    if model.uint32(ModelSlot.VERSION) != SCHEMA_VERSION:
+        raise model.broken(f"its schema version is not {SCHEMA_VERSION}")
+    subgraphs = model.tables(ModelSlot.SUBGRAPHS, _MOST_TENSORS)
     if len(subgraphs) != 1:
         raise ModelError(f"{where} has {len(subgraphs)} subgraphs; give a model with one")
     return _Reader(model, subgraphs[0], where).graph()
@@ -91,12 +100,15 @@ class _Content:
 class _Reader:
     def __init__(self, model: Table, subgraph: Table, where: str) -> None:
         self._model, self._subgraph, self._where = model, subgraph, where
-        buffers = model.tables(4, _MOST_TENSORS)
-        tensors = subgraph.tables(0, _MOST_TENSORS)
+        buffers = model.tables(ModelSlot.BUFFERS, _MOST_TENSORS)
+        tensors = subgraph.tables(SubGraphSlot.TENSORS, _MOST_TENSORS)
         self._contents = [self._content(i, t, buffers) for i, t in enumerate(tensors)]
 
     def graph(self) -> Graph:
-        inputs, outputs = (self._subgraph.int32s(slot, _MOST_TENSORS) for slot in (1, 2))
+        inputs, outputs = (
+            self._subgraph.int32s(slot, _MOST_TENSORS)
+            for slot in (SubGraphSlot.INPUTS, SubGraphSlot.OUTPUTS)
+        )
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
                 f"{self._where} has {len(inputs)} inputs and {len(outputs)} outputs; "
@@ -104,11 +116,9 @@ class _Reader:
             )
         for index in inputs + outputs:
             self._check_int8(index)
-        codes = self._model.tables(1, _MOST_TENSORS)
-        operators = tuple(
-            self._operator(position, table, codes)
-            for position, table in enumerate(self._subgraph.tables(3, _MOST_TENSORS))
-        )
+        codes = self._model.tables(ModelSlot.OPERATOR_CODES, _MOST_TENSORS)
+        tables = self._subgraph.tables(SubGraphSlot.OPERATORS, _MOST_TENSORS)
+        operators = tuple(self._operator(i, table, codes) for i, table in enumerate(tables))
         try:
             graph = Graph(tuple(c.tensor for c in self._contents), operators, inputs, outputs)
         except ArchitectureError as error:
@@ -120,24 +130,26 @@ class _Reader:
         return graph
 
     def _content(self, index: int, table: Table, buffers: list[Table]) -> _Content:
-        number = table.uint32(2)
+        number = table.uint32(TensorSlot.BUFFER)
         if number >= len(buffers):
             raise table.broken(f"tensor {index} lies in buffer {number} of {len(buffers)}")
-        data = buffers[number].bytes(0)
-        code = table.int8(1)
+        data = buffers[number].bytes(BufferSlot.DATA)
+        code = table.int8(TensorSlot.TYPE)
         if code not in _ELEMENTS:
             raise ModelError(
                 f"{self._where}: tensor {index} is of type number {code}, not int8; "
                 "convert the model with full int8 quantisation"
             )
-        if table.uint8(5) or table.table(6) is not None or buffers[number].uint64(1) > 1:
+        elsewhere = buffers[number].uint64(BufferSlot.OFFSET) > 1
+        sparse = table.table(TensorSlot.SPARSITY) is not None
+        if table.uint8(TensorSlot.IS_VARIABLE) or sparse or elsewhere:
             raise ModelError(
                 f"{self._where}: tensor {index} is variable, sparse or outside the file's tables; "
                 "convert the model without state, sparsity and external buffers"
             )
-        shape = table.int32s(0, _MOST_DIMENSIONS)
+        shape = table.int32s(TensorSlot.SHAPE, _MOST_DIMENSIONS)
         # Names need not be unique in a file, ours are.
-        name = f"{index}:{table.string(3, _LONGEST_NAME)}"
+        name = f"{index}:{table.string(TensorSlot.NAME, _LONGEST_NAME)}"
         tensor = Tensor(name, shape, _ELEMENTS[code], constant=len(data) > 0)
         if min(shape, default=1) < 1 or tensor.size_bytes > _LARGEST_TENSOR_BYTES:
             raise table.broken(f"tensor {index} has the shape {shape}")
@@ -167,8 +179,8 @@ class _Reader:
     def _operator(self, position: int, table: Table, codes: list[Table]) -> Operator:
         kind = self._kind(position, table, codes)
         label = f"operator {position} ({kind})"
-        inputs = table.int32s(1, _MOST_INPUTS)
-        outputs = table.int32s(2, _MOST_INPUTS)
+        inputs = table.int32s(OperatorSlot.INPUTS, _MOST_INPUTS)
+        outputs = table.int32s(OperatorSlot.OUTPUTS, _MOST_INPUTS)
         fewest, most = _INPUTS[kind]
         if not fewest <= len(inputs) <= most or len(outputs) != 1:
             raise table.broken(f"{label} has {len(inputs)} inputs and {len(outputs)} outputs")
@@ -188,14 +200,15 @@ class _Reader:
         return Operator(kind, inputs, outputs[0], options)
 
     def _kind(self, position: int, table: Table, codes: list[Table]) -> OperatorKind:
-        number = table.uint32(0)
+        number = table.uint32(OperatorSlot.OPCODE_INDEX)
         if number >= len(codes):
             raise table.broken(f"operator {position} has the kind {number} of {len(codes)}")
         # Old files have only the one-byte field, new ones fill both: the larger is right.
-        old, new = codes[number].int8(0), codes[number].int32(3)
+        old = codes[number].int8(OperatorCodeSlot.DEPRECATED_BUILTIN_CODE)
+        new = codes[number].int32(OperatorCodeSlot.BUILTIN_CODE)
         code = max(old, new) if old < PLACEHOLDER_CODE else new
         if code not in _KINDS:
-            custom = codes[number].string(1, _LONGEST_NAME)
+            custom = codes[number].string(OperatorCodeSlot.CUSTOM_CODE, _LONGEST_NAME)
             name = custom or _operator_name(code)
             raise UnsupportedOperatorError(
                 f"{self._where}: operator {position} is {name}, for which there is no kernel; "
@@ -251,10 +264,11 @@ class _Reader:
 
 
 def _is_quantised(table: Table) -> bool:
-    parameters = table.table(4)
+    parameters = table.table(TensorSlot.QUANTIZATION)
     if parameters is None:
         return False
-    scales, zero_points = parameters.vector(2, 4)[1], parameters.vector(3, 8)[1]
+    _, scales = parameters.vector(QuantizationSlot.SCALE, 4)
+    _, zero_points = parameters.vector(QuantizationSlot.ZERO_POINT, 8)
     return scales > 0 and zero_points in (1, scales)
 
 

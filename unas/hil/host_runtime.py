@@ -27,7 +27,6 @@ _FLAGS = ("-std=c11", "-O2", "-DNDEBUG", "-fPIC", "-shared")
 _COMPILERS = ("cc", "gcc", "clang")
 _COMPILE_TIMEOUT_S = 120.0
 _ALIGNMENT = 16
-_OK, _BAD_MODEL, _UNSUPPORTED, _ARENA_TOO_SMALL = range(4)
 _LOCK = threading.Lock()  # the runtime has one open model at a time
 
 
@@ -85,7 +84,7 @@ def run_on_host(model: bytes, input_bytes: bytes, *, arena_bytes: int) -> HostRu
         ArenaTooSmallError: The arena is too small.
         ToolError: There is no C compiler, or it failed.
     """
-    library = _library(_build())
+    library = host_library()
     # Kept alive until the run is over: the runtime reads the file where it lies.
     file = ctypes.create_string_buffer(model, max(len(model), 1))
     arena = ctypes.create_string_buffer(arena_bytes + _ALIGNMENT)
@@ -150,7 +149,6 @@ def _compiler() -> str:
     )
 
 
-@functools.cache
 def _build() -> Path:
     """Compile the runtime once per content and compiler; later calls find it in the cache."""
     compiler, root = _compiler(), templates_dir()
@@ -173,8 +171,13 @@ def _build() -> Path:
 
 
 @functools.cache
-def _library(path: Path) -> ctypes.CDLL:
-    library = ctypes.CDLL(str(path))
+def host_library() -> ctypes.CDLL:
+    """The runtime as a library of this machine.
+
+    Raises:
+        ToolError: There is no C compiler, or it failed.
+    """
+    library = ctypes.CDLL(str(_build()))
     library.runtime_open.argtypes = (
         ctypes.c_char_p,
         ctypes.c_size_t,

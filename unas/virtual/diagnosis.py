@@ -11,10 +11,12 @@ from unicorn import arm_const as arm
 from unas.errors import EmulatorError
 from unas.virtual import faults
 from unas.virtual.memory import Memory
+from unas.virtual.registers import PERIPHERAL_SPACE
 
 _THUMB = 1 << 24
 _NOT_EXECUTABLE = ((0x40000000, 0x60000000), (0xA0000000, 1 << 32))  # ARMv7-M ARM B3.1: XN
 _FETCHES = (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT)
+_DATA = unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
 _READS = (unicorn.UC_MEM_READ_UNMAPPED, unicorn.UC_MEM_READ_PROT)
 # Unicorn's interrupt numbers are QEMU's EXCP_*.
 _INVALID_STATE = 18
@@ -25,16 +27,29 @@ _NOT_MODELLED = {
 }
 
 
+def _execute_never(address: int) -> bool:
+    return any(low <= address < high for low, high in _NOT_EXECUTABLE)
+
+
 class Diagnosis:
-    """Listens to Unicorn's hooks while it runs, and tells afterwards what has happened."""
+    """Listens to Unicorn's hooks while it runs, and tells afterwards what has happened.
+
+    Unicorn takes a slow way for each store to a page that has memory hooks or may hold code: four
+    times slower, all in all. So RAM has no hooks (nothing there can fault), and none of its pages
+    may hold code before the core fetches from it.
+    """
 
     def __init__(self, engine: Any, memory: Memory) -> None:
         self._engine = engine
         self._memory = memory
         self._access: tuple[int, int, int] | None = None  # kind, address, size
         self._interrupt: int | None = None
-        engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._note_access)
+        self._code_pages: set[int] = set()
+        for first, last in memory.outside_ram():
+            engine.hook_add(unicorn.UC_HOOK_MEM_INVALID, self._note_access, begin=first, end=last)
         engine.hook_add(unicorn.UC_HOOK_INTR, self._note_interrupt)
+        engine.ctl_set_tlb_mode(unicorn.UC_TLB_VIRTUAL)
+        engine.hook_add(unicorn.UC_HOOK_TLB_FILL, self._fill)
 
     def begin(self) -> None:
         """Forget what was."""
@@ -57,22 +72,33 @@ class Diagnosis:
         thumb = self._engine.reg_read(arm.UC_ARM_REG_XPSR) & _THUMB
         if self._interrupt == _INVALID_STATE or not thumb:
             return faults.Fault(faults.INVALID_STATE, "branch to an even address", pc)
-        if self._access is None and self._interrupt is None:
+        if self._access is None:
             return faults.Fault(faults.UNDEFINED_INSTRUCTION, "undefined instruction", pc)
         return self._memory_fault(pc)
 
     def _memory_fault(self, pc: int) -> faults.Fault:
-        # Code in peripheral space comes as an interrupt without an access.
-        access, address, size = self._access or (unicorn.UC_MEM_FETCH_PROT, pc, 2)
+        assert self._access is not None
+        access, address, size = self._access
         if access in _FETCHES:
-            never = any(low <= pc < high for low, high in _NOT_EXECUTABLE)
-            kind = faults.EXECUTE_NEVER if never else faults.FETCH_BUS_ERROR
+            kind = faults.EXECUTE_NEVER if _execute_never(pc) else faults.FETCH_BUS_ERROR
             return faults.Fault(kind, "instruction fetch where there is no code memory", pc)
         verb = "read" if access in _READS else "write"
         region = self._memory.kind(address)
         where = "outside the board's memory" if region is None else f"to {region}"
         what = f"{verb} of {size} bytes at 0x{address:08X}, {where}"
         return faults.Fault(faults.DATA_BUS_ERROR, what, pc, address)
+
+    def _fill(self, _: Any, page: int, access: int, entry: Any, _data: object) -> bool:
+        """Answer a look-up in the page tables: an address is itself."""
+        if access == unicorn.UC_MEM_FETCH:
+            if any(start <= page < start + size for start, size in PERIPHERAL_SPACE):
+                self._access = unicorn.UC_MEM_FETCH_PROT, page, 2
+                return False
+            self._code_pages.add(page)
+        data_only = page not in self._code_pages and self._memory.kind(page) == "ram"
+        entry.paddr = page
+        entry.perms = _DATA if data_only else unicorn.UC_PROT_ALL
+        return True
 
     def _note_access(self, _: Any, access: int, address: int, size: int, *_more: Any) -> bool:
         self._access = access, address, size

@@ -24,10 +24,9 @@ from unas.virtual.link import ByteLink, QueueLink
 from unas.virtual.machines import chip_factory
 from unas.virtual.memory import Memory
 from unas.virtual.native import open_counter
-from unas.virtual.registers import Bus
+from unas.virtual.registers import PERIPHERAL_SPACE, Bus
 from unas.virtual.thumb import uses_fpu
 
-_PERIPHERAL_SPACE = ((0x40000000, 0x20000000), (0xE0000000, 0x00100000))  # ARMv7-M ARM B3.1
 _NOWHERE = 0xFFFFFFFF
 
 
@@ -89,7 +88,7 @@ class Machine:
         self._counter = open_counter(self._engine, self._price, native=native)
         self._entry = faults.ExceptionEntry(self._engine, self._memory, self._chip.control)
         self._diagnosis = Diagnosis(self._engine, self._memory)
-        for base, size in _PERIPHERAL_SPACE:
+        for base, size in PERIPHERAL_SPACE:
             self._engine.mmio_map(base, size, self._read, base, self._write, base)
         self._error: EmulatorError | None = None
         self._reset_pending = self._stop_requested = False

@@ -15,6 +15,7 @@ from unas.errors import EmulatorError
 from unas.virtual.identity import FixedBytes
 from unas.virtual.image import Image
 
+_LAST_ADDRESS = 0xFFFFFFFF
 _PAGE_BYTES = 4096  # Unicorn maps whole pages
 _ERASED_FLASH = 0xFF
 # RAM wakes up with noise. The same noise each time, and none that looks like a cleared variable.
@@ -90,6 +91,18 @@ class Memory:
         """Kind of the region at an address: ``"flash"``, ``"ram"``, ``"rom"`` or None."""
         mapped = self._find(address, 1)
         return None if mapped is None else mapped.region.kind
+
+    def outside_ram(self) -> list[tuple[int, int]]:
+        """Ranges of the address space without RAM, as (first, last) address."""
+        ranges = []
+        start = 0
+        for region in sorted((m.region for m in self._mapped), key=lambda r: r.start):
+            if region.kind == "ram":
+                if region.start > start:
+                    ranges.append((start, region.start - 1))
+                start = region.end
+        ranges.append((start, _LAST_ADDRESS))
+        return ranges
 
     def load(self, image: Image, fixed: Iterable[FixedBytes]) -> None:
         """Program an image, and the factory's bytes.

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from unas.errors import EmulatorError
 
 WORD = 0xFFFFFFFF
+PERIPHERAL_SPACE = ((0x40000000, 0x20000000), (0xE0000000, 0x00100000))
+"""(Start, bytes) of where the architecture puts peripherals; ARMv7-M ARM B3.1."""
 _SLOT_BYTES = 0x400  # a peripheral has one or more whole slots of the address map
 
 

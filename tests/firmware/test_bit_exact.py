@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The built-in runtime's bytes against TensorFlow Lite Micro's, over hundreds of drawn graphs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from random_graphs import ADD, draw_network, draw_operator
+from unas.export.flatbuffer import write_flatbuffer
+from unas.graph import Graph, OperatorKind
+from unas.hil.golden import golden_output
+from unas.hil.host_runtime import run_on_host
+from wild_quantization import rewrite_quantization
+
+tflite_micro = pytest.importorskip(
+    "tflite_micro", reason="the tflite-micro wheel is for Linux on x86-64 only"
+)
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
+
+TAME, WILD, NETWORKS = 60, 80, 200
+ARENA_BYTES = 1 << 20
+
+
+def _schema() -> Any:
+    from tflite_micro.tensorflow.lite.micro.python import schema_py_generated
+
+    return schema_py_generated
+
+
+def _input_bytes(graph: Graph, rng: np.random.Generator) -> bytes:
+    return rng.bytes(graph.tensors[graph.inputs[0]].elements)
+
+
+def _expect_equal(model: bytes, input_bytes: bytes, case: str) -> bytes:
+    golden = golden_output(model, input_bytes)
+    assert golden.source.startswith("tflite-micro ")
+    output = run_on_host(model, input_bytes, arena_bytes=ARENA_BYTES).output
+    assert output == golden.output, case
+    return output
+
+
+@pytest.mark.parametrize("kind", ADD)
+def test_an_operator_gives_the_golden_bytes(kind: OperatorKind) -> None:
+    saturated = 0
+    for seed in range(TAME):
+        rng = np.random.default_rng([seed, list(ADD).index(kind)])
+        graph = draw_operator(kind, rng)
+        model = write_flatbuffer(graph, seed=seed, name=kind).data
+        output = _expect_equal(model, _input_bytes(graph, rng), f"seed {seed}: {graph.operators}")
+        saturated += len(output) > 4 and set(output) <= {0x80, 0x7F}
+    assert saturated < TAME // 5  # else equality would say little
+
+
+@pytest.mark.parametrize("kind", ADD)
+def test_an_operator_gives_the_golden_bytes_under_wild_quantization(kind: OperatorKind) -> None:
+    for seed in range(WILD):
+        rng = np.random.default_rng([seed, list(ADD).index(kind), 7])
+        graph = draw_operator(kind, rng)
+        tame = write_flatbuffer(graph, seed=seed, name=kind).data
+        model = rewrite_quantization(tame, kind, _schema(), rng)
+        _expect_equal(model, _input_bytes(graph, rng), f"seed {seed}: {graph.operators}")
+
+
+def test_branched_networks_give_the_golden_bytes() -> None:
+    for seed in range(NETWORKS):
+        rng = np.random.default_rng([seed, 11])
+        graph = draw_network(rng, int(rng.integers(2, 14)))
+        model = write_flatbuffer(graph, seed=seed, name="network").data
+        kinds = [str(op.kind) for op in graph.operators]
+        run = run_on_host(model, _input_bytes(graph, rng), arena_bytes=ARENA_BYTES)
+        assert list(run.operators) == kinds
+        rng = np.random.default_rng([seed, 12])
+        _expect_equal(model, _input_bytes(graph, rng), f"seed {seed}: {kinds}")
+
+
+@pytest.mark.parametrize("name", ["kws_ref_model", "pretrainedResnet_quant"])
+def test_published_models_give_the_golden_bytes(name: str, mlperf_tiny: Path) -> None:
+    model = (mlperf_tiny / f"{name}.tflite").read_bytes()
+    interpreter = tflite_micro.runtime.Interpreter.from_bytes(model, arena_size=ARENA_BYTES)
+    elements = int(np.prod(interpreter.get_input_details(0)["shape"]))
+    rng = np.random.default_rng(0)
+    outputs = {_expect_equal(model, rng.bytes(elements), name) for _ in range(10)}
+    assert len(outputs) > 1

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Peak memory: exact against its definition, on any small graph and on those of the space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.unit.memory_graphs import any_graphs, fork_join_graphs
+from tests.unit.memory_oracle import MemoryOracle
+from unas.graph import ConvOptions, Graph, Tensor
+from unas.graph.builder import GraphBuilder
+from unas.resources.liveness import analyse
+from unas.resources.memory import PeakMemory, peak_memory
+from unas.space.build import build_graph
+from unas.space.cnn import CNN_SPACE, random_architecture
+from unas.space.ranges import IntRange
+
+_FLAGS = st.booleans()
+
+
+def _check(graph: Graph, expected: int, oracle: MemoryOracle, found: PeakMemory) -> None:
+    assert found.bytes == expected
+    graph.reordered(found.order)  # raises if the order cannot run
+    assert oracle.peak_of(found.order) == found.bytes
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(graph=any_graphs(max_operators=6), count_input=_FLAGS, in_place_add=_FLAGS)
+def test_equals_the_best_of_all_orders(graph: Graph, count_input: bool, in_place_add: bool) -> None:
+    oracle = MemoryOracle(graph, count_input=count_input, in_place_add=in_place_add)
+    found = peak_memory(graph, count_input=count_input, in_place_add=in_place_add)
+    _check(graph, oracle.lowest_peak_of_all_orders(), oracle, found)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(graph=any_graphs(max_operators=10), count_input=_FLAGS, in_place_add=_FLAGS)
+def test_equals_the_best_of_all_sets(graph: Graph, count_input: bool, in_place_add: bool) -> None:
+    oracle = MemoryOracle(graph, count_input=count_input, in_place_add=in_place_add)
+    found = peak_memory(graph, count_input=count_input, in_place_add=in_place_add)
+    _check(graph, oracle.lowest_peak_of_all_sets(), oracle, found)
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    graph=fork_join_graphs(max_branches=4, max_length=5), count_input=_FLAGS, in_place_add=_FLAGS
+)
+def test_is_exact_on_parallel_branches(graph: Graph, count_input: bool, in_place_add: bool) -> None:
+    oracle = MemoryOracle(graph, count_input=count_input, in_place_add=in_place_add)
+    found = peak_memory(graph, count_input=count_input, in_place_add=in_place_add)
+    _check(graph, oracle.lowest_peak_of_all_sets(), oracle, found)
+
+
+def test_is_exact_on_architectures_of_the_space() -> None:
+    rng = np.random.default_rng(7)
+    checked = 0
+    while checked < 25:
+        arch = random_architecture(rng)
+        graph = build_graph(arch, (32, 32, 3), 10)
+        # The oracle is exponential: leave it the networks with few parallel operators.
+        if sum(block.parallel for block in arch.blocks) > 3 or len(graph.operators) > 26:
+            continue
+        for count_input in (True, False):
+            oracle = MemoryOracle(graph, count_input=count_input, in_place_add=True)
+            found = peak_memory(graph, count_input=count_input, in_place_add=True)
+            _check(graph, oracle.lowest_peak_of_all_sets(), oracle, found)
+        checked += 1
+
+
+@pytest.mark.parametrize("in_place_add", [True, False])
+def test_never_worse_than_the_listed_order_and_never_below_one_operator(
+    in_place_add: bool,
+) -> None:
+    rng = np.random.default_rng(3)
+    wide = replace(CNN_SPACE, blocks=IntRange(10, 10), layers=IntRange(3, 3), p_parallel=1.0)
+    for space in [CNN_SPACE] * 10 + [wide] * 3:
+        graph = build_graph(random_architecture(rng, space), (48, 48, 3), 10)
+        live = analyse(graph, count_input=True, in_place_add=in_place_add)
+        found = peak_memory(graph, count_input=True, in_place_add=in_place_add)
+        assert found.bytes <= max(live.working_sets(range(len(graph.operators))))
+        assert found.bytes == max(live.working_sets(found.order))
+        for op, step in zip(graph.operators, live.steps, strict=True):
+            read = sum(graph.tensors[x].size_bytes for x in graph.activations_of(op))
+            assert found.bytes >= read + step.growth
+
+
+def test_keeps_the_listed_order_where_nothing_is_gained() -> None:
+    rng = np.random.default_rng(0)
+    serial = replace(CNN_SPACE, p_parallel=0.0)
+    graph = build_graph(random_architecture(rng, serial), (32, 32, 3), 10)
+    found = peak_memory(graph, count_input=True, in_place_add=False)
+    assert found.order == tuple(range(len(graph.operators)))
+
+
+def test_a_graph_without_operators_holds_its_input() -> None:
+    graph = Graph((Tensor("x", (1, 8, 8, 3)),), (), (0,), (0,))
+    assert peak_memory(graph, count_input=True, in_place_add=False) == PeakMemory(192, ())
+    assert peak_memory(graph, count_input=False, in_place_add=False) == PeakMemory(0, ())
+
+
+def _two_convolutions_added(second_reader: bool) -> Graph:
+    builder = GraphBuilder()
+    x = builder.input("x", (1, 8, 8, 1))
+    left = builder.conv("left", x, filters=4, kernel=1, options=ConvOptions())
+    right = builder.conv("right", x, filters=4, kernel=1, options=ConvOptions())
+    total = builder.add("total", left, right)
+    if second_reader:
+        return builder.finish(total, builder.add("again", left, right))
+    return builder.finish(total)
+
+
+def test_an_addition_in_place_needs_no_third_buffer() -> None:
+    graph = _two_convolutions_added(second_reader=False)
+    summand = 8 * 8 * 4
+    assert peak_memory(graph, count_input=False, in_place_add=False).bytes == 3 * summand
+    assert peak_memory(graph, count_input=False, in_place_add=True).bytes == 2 * summand
+    # With the input counted, the second convolution is the peak.
+    assert peak_memory(graph, count_input=True, in_place_add=True).bytes == 2 * summand + 64
+
+
+def test_an_addition_keeps_what_another_operator_reads() -> None:
+    graph = _two_convolutions_added(second_reader=True)
+    assert peak_memory(graph, count_input=False, in_place_add=True).bytes == 4 * 8 * 8 * 4
+
+
+def test_a_reshape_copies_nothing() -> None:
+    builder = GraphBuilder()
+    x = builder.input("x", (1, 8, 8, 1))
+    y = builder.conv("y", x, filters=4, kernel=1, options=ConvOptions())
+    graph = builder.finish(builder.flatten("flat", y))
+    assert peak_memory(graph, count_input=False, in_place_add=False).bytes == 8 * 8 * 4
