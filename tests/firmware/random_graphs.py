@@ -84,18 +84,24 @@ class Sketch:
         return len(self._tensors) - 1
 
 
-def _conv_options(sketch: Sketch, window: tuple[int, int], multiplier: int = 1) -> ConvOptions:
-    """Strides or dilations, as TFLite has them, that fit a window into what ``_window`` drew it for."""
-    dilated = sketch.rng.random() < 0.3
-    stride_h, stride_w = (1, 1) if dilated else (sketch.below(4), sketch.below(4))
-    dilation_h, dilation_w = (sketch.below(4), sketch.below(4)) if dilated else (1, 1)
-    wanted = dilated or sketch.coin()  # a dilated window may be too large for VALID
+def _conv_options(
+    sketch: Sketch, x: int, window: tuple[int, int], multiplier: int = 1
+) -> ConvOptions:
+    """Keras refuses strides together with dilations; TFLite does not."""
+    padding = Padding.SAME if sketch.coin() else Padding.VALID
+    dilations = (1, 1)
+    if sketch.rng.random() < 0.3:
+        dilations = (sketch.below(4), sketch.below(4))
+    if padding is Padding.VALID:  # no larger than the input
+        axes = zip(dilations, sketch.shape(x)[1:3], window, strict=True)
+        height, width = (min(d, (size - 1) // max(reach - 1, 1)) for d, size, reach in axes)
+        dilations = (max(height, 1), max(width, 1))
     return ConvOptions(
-        padding=Padding.SAME if wanted else Padding.VALID,
-        stride_h=stride_h,
-        stride_w=stride_w,
-        dilation_h=dilation_h,
-        dilation_w=dilation_w,
+        padding=padding,
+        stride_h=sketch.below(4),
+        stride_w=sketch.below(4),
+        dilation_h=dilations[0],
+        dilation_w=dilations[1],
         depth_multiplier=multiplier,
         activation=sketch.activation(),
     )
@@ -108,7 +114,7 @@ def _window(sketch: Sketch, x: int) -> tuple[int, int]:
 
 def add_conv(sketch: Sketch, x: int) -> int:
     window, filters = _window(sketch, x), sketch.below(11)
-    options = _conv_options(sketch, window)
+    options = _conv_options(sketch, x, window)
     batch, height, width, channels = sketch.shape(x)
     inputs = (x, sketch.constant((filters, *window, channels)), _bias(sketch, filters))
     out = conv_output(height, width, *window, options)
@@ -117,7 +123,7 @@ def add_conv(sketch: Sketch, x: int) -> int:
 
 def add_depthwise(sketch: Sketch, x: int) -> int:
     window, multiplier = _window(sketch, x), sketch.below(4) if sketch.coin() else 1
-    options = _conv_options(sketch, window, multiplier)
+    options = _conv_options(sketch, x, window, multiplier)
     batch, height, width, channels = sketch.shape(x)
     filters = channels * multiplier
     # Without a bias TFLM wants two inputs here; on -1, which it takes elsewhere, it crashes.

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from random_graphs import ADD, draw_network, draw_operator
+from wild_quantization import rewrite_quantization
+
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph, OperatorKind
 from unas.hil.golden import golden_output
 from unas.hil.host_runtime import run_on_host
-from wild_quantization import rewrite_quantization
 
 tflite_micro = pytest.importorskip(
     "tflite_micro", reason="the tflite-micro wheel is for Linux on x86-64 only"

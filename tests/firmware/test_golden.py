@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from random_graphs import draw_operator
+
 from unas.errors import ModelError, ToolError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import OperatorKind
@@ -73,5 +73,5 @@ def test_the_stand_in_agrees_with_the_wheel(
 
 
 def test_an_input_of_another_size_is_refused(conv: tuple[bytes, bytes]) -> None:
-    with pytest.raises(ModelError, match="bytes were given|were given"):
+    with pytest.raises(ModelError, match="were given"):
         golden_output(conv[0], conv[1] + b"\0")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The runtime under AddressSanitizer and UndefinedBehaviorSanitizer, on good and on broken models."""
+"""The runtime under the address and undefined-behaviour sanitizers, on good and broken models."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from random_graphs import draw_network
+
 from unas._process import Completed, run
 from unas._resources import templates_dir
 from unas.export.flatbuffer import write_flatbuffer
@@ -40,8 +40,8 @@ def rt_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = templates_dir()
     program = tmp_path_factory.mktemp("sanitized") / "rt_run"
     host = root / "test" / "rt_host.c"
-    command = ["gcc", "-std=c11", *WARNINGS, *SANITIZERS, f"-I{root / 'include'}", "-o", program]
-    run([*command, host, *runtime_sources()], timeout_s=240)
+    flags = ("-std=c11", *WARNINGS, *SANITIZERS, f"-I{root / 'include'}")
+    run(["gcc", *flags, "-o", program, host, *runtime_sources()], timeout_s=240)
     return program
 
 
@@ -64,7 +64,7 @@ def test_good_models_touch_nothing_but_their_memory(
     for seed in range(BASES):
         model, input_bytes = _model(seed)
         expected = run_on_host(model, input_bytes, arena_bytes=ARENA_BYTES)
-        # From an odd address the runtime loses the bytes up to the next aligned one, and counts them.
+        # From an odd address the runtime loses the bytes up to the next aligned one; they count.
         arena_bytes = expected.arena_used_bytes + -offset % 16
         (tmp_path / "model").write_bytes(model)
         (tmp_path / "input").write_bytes(input_bytes)

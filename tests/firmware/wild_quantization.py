@@ -43,10 +43,12 @@ def rewrite_quantization(
     tree = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
     graph = tree.subgraphs[0]
     shared = _draw(rng)
-    for tensor in graph.tensors:
+    free = list(graph.tensors)
+    if kind is OperatorKind.SOFTMAX:  # its output has 1/256 and -128, always
+        free.remove(graph.tensors[graph.outputs[0]])
+    for tensor in free:
         if tensor.type == _INT8 and len(tensor.quantization.scale) == 1:
-            if not (kind is OperatorKind.SOFTMAX and tensor is graph.tensors[graph.outputs[0]]):
-                _set(tensor, *(shared if kind in _TIED else _draw(rng)))
+            _set(tensor, *(shared if kind in _TIED else _draw(rng)))
     if kind in _WEIGHTED:
         _rewrite_weights(tree, graph, rng)
     builder = flatbuffers.Builder(len(model) + 4096)

@@ -145,6 +145,13 @@ def test_serial_line_carries_every_byte_value(probe: ProbeBoard) -> None:
     assert probe.ask(b"E" + word(len(data)) + data) == data
 
 
+def test_code_runs_from_ram(probe: ProbeBoard) -> None:
+    for count in (41, 42, 43):
+        assert words(probe.ask(b"X")) == (count,)
+    assert probe.ask(b"Q") == b"!"
+    assert words(probe.ask(b"X")) == (41,)
+
+
 def test_request_stop_ends_a_run_that_would_not(probe: ProbeBoard) -> None:
     probe.machine.request_stop()
     assert probe.machine.run() is Stop.REQUESTED

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The bytes that a correct inference gives.
 
-The golden implementation is TensorFlow Lite Micro, from the ``tflite-micro`` wheel. TensorFlow's own
-interpreter is none: its optimised kernels round differently and differ in many bytes.
+The golden implementation is TensorFlow Lite Micro, from the ``tflite-micro`` wheel. TensorFlow's
+own interpreter is none: its optimised kernels round differently and differ in many bytes.
 """
 
 from __future__ import annotations
@@ -42,6 +42,9 @@ def golden_output(model: bytes, input_bytes: bytes) -> Golden:
     Where the ``tflite-micro`` wheel does not exist (it is for Linux on x86-64 only), the built-in
     runtime's plain kernels, compiled for this machine, stand in; ``source`` says so.
 
+    TensorFlow Lite Micro ends the process on some broken models: give it only what the device's
+    runtime has opened, which refuses those.
+
     Args:
         model: An int8 .tflite file with one input and one output that the device's runtime accepts.
         input_bytes: The int8 input tensor.
@@ -74,8 +77,8 @@ def _run_tflite_micro(runtime: Any, model: bytes, input_bytes: bytes) -> bytes:
         shape = interpreter.get_input_details(0)["shape"]
         if int(np.prod(shape)) != len(input_bytes):
             raise ModelError(
-                f"the model's input has the shape {tuple(map(int, shape))}, {len(input_bytes)} bytes "
-                "were given; give one int8 value per element"
+                f"the model's input has the shape {tuple(map(int, shape))}, {len(input_bytes)} "
+                "bytes were given; give one int8 value per element"
             )
         interpreter.set_input(np.frombuffer(input_bytes, np.int8).reshape(shape), 0)
         interpreter.invoke()

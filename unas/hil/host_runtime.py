@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import hashlib
-import os
 import shutil
 import tempfile
 import threading
@@ -164,9 +163,9 @@ def _build() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             built = Path(scratch) / "runtime.so"
-            command = [compiler, *_FLAGS, f"-I{root / 'include'}", "-o", built, *sources]
-            run(command, timeout_s=_COMPILE_TIMEOUT_S)
-            os.replace(built, library)  # atomic: another process may build the same one
+            flags = (*_FLAGS, f"-I{root / 'include'}")
+            run([compiler, *flags, "-o", built, *sources], timeout_s=_COMPILE_TIMEOUT_S)
+            built.replace(library)  # atomic: another process may build the same one
     return library
 
 

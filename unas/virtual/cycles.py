@@ -184,16 +184,22 @@ class PairingModel:
             capstone.CS_ARCH_ARM, capstone.CS_MODE_THUMB | capstone.CS_MODE_MCLASS
         )
         self._decoder.detail = True
+        self._known: dict[bytes, _Operation] = {}
 
     def block(self, address: int, code: bytes) -> BlockCost:
         """See ``CycleModel.block``."""
-        sizes = instruction_sizes(code)
         operations = []
         position = 0
-        for size in sizes:
-            # One at a time: Capstone stops at what it does not know, the count must not.
-            piece = code[position : position + size]
-            decoded = next(self._decoder.disasm(piece, address + position, 1), None)
-            operations.append(_UNKNOWN if decoded is None else _operation(decoded))
+        for size in instruction_sizes(code):
+            operations.append(self._decode(code[position : position + size]))
             position += size
-        return BlockCost(len(sizes), _cycles(operations))
+        return BlockCost(len(operations), _cycles(operations))
+
+    def _decode(self, code: bytes) -> _Operation:
+        # One at a time: Capstone stops at what it does not know, the count must not.
+        operation = self._known.get(code)
+        if operation is None:
+            decoded = next(self._decoder.disasm(code, 0, 1), None)
+            operation = _UNKNOWN if decoded is None else _operation(decoded)
+            self._known[code] = operation
+        return operation

@@ -135,7 +135,7 @@ __attribute__((used)) void hard_fault(const uint32_t *frame) {
 #ifdef BREAK_HANDLER
   (void)REG32(0x60000000u);
 #endif
-  last_fault = (fault_record){FAULT_MAGIC,        frame[6],           frame[5],     REG32(SCB + 0x28),
+  last_fault = (fault_record){FAULT_MAGIC,       frame[6],          frame[5],     REG32(SCB + 0x28),
                               REG32(SCB + 0x2C), REG32(SCB + 0x38), current_stage};
   board_reset();
 }

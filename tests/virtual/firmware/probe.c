@@ -26,6 +26,13 @@ static __attribute__((noinline)) uint32_t work(uint32_t rounds) {
   return sum + (uint32_t)(int32_t)(scale > 1e6f ? 1.0f : 2.0f);
 }
 
+/* Lives in RAM, and writes to the page it lives in. */
+static volatile uint32_t calls = 40;
+__attribute__((section(".data.code"), noinline, long_call)) static uint32_t from_ram(void) {
+  calls += 1;
+  return calls;
+}
+
 static void fault(uint32_t kind) {
   board_set_stage(0x50 + kind);
   switch (kind) {
@@ -63,9 +70,9 @@ static void fault(uint32_t kind) {
 }
 
 static void report(void) {
-  static const uint32_t registers[] = {
-      0xE000ED00u, 0xE0042000u, 0x1FF0F420u, 0x1FF0F424u, 0x1FF0F428u, 0x1FF0F440u, 0x40023808u,
-      0x40023C00u, 0xE000ED14u, 0xE000ED80u, 0x40023874u, 0xE0001000u, 0xE000EF40u, 0xE000ED08u};
+  static const uint32_t registers[] = {0xE000ED00u, 0xE0042000u, 0x1FF0F420u, 0x1FF0F424u, 0x1FF0F428u,
+                                       0x1FF0F440u, 0x40023808u, 0x40023C00u, 0xE000ED14u, 0xE000ED80u,
+                                       0x40023874u, 0xE0001000u, 0xE000EF40u, 0xE000ED08u};
   for (uint32_t i = 0; i < sizeof registers / sizeof *registers; i++)
     board_put_word(REG32(registers[i]));
 }
@@ -108,6 +115,9 @@ static void command(int name) {
   case 'L': /* the fault before the last reset */
     for (uint32_t i = 0; i < sizeof last_fault / 4; i++)
       board_put_word(((const uint32_t *)&last_fault)[i]);
+    break;
+  case 'X':
+    board_put_word(from_ram());
     break;
   case 'Q':
     board_reset();
