@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from probe_board import ProbeBoard, compile_firmware
+
+from virtual.probe_board import ProbeBoard, compile_firmware
 
 
 @pytest.fixture(scope="session")

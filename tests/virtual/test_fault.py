@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from probe_board import BOARD, ProbeBoard, word, words
 
 from unas.errors import EmulatorError
+from virtual.probe_board import BOARD, ProbeBoard, word, words
 
 MAGIC = 0xFA17C0DE
 FORCED = 1 << 30

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 import unicorn
-from probe_board import BOARD, ProbeBoard, compile_firmware, word, words
 
+from unas.virtual.cycles import BlockCost
 from unas.virtual.events import Event
 from unas.virtual.machine import Machine, Stop
 from unas.virtual.thumb import instruction_sizes
+from virtual.probe_board import BOARD, ProbeBoard, compile_firmware, word, words
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this host")
 WORK = b"W" + word(300)
@@ -171,3 +172,23 @@ def test_without_a_compiler_the_board_runs_slower_and_says_so(
     assert "slower" in record.message
     assert "install a C compiler" in record.message
     assert board.boot() == b"!"
+
+
+class BrokenModel:
+    """A cycle model with a bug."""
+
+    name = "broken"
+
+    def block(self, address: int, code: bytes) -> BlockCost:
+        raise ZeroDivisionError(f"at 0x{address:08X}")
+
+
+@pytest.mark.parametrize("native", [None, False])
+def test_a_bug_in_a_cycle_model_is_not_lost(
+    firmware: Callable[..., Path], native: bool | None
+) -> None:
+    with (
+        Machine(BOARD, firmware(), model=BrokenModel(), native=native) as machine,
+        pytest.raises(ZeroDivisionError),
+    ):
+        machine.run(max_instructions=100)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import serial
-from probe_board import ProbeBoard, word, words
 
 from unas._process import Background
+from virtual.probe_board import ProbeBoard, word, words
 
 DEADLINE_S = 30.0
 

@@ -17,6 +17,7 @@ from unas._resources import templates_dir
 from unas.artifact import Flatbuffer
 from unas.board import Board, MemoryRegion
 from unas.errors import ConfigError
+from unas.firmware.c_array import c_initialiser
 
 # No -ffreestanding, no -fno-builtin: they turn 4-byte memcpy into calls, 2.8 times slower.
 COMPILE_FLAGS = (
@@ -79,12 +80,6 @@ class Recipe:
         return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
-def c_array(data: bytes) -> str:
-    """The bytes as the inside of a C initialiser, 32 a line."""
-    rows = (data[i : i + 32] for i in range(0, len(data), 32))
-    return ",\n".join(",".join(map(str, row)) for row in rows)
-
-
 def code_and_data(board: Board) -> tuple[MemoryRegion, MemoryRegion]:
     """The linker's two regions: code, and the contiguous regions marked as data joined into one.
 
@@ -110,7 +105,7 @@ def _environment() -> jinja2.Environment:
         autoescape=False,  # C and ini, not HTML; every value is checked before it gets here
         keep_trailing_newline=True,
     )
-    environment.filters["c_array"] = c_array
+    environment.filters["c_initialiser"] = c_initialiser
     return environment
 
 

@@ -120,7 +120,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _relink(arguments.link, line.port)
         _serve(arguments, journal, line)
     except OSError as error:
-        sys.stderr.write(f"cannot start the virtual board: {error}; check the paths\n")
+        sys.stderr.write(f"the virtual board cannot go on: {error}; check the paths\n")
         failed = True
     except UnasError as error:
         journal.append({"error": str(error)})

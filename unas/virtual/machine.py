@@ -90,7 +90,7 @@ class Machine:
         self._diagnosis = Diagnosis(self._engine, self._memory)
         for base, size in PERIPHERAL_SPACE:
             self._engine.mmio_map(base, size, self._read, base, self._write, base)
-        self._error: EmulatorError | None = None
+        self._error: Exception | None = None
         self._reset_pending = self._stop_requested = False
         self._stop: Stop | None = None
         self._wanted_stage: int | None = None
@@ -259,7 +259,11 @@ class Machine:
                 self._image.place(address),
             )
             return None
-        return self._model.block(address, code)
+        try:
+            return self._model.block(address, code)
+        except Exception as error:  # the caller is C and would drop it
+            self._error = error
+            return None
 
     def _execute(self) -> None:
         """Run Unicorn once, until something ends it; take a fault if it was one."""

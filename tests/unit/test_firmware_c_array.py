@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unas._process import run
-from unas.export.c_array import c_initialiser
+from unas.firmware.c_array import c_initialiser
 
 EVERY_BYTE = bytes(range(256)) + b"0123456789" + bytes(range(255, -1, -1))
 
@@ -27,8 +27,8 @@ def test_a_compiler_gives_the_bytes(tmp_path: Path) -> None:
     source, program = tmp_path / "model.c", tmp_path / "model"
     source.write_text(
         "#include <stdio.h>\n"
-        f"static const unsigned char model[{len(data)}] =\n{c_initialiser(data)};\n"
-        'int main(void) { for (unsigned i = 0; i < sizeof model; i++) printf("%02x", model[i]); }\n'
+        f"static const unsigned char model[{len(data)} + 1] =\n{c_initialiser(data)};\n"
+        'int main(void) { for (unsigned i = 0; i + 1 < sizeof model; i++) printf("%02x", model[i]); }\n'
     )
     flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program)
     run(["gcc", *flags, source], timeout_s=60)
