@@ -131,6 +131,11 @@ def _of_graph(attribute: str, value: Any) -> Spoil:
     return lambda _, graph: setattr(graph, attribute, np.array(value, np.int32))
 
 
+def _cut_weights(tree: Any, graph: Any) -> None:
+    buffer = tree.buffers[_tensor(graph, CONV, 1).buffer]
+    buffer.data = buffer.data[:-4]
+
+
 F32, I64, I32 = np.float32, np.int64, np.int32
 UNSUPPORTED: dict[str, tuple[Spoil, str]] = {
     "tanh": (_of_options(CONV, "fusedActivationFunction", 4), "operator 0 (CONV_2D): its fused"),
@@ -154,6 +159,7 @@ BROKEN: dict[str, tuple[Spoil, str]] = {
         _of_tensor(CONV, -1, "shape", np.array([1, 9, 9, 8], I32)),
         "operator 0 (CONV_2D)",
     ),
+    "too few weights": (_cut_weights, "bytes do not fit its shape"),
     "unknown size": (_of_tensor(CONV, -1, "shape", np.array([1, -1, 6, 8], I32)), "dimension"),
     "gigantic": (_of_tensor(CONV, -1, "shape", np.full(4, 2**20, I32)), "gigantic"),
     "no stride": (_of_options(CONV, "strideH", 0), "does not fit"),

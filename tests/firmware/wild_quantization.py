@@ -11,6 +11,7 @@ from typing import Any
 
 import flatbuffers
 import numpy as np
+from numpy.typing import NDArray
 
 from unas.graph import OperatorKind
 
@@ -59,7 +60,22 @@ def rewrite_quantization(
 def _draw(rng: np.random.Generator) -> tuple[np.float32, int]:
     ends = (-128, 0, 127)
     zero_point = ends[rng.integers(3)] if rng.random() < 0.3 else int(rng.integers(-128, 128))
-    return np.float32(np.exp2(rng.uniform(-7.0, 1.0))), zero_point
+    return _draw_scales(rng, 1, -7.0, 1.0)[0], zero_point
+
+
+def _draw_scales(
+    rng: np.random.Generator, count: int, low: float, high: float
+) -> NDArray[np.float32]:
+    """Powers of two between two exponents; at times multiples of 0.1, or from far outside.
+
+    Quotients of such multiples are near halves, where single and double precision round apart.
+    """
+    kind = rng.random()
+    if kind < 0.4:
+        return (np.float32(0.1) * rng.integers(1, 9, count)).astype(np.float32)
+    if kind < 0.5:
+        low, high = low - 16.0, high + 4.0
+    return np.exp2(rng.uniform(low, high, count)).astype(np.float32)
 
 
 def _set(tensor: Any, scale: np.float32, zero_point: int) -> None:
@@ -72,7 +88,7 @@ def _rewrite_weights(tree: Any, graph: Any, rng: np.random.Generator) -> None:
     data, weights = (graph.tensors[i] for i in operator.inputs[:2])
     channels = len(weights.quantization.scale)
     count = 1 if rng.random() < 0.5 else channels
-    scale = np.exp2(rng.uniform(-12.0, -2.0, count)).astype(np.float32)
+    scale = _draw_scales(rng, count, -12.0, -2.0)
     weights.quantization.scale = scale
     weights.quantization.zeroPoint = np.zeros(count, np.int64)
     if len(operator.inputs) == 3 and operator.inputs[2] != -1:

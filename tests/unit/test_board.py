@@ -38,7 +38,10 @@ def test_a_path_is_a_board_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("core_clock_hz", "core_clok_hz"), r"'core_clock_hz' is missing; is 'core_clok_hz' meant to be it"),
+        (
+            ("core_clock_hz", "core_clok_hz"),
+            r"'core_clock_hz' is missing; is 'core_clok_hz' meant to be it",
+        ),
         (('mcu = "', 'extra = 1\nmcu = "'), r"unknown key 'extra'"),
         (("wait_states = 7", "wait_sates = 7"), r"unknown key 'wait_sates'; did you mean wait_st"),
         (("0x2001_0000", "0x2000_8000"), r"dtcm and sram1 overlap"),

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import typer
 
 from unas.cli import boards, calibrate, estimate, measure, plot
+from unas.cli.output import note
 from unas.errors import ToolError, UnasError
+
+_INTERRUPTED = 130  # what Typer makes of Ctrl-C
 
 app = typer.Typer(
     name="unas-hil",
@@ -49,10 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             traceback.print_exception(error)
             if isinstance(error, ToolError) and error.output:
                 sys.stderr.write(error.output)
-        sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+        note(f"error: {' '.join(str(error).split())}")
         raise SystemExit(1) from error
-    except KeyboardInterrupt:
-        sys.stderr.write(
-            "stopped: what was measured is kept; the same command goes on from there\n"
-        )
-        raise SystemExit(130) from None
+    except SystemExit as end:
+        if end.code == _INTERRUPTED:
+            note("stopped: what was measured is kept, the same command goes on from there")
+        raise
+
+
+if __name__ == "__main__":
+    main()

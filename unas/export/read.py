@@ -137,7 +137,7 @@ class _Reader:
         code = table.int8(TensorSlot.TYPE)
         if code not in _ELEMENTS:
             raise ModelError(
-                f"{self._where}: tensor {index} is of type number {code}, not int8; "
+                f"{self._where}: tensor {index} is of type {_type_name(code)}, not int8; "
                 "convert the model with full int8 quantisation"
             )
         elsewhere = buffers[number].uint64(BufferSlot.OFFSET) > 1
@@ -275,3 +275,9 @@ def _is_quantised(table: Table) -> bool:
 def _operator_name(code: int) -> str:
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if isinstance(v, int)}
     return str(names.get(code, f"number {code}"))
+
+
+def _type_name(code: int) -> str:
+    """TFLite's name of an element type."""
+    names = {value: name for name, value in vars(tflite.TensorType).items() if name.isupper()}
+    return names.get(code, f"number {code}")

@@ -51,7 +51,7 @@ class BlockCounter(Protocol):
 
 
 class PythonCounter:
-    """The same sums as the native counter, some thirty times slower."""
+    """The same sums as the native counter, some hundred times slower."""
 
     native = False
 

@@ -15,17 +15,15 @@ typedef struct {
   uint32_t instructions, cycles;
 } block_cost;
 
-/* Shared with Python: native.py mirrors the fields down to `table`, in this order. */
+/* Shared with Python: native.py mirrors both structures, field by field. */
 typedef struct {
   uint64_t instructions, cycles;
-  uint64_t limit; /* stop before the first block that would start with this many instructions done */
-  uint64_t blocks_seen;
-  uint32_t address, size; /* the block that was entered last, and what was added for it */
-  uint32_t block_instructions, block_cycles;
+  uint64_t limit;         /* stop before the first block that would start with this many instructions done */
+  const block_cost *last; /* the block that was entered last; never NULL */
   stop_function stop;
   price_function price;
   block_cost *table; /* open addressing, linear probing, at most half full */
-  uint32_t mask;
+  uint32_t mask, used;
 } counter;
 
 enum { FIRST_CAPACITY = 1 << 14 };
@@ -52,6 +50,7 @@ static int table_grow(counter *self) {
     if (old->size != 0)
       *table_find(table, mask, old->address, old->size) = *old;
   }
+  self->last = table_find(table, mask, self->last->address, self->last->size);
   free(self->table);
   self->table = table;
   self->mask = mask;
@@ -59,15 +58,15 @@ static int table_grow(counter *self) {
 }
 
 /* The first visit of a block: ask Python, remember the answer. NULL stops the machine. */
-static block_cost *counter_learn(counter *self, uint32_t address, uint32_t size) {
+static const block_cost *counter_learn(counter *self, uint32_t address, uint32_t size) {
   block_cost cost = {address, size, 0, 0};
   if (self->price(address, size, &cost.instructions, &cost.cycles) != 0)
     return NULL;
-  if (2 * self->blocks_seen > self->mask && table_grow(self) != 0)
+  if (2 * self->used > self->mask && table_grow(self) != 0)
     return NULL;
   block_cost *entry = table_find(self->table, self->mask, address, size);
   *entry = cost;
-  self->blocks_seen++;
+  self->used++;
   return entry;
 }
 
@@ -78,20 +77,19 @@ void counter_block(uc_engine *engine, uint64_t address, uint32_t size, void *use
     self->stop(engine);
     return;
   }
-  block_cost *cost = table_find(self->table, self->mask, (uint32_t)address, size);
-  if (cost->size == 0) {
-    cost = counter_learn(self, (uint32_t)address, size);
+  const block_cost *cost = self->last;
+  if (cost->address != (uint32_t)address || cost->size != size) { /* else a loop of one block goes on */
+    cost = table_find(self->table, self->mask, (uint32_t)address, size);
+    if (cost->size == 0)
+      cost = counter_learn(self, (uint32_t)address, size);
     if (cost == NULL) {
       self->stop(engine);
       return;
     }
+    self->last = cost;
   }
   self->instructions += cost->instructions;
   self->cycles += cost->cycles;
-  self->address = cost->address;
-  self->size = cost->size;
-  self->block_instructions = cost->instructions;
-  self->block_cycles = cost->cycles;
 }
 
 size_t counter_bytes(void) { return sizeof(counter); }
@@ -102,6 +100,7 @@ int counter_open(counter *self, stop_function stop, price_function price) {
   self->mask = FIRST_CAPACITY - 1;
   self->stop = stop;
   self->price = price;
+  self->last = self->table;
   return self->table == NULL ? -1 : 0;
 }
 

@@ -46,6 +46,17 @@ _Price = ctypes.CFUNCTYPE(
 )
 
 
+class _Cost(ctypes.Structure):
+    """Mirror of ``block_cost`` in hook.c."""
+
+    _fields_ = (
+        ("address", ctypes.c_uint32),
+        ("size", ctypes.c_uint32),
+        ("instructions", ctypes.c_uint32),
+        ("cycles", ctypes.c_uint32),
+    )
+
+
 class _State(ctypes.Structure):
     """Mirror of ``counter`` in hook.c."""
 
@@ -53,15 +64,12 @@ class _State(ctypes.Structure):
         ("instructions", ctypes.c_uint64),
         ("cycles", ctypes.c_uint64),
         ("limit", ctypes.c_uint64),
-        ("blocks_seen", ctypes.c_uint64),
-        ("address", ctypes.c_uint32),
-        ("size", ctypes.c_uint32),
-        ("block_instructions", ctypes.c_uint32),
-        ("block_cycles", ctypes.c_uint32),
+        ("last", ctypes.POINTER(_Cost)),
         ("stop", ctypes.c_void_p),
         ("price", ctypes.c_void_p),
         ("table", ctypes.c_void_p),
         ("mask", ctypes.c_uint32),
+        ("used", ctypes.c_uint32),
     )
 
 
@@ -180,10 +188,8 @@ class NativeCounter:
     @property
     def visit(self) -> Visit:
         """See ``BlockCounter.visit``."""
-        state = self._state
-        return Visit(
-            state.address, state.size, BlockCost(state.block_instructions, state.block_cycles)
-        )
+        last = self._state.last.contents
+        return Visit(last.address, last.size, BlockCost(last.instructions, last.cycles))
 
     def close(self) -> None:
         """See ``BlockCounter.close``."""
@@ -210,6 +216,6 @@ def open_counter(engine: Any, price: Pricer, *, native: bool | None = None) -> B
             raise
         reason = str(error).splitlines()[0]
         _LOG.warning(
-            "the virtual board runs some 30 times slower, with the same counts: %s", reason
+            "the virtual board runs some 100 times slower, with the same counts: %s", reason
         )
         return PythonCounter(engine, price)

@@ -9,8 +9,7 @@ bool rt_relu_prepare(rt_node *node) {
   if (!rt_rescale_read(node, &input, &output, &state)) {
     return false;
   }
-  const float ratio = input.scale / output.scale; /* in single precision, as TensorFlow Lite Micro does */
-  if (!rt_node_factor(node, (double)ratio, &state.factor) ||
+  if (!rt_node_factor(node, (double)input.scale / (double)output.scale, &state.factor) ||
       !rt_node_activation(node, RT_ACTIVATION_RELU, &output, &state.range)) {
     return false;
   }
