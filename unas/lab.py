@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -96,8 +97,10 @@ class Lab:
         self._stop = threading.Event()
         self._flashers: list[Flasher] = []
 
-    def measure(self, models: Sequence[Flatbuffer]) -> Iterator[tuple[Result, bool]]:
+    def measure(self, models: Sequence[Flatbuffer]) -> Generator[tuple[Result, bool], None, None]:
         """Measure models, in an order of the lab's choosing.
+
+        Close the generator if you leave it early: that stops the workers.
 
         Yields:
             Each result as soon as it is safely stored, and whether it came from the store.
@@ -114,11 +117,12 @@ class Lab:
                 missing.append(model)
             else:
                 yield stored, True
-        for result in self._run(missing, builder):
-            if isinstance(result, Measurement):
-                key = self._key_of(result.model_sha256, firmware_hash)
-                self._store.put(key, result)
-            yield result, False
+        with contextlib.closing(self._run(missing, builder)) as results:
+            for result in results:
+                if isinstance(result, Measurement):
+                    key = self._key_of(result.model_sha256, firmware_hash)
+                    self._store.put(key, result)
+                yield result, False
 
     def _key(self, model: Flatbuffer, firmware_hash: str) -> MeasurementKey:
         return self._key_of(model.sha256, firmware_hash)
@@ -130,7 +134,7 @@ class Lab:
             procedure.warmup, procedure.runs, procedure.seed,
         )  # fmt: skip
 
-    def _run(self, models: Sequence[Flatbuffer], builder: Builder) -> Iterator[Result]:
+    def _run(self, models: Sequence[Flatbuffer], builder: Builder) -> Generator[Result, None, None]:
         if not models:
             return
         workers = 1 if self._bench.unit is not None else max(1, self._bench.workers)

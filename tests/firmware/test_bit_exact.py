@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from random_graphs import ADD, draw_network, draw_operator
-from wild_quantization import rewrite_quantization
+from wild_quantization import Mode, rewrite_quantization
 
 from unas.errors import UnsupportedOperatorError
 from unas.export.flatbuffer import write_flatbuffer
@@ -57,14 +57,17 @@ def test_an_operator_gives_the_golden_bytes(kind: OperatorKind) -> None:
     assert saturated < TAME // 5  # else equality would say little
 
 
+@pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("kind", ADD)
-def test_an_operator_gives_the_golden_bytes_under_wild_quantization(kind: OperatorKind) -> None:
+def test_an_operator_gives_the_golden_bytes_whatever_its_scales(
+    kind: OperatorKind, mode: Mode
+) -> None:
     refused = 0  # scales so far apart that TFLM aborts the process
     for seed in range(WILD):
-        rng = np.random.default_rng([seed, list(ADD).index(kind), 7])
+        rng = np.random.default_rng([seed, list(ADD).index(kind), mode.value])
         graph = draw_operator(kind, rng)
         tame = write_flatbuffer(graph, seed=seed, name=kind).data
-        model = rewrite_quantization(tame, kind, _schema(), rng)
+        model = rewrite_quantization(tame, kind, mode, _schema(), rng)
         try:
             _expect_equal(model, _input_bytes(graph, rng), f"seed {seed}: {graph.operators}")
         except UnsupportedOperatorError:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -73,10 +74,12 @@ def _measure(bench: Bench, samples: list[Sample], fresh: bool) -> tuple[list[Poi
     lab = Lab(bench, DirectoryStore(cache_dir() / "measurements"), fresh=fresh, log=note)
     found: dict[str, Measurement] = {}
     failures: list[str] = []
-    with _progress() as progress:
+    # closing: an interrupt between two results must stop the workers too, and in order.
+    results = lab.measure([sample.model for sample in samples])
+    with _progress() as progress, contextlib.closing(results):
         task = progress.add_task("measuring networks", total=len(samples), rate="")
         started, measured = time.monotonic(), 0
-        for result, stored in lab.measure([sample.model for sample in samples]):
+        for result, stored in results:
             measured += not stored
             rate = f"{measured / (time.monotonic() - started):.2f}/s" if measured else "from store"
             progress.update(task, advance=1, rate=rate)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,8 +37,9 @@ def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement,
 
     store = DirectoryStore(cache_dir() / "measurements")
     console = Console(stderr=True)
-    with console.status(f"building, flashing and timing {model.name}…"):
-        for result, stored in Lab(bench, store, fresh=fresh, log=note).measure([model]):
+    results = Lab(bench, store, fresh=fresh, log=note).measure([model])
+    with console.status(f"building, flashing and timing {model.name}…"), closing(results):
+        for result, stored in results:
             if isinstance(result, Measurement):
                 return result, stored
             raise result.error

@@ -73,6 +73,7 @@ class Builder:
         wanted = sum(model.flatbuffer_bytes for model in models)
         if wanted > board.flash_bytes:
             raise FlashOverflowError(_overflow(board, models, wanted - board.flash_bytes))
+        image_hash = self.recipe.image_hash(models)
         self._project.mkdir(parents=True, exist_ok=True)
         with FileLock(self._project / ".lock"):
             render_project(
@@ -84,18 +85,24 @@ class Builder:
             )
             self._compile(models)
             elf = self._project / ".pio" / "build" / board.id / "firmware.elf"
-            kept = self._project / "images" / f"{self.recipe.image_hash(models)}.elf"
+            content = elf.read_bytes()
+            if image_hash.encode() not in content:
+                raise BuildError(
+                    f"another build in {self._project} came between; wait until it has ended and "
+                    "run the command again"
+                )
+            kept = self._project / "images" / f"{image_hash}.elf"
             kept.parent.mkdir(exist_ok=True)
             for old in kept.parent.glob("*.elf"):
                 old.unlink()
-            shutil.copyfile(elf, kept)
+            kept.write_bytes(content)
         sizes = region_sizes(kept, board)
         return FirmwareImage(
             elf=kept,
             project=self._project,
             board_id=board.id,
             firmware_hash=self.recipe.firmware_hash,
-            image_hash=self.recipe.image_hash(models),
+            image_hash=image_hash,
             models=tuple(model.sha256 for model in models),
             flash_bytes=sum(sizes[r.name] for r in board.memory if r.use == "code"),
             region_bytes=sizes,

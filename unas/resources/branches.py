@@ -2,8 +2,8 @@
 """Parallel branches that read one tensor: what makes the exact search fast on them.
 
 In the search space a section is a fork and a join: branches that all read one tensor, the source,
-and are added up. But for the source it would be a tree, and for trees the search never branches. The
-source ties the branches together: it dies with the last of them that starts. So the section is
+and are added up. But for the source it would be a tree, and on trees the search hardly branches.
+The source ties the branches together: it dies with the last of them that starts. So the section is
 solved once for each branch under the rule that this one starts last (a ``Variant``); the best of
 these solutions is the best of all.
 
@@ -114,10 +114,15 @@ def _paths(steps: Sequence[MacroStep]) -> tuple[tuple[int, ...], ...]:
 
 
 def _starting_last(steps: Sequence[MacroStep], first: int) -> tuple[MacroStep, ...]:
-    others = sum(1 << i for i, step in enumerate(steps) if not step.before and i != first)
-    ruled = [
-        replace(step, after=step.after | 1 << first) if others >> i & 1 else step
-        for i, step in enumerate(steps)
-    ]
-    ruled[first] = replace(ruled[first], before=others)
+    """The steps under the rule; it makes the source the business of one step alone."""
+    ruled = []
+    for i, step in enumerate(steps):
+        if i == first:
+            others = sum(1 << j for j, x in enumerate(steps) if not x.before and j != first)
+            source = tuple((1 << first, size) for _, size in step.reads)
+            ruled.append(replace(step, before=others, reads=source))
+        elif not step.before:
+            ruled.append(replace(step, after=step.after | 1 << first, reads=()))
+        else:
+            ruled.append(step)
     return tuple(ruled)

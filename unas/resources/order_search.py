@@ -4,29 +4,34 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from unas.resources.branches import Variant, variants
 from unas.resources.macro_steps import MacroStep, bits
 
 
-class _State(NamedTuple):
-    """A set of executed steps, and the steps whose undoing led to it.
+class _Row(NamedTuple):
+    """Steps to undo one after the other; bytes are counted from what is live before.
 
     Attributes:
-        left: The set.
-        ends: Those of the set that nothing in it depends on: what can be undone next.
-        live: Live bytes.
-        peak: Of the steps undone.
-        undone: These steps, the first undone first.
+        steps: Their indices, the first to be undone first.
+        live: By how much the live bytes change.
+        peak: Largest working set on the way.
+        lowest: Least live bytes on the way, the row's end left out.
+        removed: The steps as a set.
+        ends: Steps that can be undone now and could not before.
     """
 
-    left: int
-    ends: int
+    steps: tuple[int, ...]
     live: int
     peak: int
-    undone: tuple[int, ...]
+    lowest: int
+    removed: int
+    ends: int
+
+
+_NOTHING = _Row((), 0, 0, 0, 0, 0)
 
 
 def best_order(
@@ -54,10 +59,11 @@ def best_order(
 
 
 def _listed_peak(steps: Sequence[MacroStep], live_at_end: int) -> int:
-    state = _State((1 << len(steps)) - 1, 0, live_at_end, 0, ())
+    everything = (1 << len(steps)) - 1
+    row = _NOTHING
     for i in reversed(range(len(steps))):
-        state = _undo(steps, state, i)
-    return state.peak
+        row = _undo(steps, row, i, everything)
+    return live_at_end + row.peak
 
 
 class _Search:
@@ -66,104 +72,125 @@ class _Search:
     The live bytes f are submodular in the set of executed operators: a buffer counts once its
     writer is in the set, and no more once all its readers are. Let T be a state and V one that can
     be reached from it within the peak so far, with the least f of all states between the two. For
-    every state D on a way down from T, f(D and V) <= f(D) + f(V) - f(D or V) <= f(D): the way over V
-    is as good. ``_safe_row`` looks for such a V, and where there is one the search does not branch.
+    every state D on a way down from T, f(D and V) <= f(D) + f(V) - f(D or V) <= f(D): the way over
+    V is as good. ``_settle`` goes to such a V where it can, and the search does not branch there.
     """
 
     def __init__(self, variant: Variant, floor: int, ceiling: int) -> None:
         """Searches for peaks from ``floor`` (known to be the least possible) below ``ceiling``."""
-        self._variant, self._steps = variant, variant.steps
-        self._limit, self._ceiling = floor, ceiling
+        self._steps, self._gate = variant.steps, variant.gate
+        self._variant, self._limit, self._ceiling = variant, floor, ceiling
         self._queue: list[tuple[int, int, int, int, int]] = []
         self._lowest: dict[int, int] = {}
         self._came_from: dict[int, tuple[int, tuple[int, ...]]] = {}
-        self._allowed = self._wanted = 0
-        self._waiting: list[tuple[int, _State]] = []
+        self._held_back = variant.deferrable
+        self._wanted = 0
+        self._waiting: list[tuple[int, int, int, int]] = []
+        self._reach = _reach(variant.steps)
+        self._rows: dict[tuple[int, int], tuple[_Row, _Row | None]] = {}
 
     def run(self, live_at_end: int) -> tuple[int, list[int]] | None:
-        """The lowest peak and its order, as indices of steps; None if it is not below the ceiling."""
-        ends = sum(1 << i for i, step in enumerate(self._steps) if not step.after)
+        """The lowest peak and its order, as indices of steps; None if not below the ceiling."""
         everything = (1 << len(self._steps)) - 1
-        self._push(0, self._limit, [_State(everything, ends, live_at_end, 0, ())])
+        ends = sum(1 << i for i, step in enumerate(self._steps) if not step.after)
+        self._queue.append((self._limit, 0, live_at_end, everything, ends))
         done: set[int] = set()
         while True:
             if not self._queue or self._queue[0][0] > self._limit:
-                if self._wanted & ~self._allowed:
+                if self._wanted & self._held_back:
                     self._allow_wanted()
                     continue
                 if not self._queue:
                     return None
             peak, _, live, left, ends = heapq.heappop(self._queue)
+            self._limit = max(self._limit, peak)
             if left in done:
                 continue
             done.add(left)
-            self._limit = max(self._limit, peak)
+            origin = left
+            live, left, ends, undone = self._settle(live, left, ends)
+            if left != origin:
+                if left in done:
+                    continue
+                done.add(left)
+                self._came_from[left] = (origin, undone)
             if left == 0:
-                return peak, self._trace(everything)
-            self._push(left, peak, self._moves(_State(left, ends, live, peak, ())))
+                return self._limit, self._trace(everything)
+            self._branch(peak, live, left, ends)
 
-    def _push(self, origin: int, peak: int, moves: Iterable[_State]) -> None:
-        for move in moves:
-            total = max(peak, move.peak)
-            if total < self._lowest.get(move.left, self._ceiling):
-                self._lowest[move.left] = total
-                self._came_from[move.left] = (origin, move.undone)
-                entry = (total, move.left.bit_count(), move.live, move.left, move.ends)
-                heapq.heappush(self._queue, entry)
+    def _settle(self, live: int, left: int, ends: int) -> tuple[int, int, int, tuple[int, ...]]:
+        """Undoes safe rows as long as there are any."""
+        undone: tuple[int, ...] = ()
+        i = 0
+        while i >= 0:
+            for i in bits(ends):
+                _, row = self._rows_from(i, left)
+                if row is not None and live + row.peak <= self._limit:
+                    live += row.live
+                    left &= ~row.removed
+                    ends = ends & ~row.removed | row.ends
+                    undone += row.steps
+                    break
+            else:
+                i = -1
+        return live, left, ends, undone
 
-    def _moves(self, state: _State) -> list[_State]:
-        """What may be undone next: one row where that is safe, else single steps."""
-        before_gate = state.left & self._variant.gate
-        held_back = self._variant.deferrable & ~self._allowed if before_gate else 0
-        single = []
-        for i in bits(state.ends):
-            first = _undo(self._steps, state._replace(peak=0), i)
-            row = self._safe_row(first, state.live)
-            if row is not None:
-                return [row]
-            if not held_back >> i & 1:
-                single.append(first)
-        if held_back & state.ends:
-            self._waiting.append((state.peak, state))
-        if self._variant.gate and not before_gate:
-            self._want(state.ends)
-        return single
-
-    def _safe_row(self, first: _State, live: int) -> _State | None:
-        """A row that begins with a step and that no order needs to avoid; None if there is none.
+    def _rows_from(self, i: int, left: int) -> tuple[_Row, _Row | None]:
+        """A step alone, and the lightest row that begins with it and ends in a low.
 
         In a row each step can be undone only because the one before it was, so that the states
-        between its ends are those it passes.
+        between its ends are those it passes. It is safe if no live bytes before its end, its
+        beginning among them, are fewer than those at its end. The lightest such row has the lowest
+        peak; None if there is no such row.
         """
-        rows = [(first, self._dip(first, live))]
-        while rows:
-            row, lowest = rows.pop()
-            if row.peak > self._limit:
-                continue
-            if row.live <= lowest:
-                return row
-            for i in bits(self._steps[row.undone[-1]].before & row.ends):
-                longer = _undo(self._steps, row, i)
-                rows.append((longer, self._dip(longer, lowest)))
-        return None
+        key = (i, left & self._reach[i])
+        if key not in self._rows:
+            alone = _undo(self._steps, _NOTHING, i, left)
+            best: _Row | None = None
+            rows = [alone]
+            while rows:
+                row = rows.pop()
+                if best is not None and row.peak >= best.peak:
+                    continue
+                if row.live <= row.lowest:
+                    best = row
+                    continue
+                for j in bits(row.ends & self._steps[row.steps[-1]].before):
+                    rows.append(_undo(self._steps, row, j, left))
+            self._rows[key] = alone, best
+        return self._rows[key]
 
-    def _dip(self, row: _State, lowest: int) -> int:
-        """The least live bytes on the way, the row's end left out."""
-        valley = self._steps[row.undone[-1]].valley
-        return lowest if valley is None else min(lowest, row.live + valley)
+    def _branch(self, peak: int, live: int, left: int, ends: int) -> None:
+        """Undoes each single step that may be undone next, unless it is held back."""
+        held_back = self._held_back if left & self._gate else 0
+        if held_back & ends:
+            self._waiting.append((peak, live, left, ends))
+        if self._gate and not left & self._gate:
+            self._want(ends)
+        for i in bits(ends & ~held_back):
+            step, _ = self._rows_from(i, left)
+            then = left & ~step.removed
+            total = max(peak, live + step.peak)
+            if total < self._lowest.get(then, self._ceiling):
+                self._lowest[then] = total
+                self._came_from[then] = (left, step.steps)
+                then_ends = ends & ~step.removed | step.ends
+                entry = (total, then.bit_count(), live + step.live, then, then_ends)
+                heapq.heappush(self._queue, entry)
 
     def _want(self, stuck: int) -> None:
         """Behind the gate a branch may be stuck because of a step held back on its path."""
-        held_back = self._variant.deferrable & ~self._allowed
         for i in bits(stuck):
-            on_path = (j for j in self._variant.paths[i] if held_back >> j & 1)
-            self._wanted |= 1 << j if (j := next(on_path, -1)) >= 0 else 0
+            for j in self._variant.paths[i]:
+                if self._held_back >> j & 1:
+                    self._wanted |= 1 << j
+                    break
 
     def _allow_wanted(self) -> None:
-        self._allowed |= self._wanted
+        self._held_back &= ~self._wanted
         waiting, self._waiting = self._waiting, []
-        for peak, state in waiting:
-            self._push(state.left, peak, self._moves(state))
+        for state in waiting:
+            self._branch(*state)
 
     def _trace(self, everything: int) -> list[int]:
         order: list[int] = []
@@ -174,17 +201,36 @@ class _Search:
         return order
 
 
-def _undo(steps: Sequence[MacroStep], state: _State, i: int) -> _State:
-    left, ends, live, peak, undone = state
+def _undo(steps: Sequence[MacroStep], row: _Row, i: int, left: int) -> _Row:
+    """A row with one more step at its end; ``left`` is what there was before the row."""
+    undone, live, peak, lowest, removed, ends = row
     step = steps[i]
+    if undone:
+        lowest = min(lowest, live)
+    left &= ~removed
     live -= step.net
     for readers, size in step.reads:
         if not readers & ~left:
             live += size
-    left ^= 1 << i
-    ends ^= 1 << i
+    if step.valley is not None:
+        lowest = min(lowest, live + step.valley)
+    left &= ~(1 << i)
+    ends &= ~(1 << i)
     for j in bits(step.before):
         if not steps[j].after & left:
             ends |= 1 << j
-    growth = live + step.growth
-    return _State(left, ends, live, growth if growth > peak else peak, (*undone, i))
+    return _Row((*undone, i), live, max(peak, live + step.growth), lowest, removed | 1 << i, ends)
+
+
+def _reach(steps: Sequence[MacroStep]) -> list[int]:
+    """For each step, the set of those whose presence decides what its rows do."""
+    reach: list[int] = []
+    for step in steps:
+        mask = step.after
+        for readers, _ in step.reads:
+            mask |= readers
+        reach.append(mask)
+    for i, step in enumerate(steps):
+        for j in bits(step.before):
+            reach[i] |= reach[j]
+    return reach
