@@ -96,7 +96,7 @@ def fit_points(points: Sequence[Point], seed: int) -> tuple[Fit, Fit]:
         raise StoreError(f"points of different provenance do not mix in one fit: {sorted(kinds)}")
     latency = fit_quantity(
         "latency_us",
-        "macs",
+        "paper_macs",
         [p.sample.estimate.paper_macs for p in points],
         [p.measurement.latency_us for p in points],
         seed=seed,

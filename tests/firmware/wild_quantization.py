@@ -3,8 +3,8 @@
 
 The exporter draws scales that keep a network alive. Kernels must also agree where outputs saturate,
 factors exceed one, zero points lie at the ends and weights have one scale for all channels (WILD);
-and where a result lies near a half, so that a factor computed in single instead of double precision
-rounds to the other side (TIES): scales that are multiples of 0.1, which no float is, and small sums.
+and where a result lies near a half, so that a factor computed in single instead of double
+precision rounds to the other side (TIES): scales that are multiples of 0.1, and small sums.
 """
 
 from __future__ import annotations

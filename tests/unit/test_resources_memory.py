@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.memory_graphs import any_graphs, fork_join_graphs
-from tests.unit.memory_oracle import MemoryOracle
+from memory_graphs import any_graphs, fork_join_graphs
+from memory_oracle import MemoryOracle
 from unas.graph import ConvOptions, Graph, Tensor
 from unas.graph.builder import GraphBuilder
-from unas.resources.liveness import analyse
+from unas.resources.liveness import Liveness, analyse
 from unas.resources.memory import PeakMemory, peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import CNN_SPACE, random_architecture
@@ -29,7 +29,7 @@ def _check(graph: Graph, expected: int, oracle: MemoryOracle, found: PeakMemory)
     assert oracle.peak_of(found.order) == found.bytes
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(graph=any_graphs(max_operators=6), count_input=_FLAGS, in_place_add=_FLAGS)
 def test_equals_the_best_of_all_orders(graph: Graph, count_input: bool, in_place_add: bool) -> None:
     oracle = MemoryOracle(graph, count_input=count_input, in_place_add=in_place_add)
@@ -37,17 +37,17 @@ def test_equals_the_best_of_all_orders(graph: Graph, count_input: bool, in_place
     _check(graph, oracle.lowest_peak_of_all_orders(), oracle, found)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(graph=any_graphs(max_operators=10), count_input=_FLAGS, in_place_add=_FLAGS)
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(graph=any_graphs(max_operators=9), count_input=_FLAGS, in_place_add=_FLAGS)
 def test_equals_the_best_of_all_sets(graph: Graph, count_input: bool, in_place_add: bool) -> None:
     oracle = MemoryOracle(graph, count_input=count_input, in_place_add=in_place_add)
     found = peak_memory(graph, count_input=count_input, in_place_add=in_place_add)
     _check(graph, oracle.lowest_peak_of_all_sets(), oracle, found)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
-    graph=fork_join_graphs(max_branches=4, max_length=5), count_input=_FLAGS, in_place_add=_FLAGS
+    graph=fork_join_graphs(max_branches=3, max_length=6), count_input=_FLAGS, in_place_add=_FLAGS
 )
 def test_is_exact_on_parallel_branches(graph: Graph, count_input: bool, in_place_add: bool) -> None:
     oracle = MemoryOracle(graph, count_input=count_input, in_place_add=in_place_add)
@@ -55,10 +55,35 @@ def test_is_exact_on_parallel_branches(graph: Graph, count_input: bool, in_place
     _check(graph, oracle.lowest_peak_of_all_sets(), oracle, found)
 
 
+def _lowest_peak(live: Liveness) -> int:
+    """Every set of executed operators, by size: fast enough for many branches."""
+    reached = {0: (live.start_bytes, live.start_bytes)}  # executed set: live bytes, lowest peak
+    for _ in live.steps:
+        grown: dict[int, tuple[int, int]] = {}
+        for done, (now, peak) in reached.items():
+            for i, step in enumerate(live.steps):
+                if done >> i & 1 or step.before & ~done:
+                    continue
+                more = done | 1 << i
+                cost = max(peak, now + step.growth)
+                after = now + step.kept - step.freed(more)
+                grown[more] = (after, min(cost, grown.get(more, (0, cost))[1]))
+        reached = grown
+    return min(peak for _, peak in reached.values())
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(graph=fork_join_graphs(max_branches=6, max_length=4), in_place_add=_FLAGS)
+def test_is_exact_on_many_parallel_branches(graph: Graph, in_place_add: bool) -> None:
+    live = analyse(graph, count_input=True, in_place_add=in_place_add)
+    found = peak_memory(graph, count_input=True, in_place_add=in_place_add)
+    assert found.bytes == _lowest_peak(live) == max(live.working_sets(found.order))
+
+
 def test_is_exact_on_architectures_of_the_space() -> None:
     rng = np.random.default_rng(7)
     checked = 0
-    while checked < 25:
+    while checked < 10:
         arch = random_architecture(rng)
         graph = build_graph(arch, (32, 32, 3), 10)
         # The oracle is exponential: leave it the networks with few parallel operators.

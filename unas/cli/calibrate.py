@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,6 @@ import typer
 from unas.cli.choose import (
     BoardOption,
     FreshOption,
-    RunsOption,
     SeedOption,
     UnitOption,
     VirtualOption,
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from unas.calibrate import Point, Sample
     from unas.lab import Bench
     from unas.latency.fit import Fit
+
+_UNIT_RUNS, _VIRTUAL_RUNS = 5, 1
 
 
 def _progress() -> Any:
@@ -134,7 +136,16 @@ def command(
     unit: UnitOption = None,
     virtual: VirtualOption = False,
     workers: WorkersOption = 2,
-    runs: RunsOption = 3,
+    runs: Annotated[
+        int | None,
+        typer.Option(
+            "--runs",
+            min=1,
+            max=256,
+            help="Timed inferences a network; default: 5 on a unit, 1 on the virtual board, where "
+            "all are equal to the cycle.",
+        ),
+    ] = None,
     warmup: WarmupOption = 0,
     fresh: FreshOption = False,
     results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
@@ -159,7 +170,9 @@ def command(
     from unas.store.environment import environment
     from unas.store.folder import results_folder
 
-    bench = choose_bench(board, unit, virtual, workers, Procedure(warmup, runs))
+    bench = choose_bench(board, unit, virtual, workers, Procedure(warmup, runs or _UNIT_RUNS))
+    if runs is None and bench.unit is None:
+        bench = replace(bench, procedure=Procedure(warmup, _VIRTUAL_RUNS))
     points, failures = _measure(bench, _draw(bench, models, seed), fresh)
     for failure in failures:
         note(f"not measured: {failure}")
@@ -170,7 +183,7 @@ def command(
             f"({', '.join(wrong[:3])}…), so nothing was written; please report it"
         )
     fits = fit_points(points, seed)
-    command_line = {"models": models, "seed": seed, "runs": runs, "warmup": warmup}
+    command_line = {"models": models, "seed": seed, "runs": bench.procedure.runs, "warmup": warmup}
     first = points[0].measurement
     place = calibration_folder(bench.board.id, results)
     with results_folder(place) as folder:

@@ -44,19 +44,17 @@ void rt_fully_connected_invoke(const rt_model *model, const void *kept) {
   }
 }
 
-/* With one scale for all units, TensorFlow Lite Micro multiplies the scales in single precision, and refuses
- * a bias whose own scale is not near their product. */
-static bool set_tensor_factor(rt_node *node, const rt_tensor *input, const rt_tensor *weights,
-                              const rt_tensor *bias, const rt_tensor *output, rt_factor *factor) {
-  if (bias->index != RT_NONE) {
-    const double difference = (double)input->scale * (double)weights->scale - (double)bias->scale;
-    const double relative = difference / (double)output->scale;
-    if (relative > 0.02 || relative < -0.02) {
-      return rt_node_unsupported(node, "the bias' scale is not input scale * weight scale");
-    }
+/* With one scale for all units, TensorFlow Lite Micro refuses a bias whose own scale is not near the
+ * products'. */
+static bool expect_bias_scale(rt_node *node, const rt_tensor *input, const rt_tensor *weights,
+                              const rt_tensor *bias, const rt_tensor *output) {
+  if (bias->index == RT_NONE || weights->scales.count > 1) {
+    return true;
   }
-  const float product = input->scale * weights->scale;
-  return rt_node_factor(node, (double)product / (double)output->scale, factor);
+  const double difference = (double)input->scale * (double)weights->scale - (double)bias->scale;
+  const double relative = difference / (double)output->scale;
+  return (relative <= 0.02 && relative >= -0.02) ||
+         rt_node_unsupported(node, "the bias' scale is not input scale * weight scale");
 }
 
 bool rt_fully_connected_prepare(rt_node *node) {
@@ -71,6 +69,9 @@ bool rt_fully_connected_prepare(rt_node *node) {
   }
   if (rt_node_option_u8(node, RT_FULLY_CONNECTED_WEIGHTS_FORMAT) != 0) {
     return rt_node_unsupported(node, "shuffled weights");
+  }
+  if (!expect_bias_scale(node, &input, &weights, &bias, &output)) {
+    return false;
   }
   state.units = weights.dims[0];
   state.depth = weights.dims[1];
@@ -92,7 +93,5 @@ bool rt_fully_connected_prepare(rt_node *node) {
     return true;
   }
   *kept = state;
-  return state.factor_step != 0
-             ? rt_node_channel_factors(node, &input, &weights, &output, factors, kept->factors)
-             : set_tensor_factor(node, &input, &weights, &bias, &output, kept->factors);
+  return rt_node_channel_factors(node, &input, &weights, &output, factors, kept->factors);
 }
