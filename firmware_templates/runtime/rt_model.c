@@ -14,8 +14,8 @@ static bool broken(runtime_error *error, const char *what) {
   return rt_error_set(error, RUNTIME_BAD_MODEL, RT_NO_OPERATOR, "%s", what);
 }
 
-/* The tables that everything hangs on. */
-static bool read_tables(rt_model *model, runtime_error *error) {
+/* The file's own tables; gives the one subgraph. */
+static bool read_file(rt_model *model, uint32_t *graph, runtime_error *error) {
   rt_flatbuffer *file = &model->file;
   if (file->size < 8 || memcmp(file->bytes + 4, "TFL3", 4) != 0) {
     return broken(error, "not a TensorFlow Lite flatbuffer: no TFL3 at offset 4");
@@ -31,7 +31,12 @@ static bool read_tables(rt_model *model, runtime_error *error) {
     return rt_error_set(error, RUNTIME_UNSUPPORTED_OPERATOR, RT_NO_OPERATOR,
                         "the model has %u subgraphs; only one is supported", subgraphs.count);
   }
-  const uint32_t graph = rt_vector_table(file, subgraphs, 0);
+  *graph = rt_vector_table(file, subgraphs, 0);
+  return true;
+}
+
+static bool read_graph(rt_model *model, uint32_t graph, runtime_error *error) {
+  rt_flatbuffer *file = &model->file;
   const rt_vector inputs = rt_field_vector(file, graph, RT_SUBGRAPH_INPUTS, 4);
   const rt_vector outputs = rt_field_vector(file, graph, RT_SUBGRAPH_OUTPUTS, 4);
   model->tensors = rt_field_vector(file, graph, RT_SUBGRAPH_TENSORS, 4);
@@ -122,24 +127,30 @@ static uint32_t find_kernel(uint32_t code) {
   return RT_NONE;
 }
 
-static bool prepare_operator(rt_model *model, uint32_t index, runtime_error *error) {
+/* An operator's table and its code; what lies outside the file leaves the file broken. */
+static rt_node read_node(rt_model *model, uint32_t index, runtime_error *error, uint32_t *code) {
   rt_flatbuffer *file = &model->file;
   const uint32_t table = rt_vector_table(file, model->operators, index);
   const uint32_t opcode = (uint32_t)rt_field_i32(file, table, RT_OPERATOR_OPCODE_INDEX, 0);
   const uint32_t entry = rt_vector_table(file, model->codes, opcode);
   const uint32_t narrow = rt_field_u8(file, entry, RT_OPERATOR_CODE_DEPRECATED, 0);
   const uint32_t wide = (uint32_t)rt_field_i32(file, entry, RT_OPERATOR_CODE_WIDE, 0);
-  const uint32_t code = wide > narrow ? wide : narrow;
-  rt_node node = {.model = model,
-                  .index = index,
-                  .name = rt_operator_name(code),
-                  .inputs = rt_field_vector(file, table, RT_OPERATOR_INPUTS, 4),
-                  .outputs = rt_field_vector(file, table, RT_OPERATOR_OUTPUTS, 4),
-                  .options = rt_field_table(file, table, RT_OPERATOR_OPTIONS),
-                  .options_type = rt_field_u8(file, table, RT_OPERATOR_OPTIONS_TYPE, 0),
-                  .running = model->buffers == NULL ? NULL : &model->running[index],
-                  .error = error};
-  if (file->broken) {
+  *code = wide > narrow ? wide : narrow;
+  return (rt_node){.model = model,
+                   .index = index,
+                   .name = rt_operator_name(*code),
+                   .inputs = rt_field_vector(file, table, RT_OPERATOR_INPUTS, 4),
+                   .outputs = rt_field_vector(file, table, RT_OPERATOR_OUTPUTS, 4),
+                   .options = rt_field_table(file, table, RT_OPERATOR_OPTIONS),
+                   .options_type = rt_field_u8(file, table, RT_OPERATOR_OPTIONS_TYPE, 0),
+                   .running = model->buffers == NULL ? NULL : &model->running[index],
+                   .error = error};
+}
+
+static bool prepare_operator(rt_model *model, uint32_t index, runtime_error *error) {
+  uint32_t code;
+  rt_node node = read_node(model, index, error, &code);
+  if (model->file.broken) {
     return rt_node_broken(&node, "its table points outside the file");
   }
   const uint32_t kernel = find_kernel(code);
@@ -156,31 +167,32 @@ static bool prepare_operator(rt_model *model, uint32_t index, runtime_error *err
   if (!rt_kernels[kernel].prepare(&node)) {
     return false;
   }
-  return !file->broken || rt_node_broken(&node, "its options point outside the file");
+  return !model->file.broken || rt_node_broken(&node, "its options point outside the file");
 }
 
-/* The model's own input and output: int8, and no constants. */
-static bool check_ends(rt_model *model, runtime_error *error) {
-  rt_node node = {.model = model, .index = RT_NONE, .name = "the model's input", .error = error};
+/* The model's own input or output: int8, and no constant. */
+static bool check_end(rt_model *model, uint32_t index, const char *name, runtime_error *error) {
+  rt_node node = {.model = model, .index = RT_NONE, .name = name, .error = error};
   rt_tensor tensor;
-  if (!rt_tensor_read(&node, model->input, &tensor)) {
+  if (!rt_tensor_read(&node, index, &tensor)) {
     return false;
+  }
+  if (tensor.constant || tensor.type != RT_TYPE_INT8) {
+    return rt_node_unsupported(&node, "it must be int8 and no constant");
+  }
+  if (model->buffers != NULL && model->buffers[index].first == RT_NONE) {
+    return rt_node_broken(&node, "nothing writes it");
   }
   rt_model_want(model, (uint32_t)tensor.elements);
-  if (tensor.constant || tensor.type != RT_TYPE_INT8) {
-    return rt_node_unsupported(&node, "it must be int8 and no constant");
-  }
-  node.name = "the model's output";
-  if (!rt_tensor_read(&node, model->output, &tensor)) {
+  return true;
+}
+
+static bool check_ends(rt_model *model, runtime_error *error) {
+  if (!check_end(model, model->input, "the model's input", error) ||
+      !check_end(model, model->output, "the model's output", error)) {
     return false;
   }
-  if (tensor.constant || tensor.type != RT_TYPE_INT8) {
-    return rt_node_unsupported(&node, "it must be int8 and no constant");
-  }
   if (model->buffers != NULL) {
-    if (model->buffers[model->output].first == RT_NONE) {
-      return rt_node_broken(&node, "nothing writes it");
-    }
     model->buffers[model->output].last = model->operators.count - 1;
   }
   return true;
@@ -213,7 +225,8 @@ bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *a
     return broken(error, "the model is not aligned to 4 bytes, or larger than a gigabyte");
   }
   set_arena(model, arena, arena_size);
-  if (!read_tables(model, error)) {
+  uint32_t graph = 0;
+  if (!read_file(model, &graph, error) || !read_graph(model, graph, error)) {
     return false;
   }
   keep_lists(model);

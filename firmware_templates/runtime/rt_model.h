@@ -5,8 +5,8 @@
  *
  *   | alignment | tensors and scratch, as planned | free | operators' state <- | buffers | operators |
  *
- * All that is kept in it consists of 32-bit values (offsets, never pointers), so that its layout on a 64-bit
- * host is the layout on the device, and the arena use computed there is the device's, to the byte. */
+ * What is kept in it has offsets instead of pointers and nothing wider than 32 bits, so that its layout on a
+ * 64-bit host is the layout on the device, and the arena use computed there is the device's, to the byte. */
 #ifndef RT_MODEL_H
 #define RT_MODEL_H
 

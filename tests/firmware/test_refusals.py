@@ -176,6 +176,7 @@ BROKEN: dict[str, tuple[Spoil, str]] = {
     "no options": (lambda _, g: setattr(g.operators[CONV], "builtinOptions", None), "options"),
     "no operators": (lambda _, graph: setattr(graph, "operators", []), "no operators"),
     "schema version": (lambda tree, _: setattr(tree, "version", 2), "schema version 3"),
+    "unwritten output": (lambda _, graph: graph.operators.pop(), "output: nothing writes it"),
     "no input": (_of_graph("inputs", [99]), "input or output is no tensor"),
 }
 

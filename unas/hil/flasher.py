@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -73,6 +74,9 @@ class PlatformioFlasher:
 
     def flash(self, image: FirmwareImage) -> str:
         """Upload with OpenOCD; what was built is not built again."""
+        # The project may have built another image since: what is flashed is this one.
+        built = image.project / ".pio" / "build" / image.board_id / "firmware.elf"
+        shutil.copyfile(image.elf, built)
         command = [sys.executable, "-m", "platformio", "run", "-d", str(image.project)]
         command += ["-t", "nobuild", "-t", "upload"]
         try:

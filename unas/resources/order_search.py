@@ -84,7 +84,7 @@ class _Search:
         self._lowest: dict[int, int] = {}
         self._came_from: dict[int, tuple[int, tuple[int, ...]]] = {}
         self._held_back = variant.deferrable
-        self._wanted = 0
+        self._stuck = 0
         self._waiting: list[tuple[int, int, int, int]] = []
         self._reach = _reach(variant.steps)
         self._rows: dict[tuple[int, int], tuple[_Row, _Row | None]] = {}
@@ -97,8 +97,7 @@ class _Search:
         done: set[int] = set()
         while True:
             if not self._queue or self._queue[0][0] > self._limit:
-                if self._wanted & self._held_back:
-                    self._allow_wanted()
+                if self._allow_wanted():
                     continue
                 if not self._queue:
                     return None
@@ -166,7 +165,7 @@ class _Search:
         if held_back & ends:
             self._waiting.append((peak, live, left, ends))
         if self._gate and not left & self._gate:
-            self._want(ends)
+            self._stuck |= ends
         for i in bits(ends & ~held_back):
             step, _ = self._rows_from(i, left)
             then = left & ~step.removed
@@ -178,19 +177,22 @@ class _Search:
                 entry = (total, then.bit_count(), live + step.live, then, then_ends)
                 heapq.heappush(self._queue, entry)
 
-    def _want(self, stuck: int) -> None:
-        """Behind the gate a branch may be stuck because of a step held back on its path."""
-        for i in bits(stuck):
-            for j in self._variant.paths[i]:
-                if self._held_back >> j & 1:
-                    self._wanted |= 1 << j
-                    break
+    def _allow_wanted(self) -> bool:
+        """Holds no longer back what may be in the way of a branch stuck behind the gate.
 
-    def _allow_wanted(self) -> None:
-        self._held_back &= ~self._wanted
+        That is, on the path to where it is stuck, the first step held back. False if there is none.
+        """
+        wanted = 0
+        for i in bits(self._stuck):
+            on_path = (1 << j for j in self._variant.paths[i])
+            wanted |= next((bit for bit in on_path if bit & self._held_back), 0)
+        if not wanted:
+            return False
+        self._held_back &= ~wanted
         waiting, self._waiting = self._waiting, []
         for state in waiting:
             self._branch(*state)
+        return True
 
     def _trace(self, everything: int) -> list[int]:
         order: list[int] = []
