@@ -9,13 +9,13 @@
 
 /* What the board says of itself; read from registers where the chip allows it, never from a constant. */
 typedef struct {
-  uint32_t core_clock_hz;  /* HCLK as configured by board_init */
-  uint32_t cpuid;          /* SCB->CPUID */
-  uint32_t device_id;      /* DBGMCU_IDCODE or its like; 0 if unreadable */
-  uint32_t reset_cause;    /* the chip's reset cause register as it was at start-up */
-  uint8_t uid[12];         /* the chip's unique id */
-  uint8_t clock_source;    /* 0 = internal oscillator, 1 = external */
-  uint8_t icache, dcache;  /* 1 = on */
+  uint32_t core_clock_hz; /* HCLK as configured by board_init */
+  uint32_t cpuid;         /* SCB->CPUID */
+  uint32_t device_id;     /* DBGMCU_IDCODE or its like; 0 if unreadable */
+  uint32_t reset_cause;   /* the chip's reset cause register as it was at start-up */
+  uint8_t uid[12];        /* the chip's unique id */
+  uint8_t clock_source;   /* 0 = internal oscillator, 1 = external */
+  uint8_t icache, dcache; /* 1 = on */
   uint8_t flash_wait_states;
   uint8_t flash_accelerator; /* bit 0 prefetch, bit 1 ART or instruction cache, bit 2 data cache */
 } board_info;
@@ -32,7 +32,8 @@ typedef struct {
 void board_init(void);
 void board_get_info(board_info *info);
 
-/* Cycles of the core clock since board_init, 64 bits wide; exact as long as it is called once per wrap (2^32). */
+/* Cycles of the core clock since board_init, 64 bits wide; exact as long as it is called once per wrap
+ * (2^32). */
 uint64_t board_cycles(void);
 
 /* The serial line to the host. board_getc waits; board_rx_ready says whether it would not. */

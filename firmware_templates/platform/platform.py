@@ -75,6 +75,6 @@ class UnasarmPlatform(PlatformBase):
             if not installed and not registry_in_reach():
                 raise UserSideException(f"{COMPILER} is not on PATH, no registry in reach")
             self.packages[TOOLCHAIN]["optional"] = False
-        # PlatformIO asks its registry for every uploader once "upload" is called: not if it is here.
+        # PlatformIO wants every uploader from its registry to upload: not if it is here.
         wanted = "upload" in targets and not shutil.which("openocd")
         self.packages["tool-openocd"]["optional"] = not wanted

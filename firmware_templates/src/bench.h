@@ -34,8 +34,9 @@ typedef struct {
   uint64_t cold_cycles;
   uint64_t samples[BENCH_RUNS_MAX];
   uint32_t sample_count;
-  uint64_t marks[BENCH_OPERATORS_MAX + 1u]; /* profiled run: counter before the first and after each operator */
-  uint64_t profiled_cycles;                 /* profiled run from call to return */
+  uint64_t
+      marks[BENCH_OPERATORS_MAX + 1u]; /* profiled run: counter before the first and after each operator */
+  uint64_t profiled_cycles;            /* profiled run from call to return */
   uint32_t operator_count;
   runtime_arena arena;
 } bench_result;

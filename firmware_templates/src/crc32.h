@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* CRC-32 as in IEEE 802.3 and zlib: reflected polynomial 0xEDB88320, initial value and final xor 0xFFFFFFFF. */
+/* CRC-32 as in IEEE 802.3 and zlib: reflected polynomial 0xEDB88320, initial value and final xor 0xFFFFFFFF.
+ */
 #ifndef CRC32_H
 #define CRC32_H
 

@@ -12,7 +12,13 @@
 static char answer[4096];
 
 /* What READ can fetch after MEASURE. */
-typedef enum { READ_SAMPLES = 0, READ_MARKS = 1, READ_OPERATORS = 2, READ_OUTPUT = 3, READ_SUMMARY = 4 } read_what;
+typedef enum {
+  READ_SAMPLES = 0,
+  READ_MARKS = 1,
+  READ_OPERATORS = 2,
+  READ_OUTPUT = 3,
+  READ_SUMMARY = 4
+} read_what;
 
 /* The fault that ended the life before this one; told until the next measurement begins. */
 static board_fault fault;

@@ -40,12 +40,12 @@ typedef enum {
 } wire_type;
 
 typedef enum {
-  WIRE_ERROR_FRAME = 1,         /* the request came broken: send it again */
-  WIRE_ERROR_REQUEST = 2,       /* unknown, or its payload is of the wrong size */
-  WIRE_ERROR_MODEL_INDEX = 3,   /* no such model in this image */
+  WIRE_ERROR_FRAME = 1,           /* the request came broken: send it again */
+  WIRE_ERROR_REQUEST = 2,         /* unknown, or its payload is of the wrong size */
+  WIRE_ERROR_MODEL_INDEX = 3,     /* no such model in this image */
   WIRE_ERROR_NOTHING_TO_READ = 4, /* READ before MEASURE, or beyond the end */
-  WIRE_ERROR_RUNS = 5,          /* more runs or operators than the device can keep */
-  WIRE_ERROR_RUNTIME = 100,     /* + runtime_status */
+  WIRE_ERROR_RUNS = 5,            /* more runs or operators than the device can keep */
+  WIRE_ERROR_RUNTIME = 100,       /* + runtime_status */
 } wire_error;
 
 typedef struct {

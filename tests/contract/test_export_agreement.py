@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 import tflite
-from export_graphs import Sketch, beyond_the_space
 
+from tests.export_graphs import Sketch, beyond_the_space
 from unas.artifact import Flatbuffer
 from unas.errors import ArchitectureError, ModelError
 from unas.export.convert import convert_keras

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Flashing a real unit, as far as it goes without one: PlatformIO runs, OpenOCD's part is played."""
+"""Flashing a real unit, as far as it goes without one: only OpenOCD's part is played."""
 
 from __future__ import annotations
 
@@ -89,5 +89,5 @@ def test_the_image_goes_to_the_probe_of_the_unit(
 
 
 def test_a_probe_that_fails_is_one_clear_error(f746: Board, openocd: Openocd) -> None:
-    with pytest.raises(ToolError, match="flashing desk failed.*USB cable"):
+    with pytest.raises(ToolError, match=r"flashing desk failed.*USB cable"):
         PlatformioFlasher(UNIT, openocd(1)).flash(_image(f746, 8))

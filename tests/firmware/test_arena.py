@@ -8,8 +8,8 @@ import shutil
 
 import numpy as np
 import pytest
-from random_graphs import ADD, Sketch, draw_network
 
+from tests.firmware.random_graphs import ADD, Sketch, draw_network
 from unas.errors import ArenaTooSmallError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph, OperatorKind

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from random_graphs import ADD, draw_network, draw_operator
-from wild_quantization import Mode, rewrite_quantization
 
+from tests.firmware.random_graphs import ADD, draw_network, draw_operator
+from tests.firmware.wild_quantization import Mode, rewrite_quantization
 from unas.errors import UnsupportedOperatorError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph, OperatorKind

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from random_graphs import draw_network
+from tests.firmware.random_graphs import draw_network
 from unas._process import Background, run
 from unas._resources import cache_dir
 from unas.artifact import Flatbuffer

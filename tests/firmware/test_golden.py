@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_graphs import draw_operator
 
+from tests.firmware.random_graphs import draw_operator
 from unas.errors import ModelError, ToolError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import OperatorKind

@@ -11,8 +11,8 @@ import flatbuffers
 import numpy as np
 import pytest
 import tflite
-from random_graphs import ADD, Sketch
 
+from tests.firmware.random_graphs import ADD, Sketch
 from unas.errors import ModelError, UnasError, UnsupportedOperatorError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import ConvOptions, ElementType, OperatorKind, Padding

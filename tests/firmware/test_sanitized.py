@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_graphs import draw_network
 
+from tests.firmware.random_graphs import draw_network
 from unas._process import Completed, run
 from unas._resources import templates_dir
 from unas.export.flatbuffer import write_flatbuffer

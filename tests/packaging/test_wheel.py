@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The wheel is complete: boards and firmware templates are in it, and it works without the checkout."""
+"""The wheel is complete: it carries boards and templates, and works without the checkout."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import tflite
-from export_graphs import Sketch, every_operator
 from numpy.typing import NDArray
 
+from tests.export_graphs import Sketch, every_operator
 from unas._process import run
 from unas.errors import ModelError
 from unas.export.flatbuffer import write_flatbuffer

@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from export_graphs import Sketch, branches, every_operator
-
+from tests.export_graphs import Sketch, branches, every_operator
 from unas.export.lower import lower_graph
 from unas.graph import (
     Activation,

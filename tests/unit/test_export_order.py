@@ -6,8 +6,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import tflite
-from export_graphs import branches, every_operator
 
+from tests.export_graphs import branches, every_operator
 from unas.artifact import Flatbuffer
 from unas.errors import ModelError
 from unas.export.flatbuffer import write_flatbuffer

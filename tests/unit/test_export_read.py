@@ -12,8 +12,8 @@ import flatbuffers
 import numpy as np
 import pytest
 import tflite
-from export_graphs import Sketch, every_operator
 
+from tests.export_graphs import Sketch, every_operator
 from unas.errors import ModelError, UnsupportedOperatorError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.export.read import read_flatbuffer

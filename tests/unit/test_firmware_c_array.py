@@ -28,7 +28,9 @@ def test_a_compiler_gives_the_bytes(tmp_path: Path) -> None:
     source.write_text(
         "#include <stdio.h>\n"
         f"static const unsigned char model[{len(data)} + 1] =\n{c_initialiser(data)};\n"
-        'int main(void) { for (unsigned i = 0; i + 1 < sizeof model; i++) printf("%02x", model[i]); }\n'
+        "int main(void) {\n"
+        '  for (unsigned i = 0; i + 1 < sizeof model; i++) printf("%02x", model[i]);\n'
+        "}\n"
     )
     flags = ("-std=c11", "-Wall", "-Wextra", "-Werror", "-o", program)
     run(["gcc", *flags, source], timeout_s=60)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_graphs import any_graphs, fork_join_graphs
-from memory_oracle import MemoryOracle
 
+from tests.unit.memory_graphs import any_graphs, fork_join_graphs
+from tests.unit.memory_oracle import MemoryOracle
 from unas.graph import ConvOptions, Graph, Tensor
 from unas.graph.builder import GraphBuilder
 from unas.resources.liveness import Liveness, analyse

@@ -26,7 +26,9 @@ def test_durations(count: int) -> None:
     assert parse_microseconds(f"{count} s") == parse_microseconds(count * 1_000_000)
 
 
-@pytest.mark.parametrize("text", ["", "KiB", "-1B", "1 Kib", "0.3 B", "1e3", "1 ms", "１"])
+@pytest.mark.parametrize(
+    "text", ["", "KiB", "-1B", "1 Kib", "0.3 B", "1e3", "1 ms", "\N{FULLWIDTH DIGIT ONE}"]
+)
 def test_nonsense_is_refused(text: str) -> None:
     with pytest.raises(ConfigError):
         parse_bytes(text)

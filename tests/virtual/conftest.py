@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from virtual.probe_board import ProbeBoard, compile_firmware
+from tests.virtual.probe_board import ProbeBoard, compile_firmware
 
 
 @pytest.fixture(scope="session")

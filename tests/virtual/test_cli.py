@@ -159,7 +159,7 @@ def test_measure_speaks_json_and_remembers(model: Path, tmp_path: Path) -> None:
 
 @needs_compiler
 def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
-    """SIGINT after the first network: exit code 130, no results; the next call measures the rest."""
+    """SIGINT after the first network: code 130, no results; the next call measures the rest."""
     os.environ["UNAS_CACHE"], kept = str(tmp_path / "cache"), os.environ["UNAS_CACHE"]
     try:
         command = [*PROGRAM, "calibrate", "--board", "f746", "--models", "4", "--seed", "3"]

@@ -10,10 +10,10 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.virtual.probe_board import BOARD
 from unas._process import run
 from unas.virtual.cycles import PairingModel
 from unas.virtual.thumb import instruction_sizes, uses_fpu
-from virtual.probe_board import BOARD
 
 Assembler = Callable[[str], bytes]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.virtual.probe_board import BOARD, ProbeBoard, word, words
 from unas.errors import EmulatorError
-from virtual.probe_board import BOARD, ProbeBoard, word, words
 
 MAGIC = 0xFA17C0DE
 FORCED = 1 << 30

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from tests.virtual.probe_board import BOARD, ProbeBoard, word, words
 from unas.board import Board
 from unas.errors import EmulatorError
 from unas.virtual.identity import unique_id
 from unas.virtual.machine import Machine, Stop
-from virtual.probe_board import BOARD, ProbeBoard, word, words
 
 RCC_CSR = 0x40023874
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import unicorn
 
+from tests.virtual.probe_board import BOARD, ProbeBoard, compile_firmware, word, words
 from unas.virtual.cycles import BlockCost
 from unas.virtual.events import Event
 from unas.virtual.machine import Machine, Stop
 from unas.virtual.thumb import instruction_sizes
-from virtual.probe_board import BOARD, ProbeBoard, compile_firmware, word, words
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this host")
 WORK = b"W" + word(300)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.virtual.probe_board import ProbeBoard, word, words
 from unas.errors import EmulatorError
 from unas.virtual.clocks import HSI_HZ, Clocks, Supply, check, pll_hz, tree
 from unas.virtual.machine import Stop
-from virtual.probe_board import ProbeBoard, word, words
 
 PLL_216 = (
     0x29403604  # M=4 N=216 P=2 from 8 MHz: stm32-ports 2.1, composed from the CMSIS field positions

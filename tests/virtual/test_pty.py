@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import serial
 
+from tests.virtual.probe_board import ProbeBoard, word, words
 from unas._process import Background
-from virtual.probe_board import ProbeBoard, word, words
 
 DEADLINE_S = 30.0
 

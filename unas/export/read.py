@@ -280,4 +280,4 @@ def _operator_name(code: int) -> str:
 def _type_name(code: int) -> str:
     """TFLite's name of an element type."""
     names = {value: name for name, value in vars(tflite.TensorType).items() if name.isupper()}
-    return names.get(code, f"number {code}")
+    return str(names.get(code, f"number {code}"))

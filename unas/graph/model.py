@@ -18,7 +18,8 @@ class Tensor:
     Attributes:
         name: Unique within the graph.
         shape: Activations as NHWC or NC with the batch of 1 first; constants in TFLite's layout:
-            CONV_2D kernel OHWI, DEPTHWISE_CONV_2D kernel 1HWC, FULLY_CONNECTED weights OI, biases (O,).
+            CONV_2D kernel OHWI, DEPTHWISE_CONV_2D kernel 1HWC, FULLY_CONNECTED weights OI,
+            biases (O,).
         element_type: INT8 for activations and kernels, INT32 for biases and shapes.
         constant: True if it lives in flash.
     """
@@ -43,8 +44,8 @@ class Tensor:
 class Operator:
     """One operator: indices into the graph's tensors; an absent optional input is -1.
 
-    Input order is TFLite's: (data, kernel, bias) for convolutions and FULLY_CONNECTED, (data, paddings)
-    for PAD, (data, axes) for MEAN, (data, shape) for RESHAPE, the summands for ADD.
+    Input order is TFLite's: (data, kernel, bias) for convolutions and FULLY_CONNECTED,
+    (data, paddings) for PAD, (data, axes) for MEAN, (data, shape) for RESHAPE, the summands for ADD.
     """
 
     kind: OperatorKind
@@ -58,8 +59,8 @@ class Graph:
     """A network: operators stand in a valid execution order.
 
     Raises:
-        ArchitectureError: An operator reads a tensor that nothing before it wrote, two operators write
-            one tensor, or an index is out of range.
+        ArchitectureError: An operator reads a tensor that nothing before it wrote, two operators
+            write one tensor, or an index is out of range.
     """
 
     tensors: tuple[Tensor, ...]
@@ -75,13 +76,13 @@ class Graph:
             for index in op.inputs:
                 if index != -1 and index not in ready:
                     raise ArchitectureError(
-                        f"operator {position} ({op.kind}) reads tensor {index} before it is written; "
-                        "list operators in execution order"
+                        f"operator {position} ({op.kind}) reads tensor {index} before it is "
+                        "written; list operators in execution order"
                     )
             if op.output in ready or not 0 <= op.output < len(self.tensors):
                 raise ArchitectureError(
-                    f"operator {position} ({op.kind}) writes tensor {op.output}, which is an input, a "
-                    "constant, written already or not in the graph; give it an output of its own"
+                    f"operator {position} ({op.kind}) writes tensor {op.output}, which is an input, "
+                    "a constant, written already or not in the graph; give it an output of its own"
                 )
             producer[op.output] = position
             ready.add(op.output)

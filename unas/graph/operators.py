@@ -59,7 +59,7 @@ class ConvOptions:
     """CONV_2D and DEPTHWISE_CONV_2D.
 
     ``batch_norm`` says that the float network has a batch normalisation between convolution and
-    activation; it is folded into the kernel before anything reaches a device and costs nothing there.
+    activation; it is folded into the kernel before anything reaches a device, at no cost there.
     ``depth_multiplier`` is 1 for CONV_2D.
     """
 
@@ -101,7 +101,7 @@ class AddOptions:
 
 @dataclass(frozen=True, slots=True)
 class PadOptions:
-    """PAD: (before, after) per dimension, batch included. Also stored as a constant int32 tensor."""
+    """PAD: (before, after) per dimension, batch included; also stored as an int32 constant."""
 
     paddings: tuple[tuple[int, int], ...]
 

@@ -57,12 +57,12 @@ class TransportContract(ABC):
         transport.close()
         transport.close()
         for use in (lambda: transport.write(b"x"), lambda: transport.read(0.01)):
+            said = ""
             try:
                 use()
             except LinkError as error:
-                assert "gone" in str(error)
-            else:
-                raise AssertionError("a closed transport must raise LinkError")
+                said = str(error)
+            assert "gone" in said
 
 
 def example_measurement(model_sha256: str = "0" * 64) -> Measurement:

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* L1 caches, by the sequences of the Cortex-M7 TRM. ART and prefetch serve only the ITCM alias of the flash; code
- * and weights at 0x08000000 get their speed from here. */
+/* L1 caches, by the sequences of the Cortex-M7 TRM. ART and prefetch serve only the ITCM alias of the flash;
+ * code and weights at 0x08000000 get their speed from here. */
 #include "port.h"
 #include "registers.h"
 

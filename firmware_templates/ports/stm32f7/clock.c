@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 216 MHz from the ST-LINK's 8 MHz (HSE bypass), in the order of RM0385 4.1.4 and 5.2: PLL on, over-drive while
- * still on HSI, wait states, prescalers, switch. Falls back to HSI (+-1 %) when the 8 MHz do not come. */
+/* 216 MHz from the ST-LINK's 8 MHz (HSE bypass), in the order of RM0385 4.1.4 and 5.2: PLL on, over-drive
+ * while still on HSI, wait states, prescalers, switch. Falls back to HSI (+-1 %) when the 8 MHz do not come.
+ */
 #include "port.h"
 #include "registers.h"
 

@@ -8,7 +8,8 @@ static uint32_t cycles_last, cycles_high;
 
 void cycles_init(void) {
   SCB_DEMCR |= SCB_DEMCR_TRCENA;
-  DWT_LAR = DWT_LAR_KEY; /* without the key the M7 ignores the next two writes unless a debugger is attached */
+  DWT_LAR =
+      DWT_LAR_KEY; /* without the key the M7 ignores the next two writes unless a debugger is attached */
   DWT_CYCCNT = 0;
   DWT_CTRL |= DWT_CTRL_CYCCNTENA;
   cycles_last = 0;

@@ -41,7 +41,8 @@ bool board_take_fault(board_fault *fault) {
 
 void board_set_stage(uint32_t stage) {
   fault_stage = stage;
-  /* The trace port: a debugger, or the virtual board, sees when each stage begins; ignored where none listens. */
+  /* The trace port: a debugger, or the virtual board, sees when each stage begins; ignored where none
+   * listens. */
   ITM_STIMULUS0 = stage;
 }
 

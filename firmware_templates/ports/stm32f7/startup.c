@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vector table and start-up. The F7 fetches its reset vector through the ITCM alias of the flash; everything is
- * linked at the AXIM address, so VTOR is set by hand. */
+/* Vector table and start-up. The F7 fetches its reset vector through the ITCM alias of the flash; everything
+ * is linked at the AXIM address, so VTOR is set by hand. */
 #include "registers.h"
 
 #include <string.h>

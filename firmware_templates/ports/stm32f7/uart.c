@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* USART3 on PD8/PD9: the ST-LINK's virtual COM port (UM1974 6.9). Polled: no interrupt can disturb a timed run. */
+/* USART3 on PD8/PD9: the ST-LINK's virtual COM port (UM1974 6.9). Polled: no interrupt can disturb a timed
+ * run. */
 #include "board_api.h"
 #include "port.h"
 #include "registers.h"
@@ -8,7 +9,7 @@ void uart_init(uint32_t kernel_clock_hz, uint32_t baud) {
   RCC_AHB1ENR |= RCC_AHB1ENR_GPIOD;
   RCC_APB1ENR |= RCC_APB1ENR_USART3;
   (void)RCC_APB1ENR;
-  GPIOD_AFRH = (GPIOD_AFRH & ~0xFFu) | 0x77u;                 /* PD8, PD9: AF7 */
+  GPIOD_AFRH = (GPIOD_AFRH & ~0xFFu) | 0x77u;                   /* PD8, PD9: AF7 */
   GPIOD_OSPEEDR = (GPIOD_OSPEEDR & ~(0xFu << 16)) | 0xAu << 16; /* high speed */
   GPIOD_PUPDR = (GPIOD_PUPDR & ~(0xFu << 16)) | 0x5u << 16;     /* pull-up: the line idles high */
   GPIOD_MODER = (GPIOD_MODER & ~(0xFu << 16)) | 0xAu << 16;     /* alternate function */
@@ -22,7 +23,8 @@ void uart_init(uint32_t kernel_clock_hz, uint32_t baud) {
 bool board_rx_ready(void) {
   const uint32_t isr = USART3_ISR;
   if (isr & USART_ISR_ERRORS) {
-    USART3_ICR = USART_ISR_ERRORS; /* an overrun that is not cleared stops reception; the CRC finds the loss */
+    USART3_ICR =
+        USART_ISR_ERRORS; /* an overrun that is not cleared stops reception; the CRC finds the loss */
   }
   return (isr & USART_ISR_RXNE) != 0;
 }
