@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 from hypothesis import strategies as st
 
 from unas.graph import (
@@ -49,26 +52,42 @@ def any_graphs(draw: st.DrawFn, max_operators: int) -> Graph:
     return Graph(tensors, tuple(operators), inputs, tuple(outputs))
 
 
-@st.composite
-def fork_join_graphs(draw: st.DrawFn, max_branches: int, max_length: int) -> Graph:
-    """What the search space has: chains that read one tensor and are added up from the left."""
-    sizes = [draw(_SIZES)]
-    operators = []
+def fork_join(source: int, branches: Sequence[Sequence[int]], summand: int) -> Graph:
+    """What the search space has: chains that read one tensor and are added up from the left.
+
+    Args:
+        source: Size of the input that all branches read.
+        branches: Sizes of the tensors of each branch; its end has the size ``summand`` besides.
+        summand: Size of what is added.
+    """
+    sizes = [source]
+    operators: list[Operator] = []
 
     def append(kind: OperatorKind, inputs: tuple[int, ...], size: int) -> int:
         sizes.append(size)
         operators.append(_operator(kind, inputs, len(sizes) - 1, size))
         return len(sizes) - 1
 
-    summand = draw(_SIZES)
     ends = []
-    for _ in range(draw(st.integers(2, max_branches))):
+    for branch in branches:
         x = 0
-        for _ in range(draw(st.integers(0, max_length - 1))):
-            x = append(OperatorKind.CONCATENATION, (x,), draw(_SIZES))
-        ends.append(append(OperatorKind.CONCATENATION, (x,), summand))
+        for size in (*branch, summand):
+            x = append(OperatorKind.CONCATENATION, (x,), size)
+        ends.append(x)
     total = ends[0]
     for end in ends[1:]:
         total = append(OperatorKind.ADD, (total, end), summand)
     tensors = tuple(Tensor(f"t{i}", (1, size)) for i, size in enumerate(sizes))
     return Graph(tensors, tuple(operators), (0,), (total,))
+
+
+def random_fork_join(rng: np.random.Generator) -> Graph:
+    """Two to five branches. Small sizes: what is hard about these graphs are near ties."""
+    highest = int(rng.choice([4, 8, 20, 60]))
+
+    def sizes(count: int) -> list[int]:
+        return [int(x) for x in rng.integers(1, highest, count, endpoint=True)]
+
+    branches = [sizes(int(rng.integers(0, 6))) for _ in range(int(rng.integers(2, 6)))]
+    source, summand = sizes(2)
+    return fork_join(source * int(rng.choice([1, 1, 3])), branches, summand)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from unas.architecture import (
+    Architecture,
     CnnArchitecture,
     ConvBlock,
     ConvLayer,
@@ -41,7 +42,8 @@ def _arch() -> CnnArchitecture:
 
 def test_json_gives_back_the_same_architecture() -> None:
     rng = np.random.default_rng(0)
-    for arch in [*(random_architecture(rng) for _ in range(50)), random_mlp(rng)]:
+    archs: list[Architecture] = [random_architecture(rng) for _ in range(50)]
+    for arch in [*archs, random_mlp(rng)]:
         text = json.dumps(arch.to_json_dict())
         again = architecture_from_json_dict(json.loads(text))
         assert again == arch
@@ -51,7 +53,7 @@ def test_json_gives_back_the_same_architecture() -> None:
 def test_the_hash_tells_every_gene_apart() -> None:
     arch = _arch()
     block = arch.blocks[1]
-    others = [
+    others: list[Architecture] = [
         replace(arch, pooling=None),
         replace(arch, dense=(DenseLayer(33),)),
         replace(arch, blocks=(arch.blocks[0], replace(block, parallel=False))),

@@ -64,8 +64,8 @@ def _check_blocks(kind: MorphKind, parent: CnnArchitecture, child: CnnArchitectu
         assert sum(flips) == 1
         assert [x.layers for x in old] == [x.layers for x in new]
     elif kind is MorphKind.CHANGE_TYPE:
-        ((before, after),) = _changed_layers(parent, child)
-        assert before.type is not after.type
+        ((layer, retyped),) = _changed_layers(parent, child)
+        assert layer.type is not retyped.type
     else:
         ((before, after),) = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
         assert before.parallel == after.parallel

@@ -45,7 +45,7 @@ class Operator:
     """One operator: indices into the graph's tensors; an absent optional input is -1.
 
     Input order is TFLite's: (data, kernel, bias) for convolutions and FULLY_CONNECTED,
-    (data, paddings) for PAD, (data, axes) for MEAN, (data, shape) for RESHAPE, the summands for ADD.
+    (data, paddings) for PAD, (data, axes) for MEAN, (data, shape) for RESHAPE, summands for ADD.
     """
 
     kind: OperatorKind
@@ -81,8 +81,9 @@ class Graph:
                     )
             if op.output in ready or not 0 <= op.output < len(self.tensors):
                 raise ArchitectureError(
-                    f"operator {position} ({op.kind}) writes tensor {op.output}, which is an input, "
-                    "a constant, written already or not in the graph; give it an output of its own"
+                    f"operator {position} ({op.kind}) writes tensor {op.output}, which is an "
+                    "input, a constant, written already or not in the graph; "
+                    "give it an output of its own"
                 )
             producer[op.output] = position
             ready.add(op.output)

@@ -10,6 +10,10 @@ board = env.BoardConfig()
 
 cpu_flags = board.get("build.cpu_flags")
 
+object_cache = env.GetProjectOption("custom_object_cache", "")
+if object_cache:
+    env.CacheDir(object_cache)
+
 env.Replace(
     AR="arm-none-eabi-gcc-ar",
     AS="arm-none-eabi-gcc",

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes of windowed operators against a sliding window counted by hand; the builder's refusals."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from unas.errors import ArchitectureError
+from unas.graph import ConvOptions, OperatorKind, Padding, PoolOptions
+from unas.graph.builder import GraphBuilder
+from unas.graph.shapes import window_output
+
+
+def _places(size: int, window: int, stride: int, dilation: int) -> int:
+    """Starts at which every tap of the window is inside."""
+    last_tap = (window - 1) * dilation
+    return sum(start + last_tap < size for start in range(0, size, stride))
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
+def test_valid_windows_are_those_that_fit(
+    size: int, window: int, stride: int, dilation: int
+) -> None:
+    places = _places(size, window, stride, dilation)
+    if places == 0:
+        with pytest.raises(ArchitectureError, match="does not fit"):
+            window_output(size, window, stride, dilation, Padding.VALID)
+    else:
+        assert window_output(size, window, stride, dilation, Padding.VALID) == places
+
+
+@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4))
+def test_same_windows_start_at_every_stride(size: int, window: int, stride: int) -> None:
+    starts = len(range(0, size, stride))
+    assert window_output(size, window, stride, 1, Padding.SAME) == starts
+
+
+def test_constants_have_tflite_layouts() -> None:
+    builder = GraphBuilder()
+    x = builder.input("x", (1, 9, 7, 3))
+    conv = builder.conv("c", x, filters=5, kernel=3, options=ConvOptions(stride_h=2, stride_w=2))
+    depthwise = builder.depthwise("d", conv, kernel=2, options=ConvOptions(depth_multiplier=2))
+    pool = builder.pool("p", OperatorKind.MAX_POOL_2D, depthwise, PoolOptions(2, 2, 2, 2))
+    padded = builder.pad("q", pool, ((0, 0), (0, 1), (2, 0), (0, 0)))
+    graph = builder.finish(builder.flatten("f", padded))
+    shapes = {tensor.name: tensor.shape for tensor in graph.tensors}
+    assert shapes == {
+        "x": (1, 9, 7, 3),
+        "c_kernel": (5, 3, 3, 3),
+        "c_bias": (5,),
+        "c": (1, 4, 3, 5),
+        "d_kernel": (1, 2, 2, 10),
+        "d_bias": (10,),
+        "d": (1, 3, 2, 10),
+        "p": (1, 1, 1, 10),
+        "q_paddings": (4, 2),
+        "q": (1, 2, 3, 10),
+        "f_shape": (2,),
+        "f": (1, 60),
+    }
+
+
+def test_sums_of_different_shapes_are_refused() -> None:
+    builder = GraphBuilder()
+    x, y = builder.input("x", (1, 4, 4, 2)), builder.input("y", (1, 4, 4, 3))
+    with pytest.raises(ArchitectureError, match="pool or pad"):
+        builder.add("sum", x, y)
+
+
+def test_names_are_unique() -> None:
+    builder = GraphBuilder()
+    builder.input("x", (1, 4))
+    with pytest.raises(ArchitectureError, match="two tensors are called x"):
+        builder.input("x", (1, 4))
