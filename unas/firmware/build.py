@@ -28,7 +28,7 @@ INSTALL_COMPILER = (
 # A registry download of the toolchain is part of the first build where PATH has none.
 _BUILD_TIMEOUT_S = 600.0
 _OVERFLOW = re.compile(r"region `CODE' overflowed by (\d+) bytes")
-_DIAGNOSTIC = re.compile(r"^.*\b(?:error|undefined reference)\b.*$", re.MULTILINE)
+_DIAGNOSTIC = re.compile(r"^.*(?:\berror\b|undefined reference|Error:|\*\*\* ).*$", re.MULTILINE)
 
 
 def compiler_version() -> str:
