@@ -7,7 +7,7 @@ many into one image, rebuilds only what changed and keeps two virtual boards bus
 
 Both measure the same networks on the virtual board with the same procedure. Usage:
 
-    python benchmarks/calibration_vs_naive.py [--models 24] [--naive 3]
+    python benchmarks/calibration_vs_naive.py [--models 100] [--naive 6]
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--models", type=int, default=24, help="networks for unas")
-    parser.add_argument("--naive", type=int, default=3, help="networks for the naive way")
+    parser.add_argument("--models", type=int, default=100, help="networks for unas")
+    parser.add_argument("--naive", type=int, default=6, help="networks for the naive way")
     options = parser.parse_args()
     board = load_board("f746")
     folder = Path(tempfile.mkdtemp(prefix="unas-bench-"))

@@ -140,7 +140,7 @@ class Lab:
         workers = 1 if self._bench.unit is not None else max(1, self._bench.workers)
         # Several workers share the work evenly only if there are images for all of them; flash wear
         # is silicon's, so a unit gets full images.
-        most = MODELS_PER_IMAGE if workers == 1 else max(1, -(-len(models) // (4 * workers)))
+        most = MODELS_PER_IMAGE if workers == 1 else -(-len(models) // (2 * workers))
         jobs: queue.SimpleQueue[list[Flatbuffer]] = queue.SimpleQueue()
         for image in pack(models, self._bench.board, most=most):
             jobs.put(image)
