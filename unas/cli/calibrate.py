@@ -106,7 +106,8 @@ def _print(provenance: str, fits: tuple[Fit, Fit]) -> None:
         ):
             rows.append(
                 [
-                    f"{fit.quantity} from {fit.feature}",
+                    fit.quantity,
+                    fit.feature,
                     what,
                     str(quality.n),
                     f"{quality.r2:.4f}",
@@ -118,7 +119,7 @@ def _print(provenance: str, fits: tuple[Fit, Fit]) -> None:
             )
     print_table(
         f"Fit on {provenance} values",
-        ["quantity", "", "n", "R²", "MAPE", "within ±10 %", "Spearman", "Kendall"],
+        ["quantity", "from", "", "n", "R²", "MAPE", "within ±10 %", "Spearman", "Kendall"],
         rows,
     )
     for fit in fits:
