@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the host makes of a device's answers, without a device."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import pytest
+
+from unas.artifact import FirmwareImage, Flatbuffer
+from unas.board import Board
+from unas.errors import DeviceError, EmulatorError, IdentityError, LinkError, UnasError
+from unas.hil.measure import Failure, Procedure, measure_image
+from unas.hil.session import Deadlines
+from unas.record import Measurement
+from unas.testing.device import FakeDevice, FakeTransport, Fault
+from unas.testing.flasher import FakeFlasher
+
+MODEL = Flatbuffer(b"never run here", "net")
+QUICK = Deadlines(answer_s=0.05, boot_s=0.3, measure_s=0.3, tries=2)
+
+
+def _image(board: Board) -> FirmwareImage:
+    return FirmwareImage(Path(), Path(), board.id, "f", "i", (MODEL.sha256,), 1, {})
+
+
+def _device(kind: Board, /, **changes: str) -> FakeDevice:
+    info = {
+        "protocol": "1",
+        "board": kind.id,
+        "image_hash": "i",
+        "model_count": "1",
+        "core_clock_hz": str(kind.core_clock_hz),
+        "cpuid": f"{kind.cpu.cpuid:08x}",
+        "device_id": f"{kind.cpu.device_id:08x}",
+        "icache": "1",
+        "dcache": "1",
+        "uid": "00" * 12,
+        "arena_capacity_bytes": "1000",
+    }
+    return FakeDevice(info={**info, **changes})
+
+
+def _measure(
+    board: Board, device: FakeDevice, flasher: FakeFlasher | None = None
+) -> list[Measurement | Failure]:
+    return list(
+        measure_image(
+            flasher or FakeFlasher(),
+            _image(board),
+            board,
+            [MODEL],
+            Procedure(0, 3, 1),
+            deadlines=QUICK,
+            open_transport=lambda _port, _baud: FakeTransport(device),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"protocol": "2"},
+        {"board": "l4r5"},
+        {"image_hash": "other"},
+        {"model_count": "2"},
+        {"core_clock_hz": "16000000"},
+        {"cpuid": "410fc241"},
+        {"device_id": "00000451"},
+        {"icache": "0"},
+        {"dcache": "0"},
+    ],
+)
+def test_anything_else_than_asked_for_is_refused(f746: Board, change: dict[str, str]) -> None:
+    device = _device(f746, **change)
+    with pytest.raises(IdentityError):
+        _measure(f746, device)
+    assert device.measured == 0
+
+
+def test_a_revision_in_the_device_id_does_not_matter(f746: Board) -> None:
+    """Bits above the twelfth are the chip's revision."""
+    device = _device(f746, device_id=f"{0x10010000 | f746.cpu.device_id:08x}")
+    device.faults = deque([None, Fault.GONE])
+    with pytest.raises(LinkError, match="gone"):
+        _measure(f746, device)
+
+
+def test_a_counter_that_wrapped_is_not_believed(f746: Board) -> None:
+    device = _device(f746)
+    device.operators = (("CONV_2D", (1 << 32) + 700),)
+    (result,) = _measure(f746, device)
+    assert isinstance(result, Failure)
+    assert type(result.error) is DeviceError
+    assert "32-bit" in str(result.error)
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"), [(None, LinkError), ("virtual f746 at 0x08000C58: lockup", EmulatorError)]
+)
+def test_a_line_that_breaks_is_told_in_the_best_words(
+    f746: Board, reason: str | None, error: type[UnasError]
+) -> None:
+    device = _device(f746)
+    device.faults = deque([None, Fault.GONE])
+    with pytest.raises(error, match=reason or "gone"):
+        _measure(f746, device, FakeFlasher(reason))
