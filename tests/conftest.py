@@ -6,9 +6,16 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from unas.board import Board, load_board
+
+# The same cases every time, and no deadline: a busy machine must not turn a test red. A hunt for
+# new cases: pytest --hypothesis-profile=hunt
+hypothesis.settings.register_profile("unas", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("hunt", deadline=None, max_examples=2000)
+hypothesis.settings.load_profile("unas")
 
 
 @pytest.fixture(scope="session", autouse=True)
