@@ -112,7 +112,9 @@ class Lab:
         firmware_hash = builder.recipe.firmware_hash
         missing = []
         for model in {model.sha256: model for model in models}.values():
-            stored = None if self._fresh else self._store.get(self._key(model, firmware_hash))
+            stored = (
+                None if self._fresh else self._store.get(self._key(model.sha256, firmware_hash))
+            )
             if stored is None:
                 missing.append(model)
             else:
@@ -120,14 +122,11 @@ class Lab:
         with contextlib.closing(self._run(missing, builder)) as results:
             for result in results:
                 if isinstance(result, Measurement):
-                    key = self._key_of(result.model_sha256, firmware_hash)
+                    key = self._key(result.model_sha256, firmware_hash)
                     self._store.put(key, result)
                 yield result, False
 
-    def _key(self, model: Flatbuffer, firmware_hash: str) -> MeasurementKey:
-        return self._key_of(model.sha256, firmware_hash)
-
-    def _key_of(self, model_sha256: str, firmware_hash: str) -> MeasurementKey:
+    def _key(self, model_sha256: str, firmware_hash: str) -> MeasurementKey:
         bench, procedure = self._bench, self._bench.procedure
         return MeasurementKey(
             model_sha256, bench.board.id, firmware_hash, bench.source,
