@@ -3,6 +3,7 @@
 #ifndef RUNTIME_API_H
 #define RUNTIME_API_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,11 +31,12 @@ const char *runtime_name(void);     /* "builtin" or "tflm" */
 const char *runtime_revision(void); /* a version or commit */
 const char *runtime_kernels(void);  /* "plain", "dsp", "cmsis-nn": what is really linked */
 
-/* Prepare a model in the arena. One model is open at a time; opening another closes it.
- * The flatbuffer stays where it is and is read in place; it must be 4-byte aligned. */
+/* Prepare a model in the arena. One model is open at a time; opening another closes it. Nothing outside the
+ * arena_size bytes is written. The flatbuffer stays where it is and is read in place; it must be 4-byte
+ * aligned. */
 runtime_status runtime_open(const uint8_t *model, size_t size, uint8_t *arena, size_t arena_size,
                             runtime_error *error);
-/* One inference. probe may be NULL. */
+/* One inference. probe may be NULL. The input's bytes may be overwritten by it. */
 runtime_status runtime_invoke(runtime_probe probe, void *context, runtime_error *error);
 
 int8_t *runtime_input(size_t *bytes);
@@ -42,13 +44,25 @@ const int8_t *runtime_output(size_t *bytes);
 uint32_t runtime_operator_count(void);
 const char *runtime_operator_name(uint32_t index); /* TFLite's name, e.g. "CONV_2D" */
 
+enum { RUNTIME_ARENA_STEP = 16 }; /* bytes */
+
 /* Bytes of the arena in use, interpreter's own state included, and how they divide. */
 typedef struct {
   uint32_t used_bytes;       /* = tensor + scratch + persistent + alignment losses */
   uint32_t tensor_bytes;     /* activations, after planning */
   uint32_t scratch_bytes;    /* kernels' working memory */
   uint32_t persistent_bytes; /* prepared operators, tensors' descriptions */
+  uint32_t bound_bytes;      /* no plan has less than this for tensors and scratch; 0 if it cannot say */
+  const char *plan;          /* how tensors and scratch were placed: "greedy", "offline", … */
+  bool exact; /* used_bytes is what runtime_open needs, one RUNTIME_ARENA_STEP less is refused; if it is
+               * false, the host finds the smallest arena that works by trying */
 } runtime_arena;
 void runtime_arena_use(runtime_arena *use);
+
+/* A hint for the next runtime_open, forgotten by it: the order in which to place tensors and scratch memories
+ * in the arena, as found offline by the host. Advice, never trusted: whatever it says, the plan is a valid
+ * one, and the runtime takes its own if that is not larger. A runtime that plans otherwise does nothing here.
+ * `order` is read during runtime_open. */
+void runtime_set_order(const uint16_t *order, uint32_t count);
 
 #endif

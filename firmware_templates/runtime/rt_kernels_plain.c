@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The plain kernels: portable C, the reference for every optimised variant. */
+#include "rt_dsp.h"
 #include "rt_kernels.h"
+
+#if !RT_DSP_KERNELS
 
 const rt_kernel rt_kernels[] = {
     {RT_ADD, rt_add_prepare, rt_add_invoke},
@@ -20,3 +23,5 @@ const rt_kernel rt_kernels[] = {
 };
 const uint32_t rt_kernel_count = sizeof rt_kernels / sizeof rt_kernels[0];
 const char rt_kernels_name[] = "plain";
+
+#endif

@@ -7,8 +7,9 @@
 #include "rt_kernels.h"
 #include "rt_names.h"
 #include "rt_plan.h"
+#include "rt_stretch.h"
 
-enum { RT_MAX_LIST = 1 << 20 }; /* keeps the lists' bytes within 32 bits */
+enum { RT_MAX_LIST = 1 << 14 }; /* keeps the index of a buffer and of an operator within 16 bits */
 
 static bool broken(runtime_error *error, const char *what) {
   return rt_error_set(error, RUNTIME_BAD_MODEL, RT_NO_OPERATOR, "%s", what);
@@ -45,7 +46,7 @@ static bool read_graph(rt_model *model, uint32_t graph, runtime_error *error) {
     return broken(error, "the flatbuffer is broken or has no operators");
   }
   if (model->tensors.count > RT_MAX_LIST || model->operators.count > RT_MAX_LIST) {
-    return broken(error, "the model has more than a million tensors or operators");
+    return broken(error, "the model has more than 16384 tensors or operators");
   }
   if (inputs.count != 1 || outputs.count != 1) {
     return rt_error_set(error, RUNTIME_UNSUPPORTED_OPERATOR, RT_NO_OPERATOR,
@@ -70,7 +71,7 @@ static void keep_lists(rt_model *model) {
     return;
   }
   for (uint32_t i = 0; i < count; ++i) {
-    model->buffers[i].first = RT_NONE;
+    model->buffers[i].first = RT_NEVER;
   }
   model->buffers[model->input].first = 0;
 }
@@ -88,10 +89,10 @@ static bool note_inputs(rt_node *node) {
     }
     if (!tensor.constant && node->model->buffers != NULL) {
       rt_buffer *buffer = &node->model->buffers[index];
-      if (buffer->first == RT_NONE) {
+      if (buffer->first == RT_NEVER) {
         return rt_node_broken(node, "it reads a tensor that nothing wrote before");
       }
-      buffer->last = node->index;
+      buffer->last = (uint16_t)node->index;
     }
   }
   return true;
@@ -108,11 +109,11 @@ static bool note_outputs(rt_node *node) {
     rt_model_want(node->model, (uint32_t)tensor.elements);
     if (node->model->buffers != NULL) {
       rt_buffer *buffer = &node->model->buffers[index];
-      if (tensor.constant || buffer->first != RT_NONE) {
+      if (tensor.constant || buffer->first != RT_NEVER) {
         return rt_node_broken(node, "it writes a constant, the input, or what is written already");
       }
-      buffer->first = node->index;
-      buffer->last = node->index;
+      buffer->first = (uint16_t)node->index;
+      buffer->last = (uint16_t)node->index;
     }
   }
   return true;
@@ -180,7 +181,7 @@ static bool check_end(rt_model *model, uint32_t index, const char *name, runtime
   if (tensor.constant || tensor.type != RT_TYPE_INT8) {
     return rt_node_unsupported(&node, "it must be int8 and no constant");
   }
-  if (model->buffers != NULL && model->buffers[index].first == RT_NONE) {
+  if (model->buffers != NULL && model->buffers[index].first == RT_NEVER) {
     return rt_node_broken(&node, "nothing writes it");
   }
   rt_model_want(model, (uint32_t)tensor.elements);
@@ -193,7 +194,7 @@ static bool check_ends(rt_model *model, runtime_error *error) {
     return false;
   }
   if (model->buffers != NULL) {
-    model->buffers[model->output].last = model->operators.count - 1;
+    model->buffers[model->output].last = (uint16_t)model->operators.count; /* the caller reads it */
   }
   return true;
 }
@@ -218,9 +219,9 @@ static void set_arena(rt_model *model, uint8_t *arena, size_t size) {
   model->arena_bytes = capped < model->lost_bytes ? 0 : (capped - model->lost_bytes) & ~(RT_ALIGNMENT - 1U);
 }
 
-bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *arena, size_t arena_size,
-                   runtime_error *error) {
-  *model = (rt_model){.file = {.bytes = file, .size = (uint32_t)size}};
+bool rt_model_prepare(rt_model *model, const uint8_t *file, size_t size, uint8_t *arena, size_t arena_size,
+                      runtime_error *error) {
+  model->file = (rt_flatbuffer){.bytes = file, .size = (uint32_t)size};
   if (size > RT_MAX_PLACE || (uintptr_t)file % 4 != 0) {
     return broken(error, "the model is not aligned to 4 bytes, or larger than a gigabyte");
   }
@@ -235,7 +236,12 @@ bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *a
       return false;
     }
   }
-  if (!check_ends(model, error)) {
+  return check_ends(model, error);
+}
+
+bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *arena, size_t arena_size,
+                   runtime_error *error) {
+  if (!rt_model_prepare(model, file, size, arena, arena_size, error)) {
     return false;
   }
   if (model->kept_bytes > model->arena_bytes) {
@@ -243,18 +249,23 @@ bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *a
   } else if (!rt_plan(model)) {
     return broken(error, "its tensors take more than a gigabyte");
   }
-  return fits(model, arena_size, error);
+  if (!fits(model, arena_size, error)) {
+    return false;
+  }
+  rt_stretch(model);
+  return true;
 }
 
-/* a + b, at most what an offset can say. */
-static uint32_t add_capped(uint32_t a, uint32_t b) { return b < RT_MAX_PLACE - a ? a + b : RT_MAX_PLACE; }
+rt_vector rt_model_ends(rt_model *model, uint32_t index, uint32_t field) {
+  return rt_field_vector(&model->file, rt_vector_table(&model->file, model->operators, index), field, 4);
+}
 
 void rt_model_want(rt_model *model, uint32_t bytes) {
-  model->wanted_bytes = add_capped(model->wanted_bytes, rt_align(bytes));
+  model->wanted_bytes = rt_add_capped(model->wanted_bytes, rt_align(bytes));
 }
 
 void *rt_model_keep(rt_model *model, uint32_t bytes) {
-  model->kept_bytes = add_capped(model->kept_bytes, (bytes + 3) & ~3U);
+  model->kept_bytes = rt_add_capped(model->kept_bytes, (bytes + 3) & ~3U);
   if (model->kept_bytes > model->arena_bytes) {
     return NULL;
   }

@@ -13,6 +13,8 @@
 
 enum {
   RT_MAX_RANK = 4,
+  RT_MAX_SLOTS = 8, /* inputs that an output can be offered to lie on */
+  RT_MAX_SCRATCH = 1 << 29,
   RT_MAX_ELEMENTS = 1 << 28, /* keeps sizes in bytes within 30 bits, and indices within 32 */
 };
 
@@ -82,6 +84,15 @@ bool rt_node_channel_factors(rt_node *node, const rt_tensor *input, const rt_ten
 void *rt_node_keep(rt_node *node, uint32_t bytes);
 bool rt_node_scratch(rt_node *node, uint32_t bytes);
 void rt_node_alias(rt_node *node, const rt_tensor *input, const rt_tensor *output);
+
+/* Offer to write the one output onto the bytes of the input in this slot (0 to RT_MAX_SLOTS - 1). The planner
+ * takes the offer if no one reads those bytes later and the output is no larger than they are; invoke sees
+ * from the two pointers, which are then equal, whether it did. May be called for several slots.
+ *
+ * extra_bytes of working memory are only there if an offer was taken: they stand behind those of
+ * rt_node_scratch, in the same buffer. An offer that costs is taken only where the arena gets smaller by it;
+ * if there are several offers, all must name the same extra_bytes. */
+void rt_node_in_place(rt_node *node, uint32_t slot, uint32_t extra_bytes);
 
 /* Index of the operator's scratch memory among the model's buffers. */
 uint32_t rt_node_scratch_index(const rt_node *node);

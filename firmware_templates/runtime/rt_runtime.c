@@ -7,20 +7,29 @@
 #include "rt_names.h"
 
 /* Raised when the same model may give other cycles, arena or bytes than before. */
-static const char revision[] = "1";
+static const char revision[] = "2";
 
 static struct {
   rt_model model;
   bool open;
+  const uint16_t *order; /* the hint for the next open */
+  uint32_t order_count;
 } rt_state;
 
 const char *runtime_name(void) { return "builtin"; }
 const char *runtime_revision(void) { return revision; }
 const char *runtime_kernels(void) { return rt_kernels_name; }
 
+void runtime_set_order(const uint16_t *order, uint32_t count) {
+  rt_state.order = order;
+  rt_state.order_count = count;
+}
+
 runtime_status runtime_open(const uint8_t *model, size_t size, uint8_t *arena, size_t arena_size,
                             runtime_error *error) {
   rt_error_clear(error);
+  rt_state.model = (rt_model){.order = rt_state.order, .order_count = rt_state.order_count};
+  runtime_set_order(NULL, 0);
   rt_state.open = rt_model_open(&rt_state.model, model, size, arena, arena_size, error);
   return error->status;
 }
@@ -68,11 +77,14 @@ const char *runtime_operator_name(uint32_t index) {
 
 void runtime_arena_use(runtime_arena *use) {
   const rt_model *model = &rt_state.model;
-  *use = (runtime_arena){0};
+  *use = (runtime_arena){.plan = ""};
   if (rt_state.open) {
     use->tensor_bytes = model->tensor_bytes;
     use->scratch_bytes = model->scratch_bytes;
     use->persistent_bytes = model->kept_bytes;
+    use->bound_bytes = model->bound_bytes;
+    use->plan = model->plan;
+    use->exact = true;
     use->used_bytes =
         model->lost_bytes + model->tensor_bytes + model->scratch_bytes + rt_align(model->kept_bytes);
   }

@@ -3,8 +3,7 @@
 #ifndef RT_WINDOW_H
 #define RT_WINDOW_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "rt_node.h"
 
 typedef struct {
   int32_t input, output; /* sizes of this dimension */
@@ -19,6 +18,16 @@ typedef struct {
 
 /* Compute output and pad; padding is TFLite's SAME or VALID. False if a size is out of range. */
 bool rt_window_set(rt_window *window, int32_t padding);
+
+/* The fields of an operator's options that describe its window. */
+typedef struct {
+  uint32_t padding, stride_h, stride_w, dilation_h, dilation_w;
+} rt_window_fields;
+
+/* Both dimensions of a convolution: the input's and the filter's are 1 (height) and 2 (width) of 4. Writes
+ * the error if they do not fit each other, or if an offset in the input might not fit 32 bits. */
+bool rt_window_read(rt_node *node, const rt_window_fields *fields, const rt_tensor *input,
+                    const rt_tensor *filter, rt_window *rows, rt_window *columns);
 
 /* Input position under the filter's first tap; may be negative. */
 static inline int32_t rt_window_origin(const rt_window *window, int32_t output) {

@@ -30,9 +30,11 @@ def _compile(board: Board, folder: Path, *flags: str) -> list[Path]:
     return sorted(folder.glob("*.o"))
 
 
-@pytest.mark.parametrize("level", ["-O2", "-Os", "-O0"])
-def test_it_compiles_without_a_warning(level: str, f746: Board, tmp_path: Path) -> None:
-    assert len(_compile(f746, tmp_path, level)) == len(runtime_sources())
+@pytest.mark.parametrize(
+    "flags", [("-O2",), ("-Os",), ("-O0",), ("-O2", "-DRT_PLAIN_KERNELS")], ids=" ".join
+)
+def test_it_compiles_without_a_warning(flags: tuple[str, ...], f746: Board, tmp_path: Path) -> None:
+    assert len(_compile(f746, tmp_path, *flags)) == len(runtime_sources())
 
 
 def test_it_needs_nothing_but_the_compiler_and_is_small(f746: Board, tmp_path: Path) -> None:

@@ -1,28 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ADD of two tensors, with broadcasting: both are brought to twice the larger input scale, 20 bits finer, and
  * summed there. */
+#include "add.h"
+
 #include "../rt_kernels.h"
 
-enum { HEADROOM_BITS = 20 };
-
-typedef struct {
-  uint32_t inputs[2], output;
-  bool same_shape;
-  int32_t dims[RT_MAX_RANK];     /* of the output, padded with ones in front */
-  int32_t steps[2][RT_MAX_RANK]; /* elements from one index to the next; 0 where an input is broadcast */
-  int32_t input_offsets[2], output_offset;
-  rt_factor input_factors[2], output_factor;
-  rt_range range;
-} add_state;
-
-static inline int8_t add_one(const add_state *state, int8_t a, int8_t b) {
-  const int32_t wide_a = rt_shift_left(a + state->input_offsets[0], HEADROOM_BITS);
-  const int32_t wide_b = rt_shift_left(b + state->input_offsets[1], HEADROOM_BITS);
+static inline int8_t add_one(const rt_add_state *state, int8_t a, int8_t b) {
+  const int32_t wide_a = rt_shift_left(a + state->input_offsets[0], RT_ADD_HEADROOM_BITS);
+  const int32_t wide_b = rt_shift_left(b + state->input_offsets[1], RT_ADD_HEADROOM_BITS);
   const int32_t sum = rt_scale(wide_a, state->input_factors[0]) + rt_scale(wide_b, state->input_factors[1]);
   return rt_requantize(sum, state->output_factor, state->output_offset, state->range);
 }
 
-static void add_broadcast(const add_state *state, const int8_t *a, const int8_t *b, int8_t *output) {
+static void add_broadcast(const rt_add_state *state, const int8_t *a, const int8_t *b, int8_t *output) {
   const int32_t *dims = state->dims, *step_a = state->steps[0], *step_b = state->steps[1];
   for (int32_t i = 0; i < dims[0]; ++i) {
     for (int32_t j = 0; j < dims[1]; ++j) {
@@ -38,7 +28,7 @@ static void add_broadcast(const add_state *state, const int8_t *a, const int8_t 
 }
 
 void rt_add_invoke(const rt_model *model, const void *kept) {
-  const add_state *state = kept;
+  const rt_add_state *state = kept;
   const int8_t *a = rt_model_data(model, state->inputs[0]), *b = rt_model_data(model, state->inputs[1]);
   int8_t *output = rt_model_room(model, state->output);
   if (!state->same_shape) {
@@ -57,7 +47,8 @@ static int32_t padded_dim(const rt_tensor *tensor, int32_t dimension) {
   return dimension < missing ? 1 : tensor->dims[dimension - missing];
 }
 
-static bool set_shapes(rt_node *node, const rt_tensor inputs[2], const rt_tensor *output, add_state *state) {
+static bool set_shapes(rt_node *node, const rt_tensor inputs[2], const rt_tensor *output,
+                       rt_add_state *state) {
   int32_t next[2] = {1, 1}; /* steps of an input that is not broadcast, from the last dimension on */
   state->same_shape = true;
   for (int32_t d = RT_MAX_RANK - 1; d >= 0; --d) {
@@ -75,10 +66,11 @@ static bool set_shapes(rt_node *node, const rt_tensor inputs[2], const rt_tensor
   return true;
 }
 
-static bool set_factors(rt_node *node, const rt_tensor inputs[2], const rt_tensor *output, add_state *state) {
+static bool set_factors(rt_node *node, const rt_tensor inputs[2], const rt_tensor *output,
+                        rt_add_state *state) {
   const float larger = inputs[0].scale > inputs[1].scale ? inputs[0].scale : inputs[1].scale;
   const double twice = 2.0 * (double)larger;
-  const double to_output = twice / ((double)(1 << HEADROOM_BITS) * (double)output->scale);
+  const double to_output = twice / ((double)(1 << RT_ADD_HEADROOM_BITS) * (double)output->scale);
   if (to_output >= 1.0) {
     return rt_node_unsupported(node, "the scales of inputs and output are too far apart");
   }
@@ -89,7 +81,7 @@ static bool set_factors(rt_node *node, const rt_tensor inputs[2], const rt_tenso
 
 bool rt_add_prepare(rt_node *node) {
   rt_tensor inputs[2], output;
-  add_state state;
+  rt_add_state state;
   if (!rt_node_expect_options(node, RT_OPTIONS_ADD) || !rt_node_input(node, 0, &inputs[0]) ||
       !rt_node_input(node, 1, &inputs[1]) || !rt_node_output(node, &output) ||
       !set_shapes(node, inputs, &output, &state) || !set_factors(node, inputs, &output, &state) ||
@@ -102,7 +94,12 @@ bool rt_add_prepare(rt_node *node) {
   }
   state.output = output.index;
   state.output_offset = output.zero_point;
-  add_state *kept = rt_node_keep(node, sizeof state);
+  for (uint32_t i = 0; i < 2; ++i) { /* each element is read before it is written */
+    if (inputs[i].elements == output.elements) {
+      rt_node_in_place(node, i, 0);
+    }
+  }
+  rt_add_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* MEAN over any axes: sums in scratch memory, then one factor that divides and rescales at once. */
+#include "mean.h"
+
 #include <string.h>
 
 #include "../rt_kernels.h"
 
-typedef struct {
-  uint32_t input, output, sums;
-  int32_t dims[RT_MAX_RANK];  /* of the input, padded with ones in front */
-  int32_t steps[RT_MAX_RANK]; /* from index to index in the output; 0 along a reduced axis */
-  uint32_t outputs;
-  int32_t input_offset; /* for all elements that make one output */
-  int32_t output_offset;
-  rt_factor factor;
-} mean_state;
-
-static void sum_up(const mean_state *state, const int8_t *input, uint32_t *sums) {
+static void sum_up(const rt_mean_state *state, const int8_t *input, uint32_t *sums) {
   const int32_t *dims = state->dims, *steps = state->steps;
   for (int32_t i = 0; i < dims[0]; ++i) {
     for (int32_t j = 0; j < dims[1]; ++j) {
@@ -30,7 +22,7 @@ static void sum_up(const mean_state *state, const int8_t *input, uint32_t *sums)
 
 void rt_mean_invoke(const rt_model *model, const void *kept) {
   const rt_range range = {INT8_MIN, INT8_MAX};
-  const mean_state *state = kept;
+  const rt_mean_state *state = kept;
   uint32_t *sums = rt_model_room(model, state->sums);
   int8_t *output = rt_model_room(model, state->output);
   memset(sums, 0, state->outputs * sizeof *sums);
@@ -42,7 +34,7 @@ void rt_mean_invoke(const rt_model *model, const void *kept) {
 }
 
 /* Steps through the output: 0 along the axes, the others from the last dimension on. */
-static bool set_axes(rt_node *node, const rt_tensor *input, mean_state *state) {
+static bool set_axes(rt_node *node, const rt_tensor *input, rt_mean_state *state) {
   int32_t axes[RT_MAX_RANK], count, step = 1;
   bool is_reduced[RT_MAX_RANK] = {false};
   const int32_t missing = RT_MAX_RANK - input->rank;
@@ -77,7 +69,7 @@ static void divide_factor(rt_factor *factor, int32_t count) {
 
 bool rt_mean_prepare(rt_node *node) {
   rt_tensor input, output;
-  mean_state state;
+  rt_mean_state state;
   if (!rt_node_input(node, 0, &input) || !rt_node_output(node, &output) || !set_axes(node, &input, &state) ||
       !rt_node_expect_elements(node, &output, (int32_t)state.outputs) ||
       !rt_node_factor(node, (double)input.scale / (double)output.scale, &state.factor) ||
@@ -91,7 +83,7 @@ bool rt_mean_prepare(rt_node *node) {
   state.sums = rt_node_scratch_index(node);
   state.input_offset = (int32_t)((uint32_t)-input.zero_point * (uint32_t)reduced);
   state.output_offset = output.zero_point;
-  mean_state *kept = rt_node_keep(node, sizeof state);
+  rt_mean_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

@@ -15,6 +15,7 @@ bool rt_rescale_read(rt_node *node, rt_tensor *input, rt_tensor *output, rt_resc
 }
 
 void rt_rescale_keep(rt_node *node, const rt_rescale_state *state) {
+  rt_node_in_place(node, 0, 0); /* each element is read before it is written */
   rt_rescale_state *kept = rt_node_keep(node, sizeof *state);
   if (kept != NULL) {
     *kept = *state;

@@ -142,6 +142,7 @@ bool rt_softmax_prepare(rt_node *node) {
   state.output = output.index;
   state.depth = input.dims[input.rank - 1];
   state.rows = input.elements / state.depth;
+  rt_node_in_place(node, 0, 0); /* each element is read for the last time before it is written */
   softmax_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
