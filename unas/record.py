@@ -12,7 +12,7 @@ from typing import Any
 
 from unas.errors import StoreError
 
-MEASUREMENT_SCHEMA = 1
+MEASUREMENT_SCHEMA = 2
 
 
 class Provenance(StrEnum):
@@ -25,22 +25,49 @@ class Provenance(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OperatorCycles:
-    """Share of one operator in the profiled run."""
+    """Share of one operator in the profiled run.
+
+    Attributes:
+        index: Position in the model.
+        name: TFLite's name.
+        cycles: Of the core clock.
+        instructions: Executed ones; virtual boards only.
+    """
 
     index: int
     name: str
     cycles: int
+    instructions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ArenaUse:
-    """The tensor arena as the runtime on the device reports it, in bytes."""
+    """The tensor arena, in bytes.
+
+    Attributes:
+        used_bytes: The smallest arena that works, if verified; otherwise what the runtime claims.
+        tensor_bytes: Activations, after planning.
+        scratch_bytes: What the kernels' working memory adds.
+        persistent_bytes: Prepared operators and the tensors' descriptions.
+        capacity_bytes: What the board has.
+        bound_bytes: The most tensors and working memory that live at once, so no plan has less; 0
+            where the runtime cannot say.
+        plan: How tensors and working memory were placed: "greedy" by the device, "offline" in an
+            order that the host found; other runtimes name their own.
+        verified: An inference in an arena of exactly used_bytes gave the same output and wrote
+            nothing beyond; in one step (16 bytes) less there was none.
+        claimed_bytes: What the runtime itself says it uses.
+    """
 
     used_bytes: int
     tensor_bytes: int
     scratch_bytes: int
     persistent_bytes: int
     capacity_bytes: int
+    bound_bytes: int = 0
+    plan: str = ""
+    verified: bool = False
+    claimed_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +110,9 @@ class Measurement:
         provenance: EMULATED or MEASURED.
         timing: How cycles came about: ``"silicon"`` or the name of the virtual board's cycle model.
         board_id: Kind of board.
+        runtime: What ran it, as chosen: ``"builtin"``, ``"builtin-plain"`` or ``"tflm"``.
+        runtime_revision: Its version, as the device tells it.
+        kernels: Which kernels were really linked: ``"dsp"``, ``"plain"``, ``"cmsis-nn"``…
         unit: Which one: the unique id of its chip.
         clock_hz: Core clock the device reports.
         cold_cycles: The first inference after preparation.
@@ -93,6 +123,7 @@ class Measurement:
         arena: Tensor arena.
         flash_bytes: The whole program, all its models included.
         region_bytes: Bytes per memory region, from the ELF.
+        program_bytes: ``flash_bytes`` without the image's models.
         output: Result of the output check.
         output_sha256: Digest of the output bytes.
         input_seed: Seed of the input.
@@ -107,6 +138,9 @@ class Measurement:
     provenance: Provenance
     timing: str
     board_id: str
+    runtime: str
+    runtime_revision: str
+    kernels: str
     unit: str
     clock_hz: int
     cold_cycles: int
@@ -117,6 +151,7 @@ class Measurement:
     arena: ArenaUse
     flash_bytes: int
     region_bytes: Mapping[str, int]
+    program_bytes: int
     output: OutputCheck
     output_sha256: str
     input_seed: int

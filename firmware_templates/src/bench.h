@@ -21,11 +21,14 @@ typedef enum {
   BENCH_STAGE_TIMED = 4,
   BENCH_STAGE_BETWEEN = 5, /* a timed run has ended */
   BENCH_STAGE_PROFILED = 6,
+  BENCH_STAGE_TRIAL = 7, /* a run in an arena of a given size */
 } bench_stage;
 
 typedef struct {
   uint16_t model, warmup, runs;
   uint32_t seed;
+  const uint16_t *order; /* for runtime_set_order */
+  uint32_t order_count;
 } bench_job;
 
 /* The last measurement. */
@@ -44,6 +47,19 @@ typedef struct {
 /* Returns false and fills error if the model cannot be opened or run. */
 bool bench_measure(const bench_job *job, runtime_error *error);
 const bench_result *bench_last(void);
+
+/* What came of one run in an arena of a given size. */
+typedef struct {
+  bool valid;
+  runtime_status status;
+  bool intact; /* no byte of the board's arena beyond that size was touched */
+  uint32_t used_bytes, output_bytes, output_crc32;
+} bench_trial;
+
+/* Open a model in the arena's first arena_bytes, which must be there, and run it once. The last measurement
+ * is gone by this. warmup and runs do not matter. */
+void bench_try(const bench_job *job, uint32_t arena_bytes);
+const bench_trial *bench_last_trial(void);
 
 /* The input of a run: int8 values of a xorshift32 generator. seed 0 stands for 1. */
 void bench_fill_input(int8_t *input, size_t count, uint32_t seed);

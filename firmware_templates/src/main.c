@@ -11,13 +11,17 @@
 
 static char answer[4096];
 
-/* What READ can fetch after MEASURE. */
+/* Bytes of a request, without the order behind it. */
+enum { MEASURE_LENGTH = 10, TRY_LENGTH = 10 };
+
+/* What READ can fetch after MEASURE; the last one after TRY. */
 typedef enum {
   READ_SAMPLES = 0,
   READ_MARKS = 1,
   READ_OPERATORS = 2,
   READ_OUTPUT = 3,
-  READ_SUMMARY = 4
+  READ_SUMMARY = 4,
+  READ_TRIAL = 5,
 } read_what;
 
 /* The fault that ended the life before this one; told until the next measurement begins. */
@@ -83,12 +87,44 @@ static void send_info(const wire_request *request) {
   wire_send(WIRE_INFO, request->sequence, answer, out.length);
 }
 
+/* The order behind a request's `from` bytes. */
+static void take_order(const wire_request *request, uint32_t from, bench_job *job) {
+  static uint16_t order[WIRE_ORDER_MAX];
+  job->order = order;
+  job->order_count = (request->length - from) / 2u;
+  for (uint32_t i = 0; i < job->order_count; i++) {
+    order[i] = wire_u16(request->payload + from + 2u * i);
+  }
+}
+
+static void try_arena(const wire_request *request) {
+  bench_job job = {.model = wire_u16(request->payload), .seed = wire_u32(request->payload + 2)};
+  const uint32_t arena_bytes = wire_u32(request->payload + 6);
+  uint32_t arena_size;
+  (void)board_arena(&arena_size);
+  take_order(request, TRY_LENGTH, &job);
+  if (job.model >= image_model_count) {
+    wire_send_error(request->sequence, WIRE_ERROR_MODEL_INDEX, "no such model in this image");
+    return;
+  }
+  if (arena_bytes > arena_size) {
+    wire_send_error(request->sequence, WIRE_ERROR_ARENA, "the board's arena is smaller");
+    return;
+  }
+  fault_known = false;
+  wire_send(WIRE_STARTED, request->sequence, NULL, 0);
+  board_flush();
+  bench_try(&job, arena_bytes);
+  wire_send(WIRE_DONE, request->sequence, NULL, 0);
+}
+
 static void measure(const wire_request *request) {
-  const bench_job job = {.model = wire_u16(request->payload),
-                         .warmup = wire_u16(request->payload + 2),
-                         .runs = wire_u16(request->payload + 4),
-                         .seed = wire_u32(request->payload + 6)};
+  bench_job job = {.model = wire_u16(request->payload),
+                   .warmup = wire_u16(request->payload + 2),
+                   .runs = wire_u16(request->payload + 4),
+                   .seed = wire_u32(request->payload + 6)};
   runtime_error error;
+  take_order(request, MEASURE_LENGTH, &job);
   if (job.model >= image_model_count) {
     wire_send_error(request->sequence, WIRE_ERROR_MODEL_INDEX, "no such model in this image");
     return;
@@ -122,6 +158,20 @@ static size_t summary(const bench_result *result) {
   text_u64(&out, "arena_tensor_bytes", result->arena.tensor_bytes);
   text_u64(&out, "arena_scratch_bytes", result->arena.scratch_bytes);
   text_u64(&out, "arena_persistent_bytes", result->arena.persistent_bytes);
+  text_u64(&out, "arena_bound_bytes", result->arena.bound_bytes);
+  text_string(&out, "arena_plan", result->arena.plan);
+  text_u64(&out, "arena_exact", result->arena.exact);
+  return out.length;
+}
+
+static size_t trial_lines(const bench_trial *trial) {
+  text out;
+  text_begin(&out, answer, sizeof answer);
+  text_u64(&out, "status", trial->status);
+  text_u64(&out, "intact", trial->intact);
+  text_u64(&out, "arena_used_bytes", trial->used_bytes);
+  text_u64(&out, "output_bytes", trial->output_bytes);
+  text_u64(&out, "output_crc32", trial->output_crc32);
   return out.length;
 }
 
@@ -160,6 +210,9 @@ static const void *readable(uint8_t what, size_t *total) {
   case READ_SUMMARY:
     *total = summary(result);
     return answer;
+  case READ_TRIAL:
+    *total = trial_lines(bench_last_trial());
+    return answer;
   default:
     return NULL;
   }
@@ -170,7 +223,8 @@ static void read_back(const wire_request *request) {
   const uint8_t what = request->payload[0];
   const uint32_t offset = wire_u32(request->payload + 1);
   size_t total = 0;
-  const uint8_t *bytes = bench_last()->valid ? readable(what, &total) : NULL;
+  const bool valid = what == READ_TRIAL ? bench_last_trial()->valid : bench_last()->valid;
+  const uint8_t *bytes = valid ? readable(what, &total) : NULL;
   if (bytes == NULL || offset > total) {
     wire_send_error(request->sequence, WIRE_ERROR_NOTHING_TO_READ, "nothing to read there");
     return;
@@ -185,15 +239,19 @@ static void read_back(const wire_request *request) {
 
 static void serve(const wire_request *request) {
   static const struct {
-    uint8_t type, length;
+    uint8_t type, length; /* without the order */
+    bool takes_order;
     void (*act)(const wire_request *);
   } commands[] = {
-      {WIRE_HELLO, 4, send_info},
-      {WIRE_MEASURE, 10, measure},
-      {WIRE_READ, 5, read_back},
+      {WIRE_HELLO, 4, false, send_info},
+      {WIRE_MEASURE, MEASURE_LENGTH, true, measure},
+      {WIRE_TRY, TRY_LENGTH, true, try_arena},
+      {WIRE_READ, 5, false, read_back},
   };
   for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
-    if (commands[i].type == request->type && commands[i].length == request->length) {
+    const uint32_t length = commands[i].length, most = commands[i].takes_order ? 2u * WIRE_ORDER_MAX : 0u;
+    if (commands[i].type == request->type && request->length >= length && request->length - length <= most &&
+        (request->length - length) % 2u == 0) {
       commands[i].act(request);
       return;
     }

@@ -60,7 +60,7 @@ static wire_result parse(uint8_t *bytes, size_t count, wire_request *request) {
 }
 
 wire_result wire_receive(wire_request *request) {
-  static uint8_t buffer[BODY_MAX + 2u]; /* COBS adds one byte per started 254 */
+  static uint8_t buffer[BODY_MAX + BODY_MAX / COBS_BLOCK + 1u]; /* COBS adds one byte per started 254 */
   size_t count = 0;
   for (;;) {
     const uint8_t byte = (uint8_t)board_getc();

@@ -9,27 +9,33 @@
  *   host -> device                               device -> host
  *   HELLO   nonce u32                            INFO   "key=value\n" lines, the nonce among them
  *   MEASURE model u16, warmup u16, runs u16,     STARTED (nothing is sent from here to DONE)
- *           input seed u32                       DONE   - (the results wait for READ)
+ *           input seed u32, order u16...         DONE   - (the results wait for READ)
+ *   TRY     model u16, input seed u32,           STARTED
+ *           arena bytes u32, order u16...        DONE   - (what came of it waits for READ)
  *   READ    what u8, offset u32                  DATA   what u8, offset u32, total u32, bytes
  *   RESET   -                                    (the device starts anew)
  *                                                ERROR  code u16, text
  *                                                LOG    text
  *                                                BOOT   - (once, after every start)
- */
+ *
+ * TRY opens a model in an arena of just that size and runs it once. order is what runtime_set_order takes; it
+ * may be left out. */
 #ifndef WIRE_H
 #define WIRE_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_PROTOCOL 1u
-#define WIRE_REQUEST_MAX 64u
+#define WIRE_PROTOCOL 2u
+#define WIRE_ORDER_MAX 256u /* buffers that a request can order */
+#define WIRE_REQUEST_MAX (16u + 2u * WIRE_ORDER_MAX)
 
 typedef enum {
   WIRE_HELLO = 0x01,
   WIRE_MEASURE = 0x02,
   WIRE_READ = 0x03,
   WIRE_RESET = 0x04,
+  WIRE_TRY = 0x05,
   WIRE_INFO = 0x81,
   WIRE_STARTED = 0x82,
   WIRE_DONE = 0x83,
@@ -45,6 +51,7 @@ typedef enum {
   WIRE_ERROR_MODEL_INDEX = 3,     /* no such model in this image */
   WIRE_ERROR_NOTHING_TO_READ = 4, /* READ before MEASURE, or beyond the end */
   WIRE_ERROR_RUNS = 5,            /* more runs or operators than the device can keep */
+  WIRE_ERROR_ARENA = 6,           /* TRY asks for more than the arena there is */
   WIRE_ERROR_RUNTIME = 100,       /* + runtime_status */
 } wire_error;
 

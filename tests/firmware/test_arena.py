@@ -66,23 +66,31 @@ def test_what_a_small_arena_is_told_to_need_is_enough(seed: int) -> None:
         assert run_on_host(model, input_bytes, arena_bytes=needed).output == ample.output
 
 
-def _live_bytes(graph: Graph) -> int:
-    """The most that is alive at once; RESHAPE's output is its input's bytes."""
+def _least_bytes(graph: Graph) -> int:
+    """What no plan can go below: the most that lives at once.
+
+    RESHAPE's output is its input's bytes. Another operator may write onto an input that no one
+    reads later and that is not smaller; here each does.
+    """
     owner = list(range(len(graph.tensors)))
     for op in graph.operators:
         if op.kind is OperatorKind.RESHAPE:
             owner[op.output] = owner[op.inputs[0]]
+    size = [_aligned(tensor.size_bytes) for tensor in graph.tensors]
     first = {owner[i]: 0 for i in graph.inputs}
     last = dict(first)
     for position, op in enumerate(graph.operators):
         for tensor in (*graph.activations_of(op), op.output):
             first.setdefault(owner[tensor], position)
             last[owner[tensor]] = position
-    last[owner[graph.outputs[0]]] = len(graph.operators) - 1
-    return max(
-        sum(_aligned(graph.tensors[t].size_bytes) for t in first if first[t] <= at <= last[t])
-        for at in range(len(graph.operators))
-    )
+    last[owner[graph.outputs[0]]] = len(graph.operators)
+    most = 0
+    for at, op in enumerate(graph.operators):
+        live = sum(size[t] for t in first if first[t] <= at <= last[t])
+        dying = [owner[t] for t in graph.activations_of(op) if last[owner[t]] == at]
+        onto = any(size[t] >= size[op.output] for t in dying if t != owner[op.output])
+        most = max(most, live - size[op.output] * onto)
+    return most
 
 
 def test_the_plan_is_near_the_lower_bound() -> None:
@@ -90,10 +98,11 @@ def test_the_plan_is_near_the_lower_bound() -> None:
     for seed in range(150):
         graph, model, input_bytes = _network(seed)
         run = run_on_host(model, input_bytes, arena_bytes=PLENTY)
-        assert run.tensor_bytes >= _live_bytes(graph)
-        ratios.append(run.tensor_bytes / _live_bytes(graph))
-    assert np.mean(ratios) < 1.02
-    assert max(ratios) < 1.5
+        planned = run.tensor_bytes + run.scratch_bytes
+        assert _least_bytes(graph) <= run.bound_bytes <= planned
+        ratios.append(planned / run.bound_bytes)
+    assert np.mean(ratios) < 1.01
+    assert max(ratios) < 1.3
 
 
 def test_reshape_takes_no_bytes() -> None:
@@ -105,7 +114,7 @@ def test_reshape_takes_no_bytes() -> None:
     for _ in range(3):
         x = ADD[OperatorKind.RESHAPE](sketch, x)
     reshaped = _run(sketch.finish(ADD[OperatorKind.RELU](sketch, x)))
-    assert reshaped.tensor_bytes == plain.tensor_bytes == 2 * 8 * 8 * 4
+    assert reshaped.tensor_bytes == plain.tensor_bytes
 
 
 def test_mean_asks_for_its_sums() -> None:

@@ -10,7 +10,9 @@ import select
 import shutil
 import time
 import tty
+import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +26,11 @@ from unas.board import Board
 from unas.errors import ArenaTooSmallError, DeviceError, LinkError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.firmware.build import compiler_version
-from unas.firmware.render import COMPILE_FLAGS, Recipe, install_platform, render_project
+from unas.firmware.recipe import COMPILE_FLAGS, Recipe
+from unas.firmware.render import install_platform, render_project
+from unas.hil.arena import Task, verified_arena
 from unas.hil.golden import golden_output
+from unas.hil.offline_plan import offline_order
 from unas.hil.seeded import seeded_input
 from unas.hil.session import Deadlines, Session
 from unas.hil.wire import Frame, Type, encode
@@ -77,7 +82,11 @@ class Line:
 @pytest.fixture(scope="module")
 def models() -> list[Flatbuffer]:
     rng = np.random.default_rng(4)
-    return [write_flatbuffer(draw_network(rng, 5), seed=i, name=f"m{i}") for i in range(MODELS)]
+    drawn = [write_flatbuffer(draw_network(rng, 5), seed=i, name=f"m{i}") for i in range(MODELS)]
+    while True:  # the last is one that the device does not pack best by itself
+        drawn[-1] = write_flatbuffer(draw_network(rng, 20), seed=MODELS, name="knotty")
+        if offline_order(drawn[-1].data, "plain"):
+            return drawn
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +174,67 @@ def test_a_small_arena_is_refused_and_the_needed_one_is_enough(
         assert again.number("arena_used_bytes") == needed
         with pytest.raises(ArenaTooSmallError, match=str(needed)):
             small.measure(index, warmup=0, runs=1, seed=1)
+
+
+def test_a_trial_tells_what_an_arena_is_good_for(
+    connect: Connect, models: list[Flatbuffer]
+) -> None:
+    session = Session(connect(), DEADLINES)
+    session.hello()
+    for index in range(len(models)):
+        raw = session.measure(index, warmup=0, runs=1, seed=5)
+        needed = raw.number("arena_used_bytes")
+        same = (len(raw.output), zlib.crc32(raw.output))
+        for arena_bytes in (needed, needed + 5, 1 << 20):
+            trial = session.try_arena(index, seed=5, arena_bytes=arena_bytes)
+            assert (trial.status, trial.intact, trial.used_bytes) == (0, True, needed)
+            assert (trial.output_bytes, trial.output_crc32) == same
+        for arena_bytes in (needed - 1, needed - 16, 0):
+            trial = session.try_arena(index, seed=5, arena_bytes=arena_bytes)
+            assert (trial.status, trial.intact) == (3, True)
+
+
+def test_the_arena_is_verified_by_the_real_firmware(connect: Connect) -> None:
+    session = Session(connect(), DEADLINES)
+    info = session.hello()
+    raw = session.measure(0, warmup=0, runs=1, seed=1)
+    found = verified_arena(lambda _anew: session, Task(0, 1, (), raw), info)
+    assert found.verified
+    assert found.used_bytes == raw.number("arena_used_bytes")
+    assert 0 < found.bound_bytes <= found.tensor_bytes + found.scratch_bytes
+    vague = replace(raw, summary={**raw.summary, "arena_exact": "0", "arena_used_bytes": "1000"})
+    searched = verified_arena(lambda _anew: session, Task(0, 1, (), vague), info)
+    assert searched.used_bytes == found.used_bytes
+
+
+def test_an_order_reaches_the_planner(connect: Connect, models: list[Flatbuffer]) -> None:
+    session = Session(connect(), DEADLINES)
+    session.hello()
+    plans = set()
+    for index, model in enumerate(models):
+        order = offline_order(model.data, "plain")
+        raw = session.measure(index, warmup=0, runs=1, seed=1, order=order)
+        assert raw.summary["arena_plan"] == ("offline" if order else "greedy")
+        plans.add(raw.summary["arena_plan"])
+        trial = session.try_arena(
+            index, seed=1, arena_bytes=raw.number("arena_used_bytes"), order=order
+        )
+        assert (trial.status, trial.intact) == (0, True)
+        again = session.measure(index, warmup=0, runs=1, seed=1, order=range(65535, 65279, -1))
+        assert again.summary["arena_plan"] == "greedy"
+        assert again.output == raw.output
+    assert plans == {"greedy", "offline"}
+
+
+def test_a_trial_beyond_the_arena_or_the_models_is_refused(connect: Connect) -> None:
+    session = Session(connect(), DEADLINES)
+    session.hello()
+    with pytest.raises(DeviceError, match="arena is smaller"):
+        session.try_arena(0, seed=1, arena_bytes=(1 << 20) + 1)
+    with pytest.raises(DeviceError, match="no such model"):
+        session.try_arena(MODELS, seed=1, arena_bytes=1000)
+    with pytest.raises(DeviceError, match="of the wrong size"):
+        session.measure(0, warmup=0, runs=1, seed=1, order=range(257))
 
 
 @pytest.mark.parametrize(("model", "runs"), [(MODELS, 1), (0, 0), (0, 257)])

@@ -13,6 +13,7 @@ from unas.board import Board
 from unas.errors import DeviceError, EmulatorError, IdentityError, LinkError, UnasError
 from unas.hil.measure import Failure, Procedure, measure_image
 from unas.hil.session import Deadlines
+from unas.hil.wire import PROTOCOL
 from unas.record import Measurement
 from unas.testing.device import FakeDevice, FakeTransport, Fault
 from unas.testing.flasher import FakeFlasher
@@ -27,9 +28,12 @@ def _image(board: Board) -> FirmwareImage:
 
 def _device(kind: Board, /, **changes: str) -> FakeDevice:
     info = {
-        "protocol": "1",
+        "protocol": str(PROTOCOL),
         "board": kind.id,
         "image_hash": "i",
+        "runtime": "builtin",
+        "runtime_revision": "1",
+        "kernels": "plain",
         "model_count": "1",
         "core_clock_hz": str(kind.core_clock_hz),
         "cpuid": f"{kind.cpu.cpuid:08x}",
@@ -61,7 +65,7 @@ def _measure(
 @pytest.mark.parametrize(
     "change",
     [
-        {"protocol": "2"},
+        {"protocol": "1"},
         {"board": "l4r5"},
         {"image_hash": "other"},
         {"model_count": "2"},

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The built-in runtime's plain C kernels, compiled for this machine and called in-process."""
+"""The built-in runtime, compiled for this machine and called in-process."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import hashlib
 import shutil
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,9 +24,12 @@ from unas.errors import (
 )
 
 _FLAGS = ("-std=c11", "-O2", "-DNDEBUG", "-fPIC", "-shared")
+# The kernels, as the runtime names them, and the flags that choose them.
+_KERNELS = {"plain": ("-DRT_PLAIN_KERNELS",), "dsp": ("-DRT_DSP_EMULATION",)}
 _COMPILERS = ("cc", "gcc", "clang")
 _COMPILE_TIMEOUT_S = 120.0
 _ALIGNMENT = 16
+_MAX_BUFFERS = 1 << 15  # tensors and operators; the runtime takes no more
 _LOCK = threading.Lock()  # the runtime has one open model at a time
 
 
@@ -43,9 +47,40 @@ class _Error(ctypes.Structure):
 class _ArenaUse(ctypes.Structure):
     """``runtime_arena`` of runtime_api.h."""
 
-    _fields_ = tuple(
-        (name, ctypes.c_uint32) for name in ("used", "tensor", "scratch", "persistent")
+    _fields_ = (
+        *((name, ctypes.c_uint32) for name in ("used", "tensor", "scratch", "persistent", "bound")),
+        ("plan", ctypes.c_char_p),
+        ("exact", ctypes.c_bool),
     )
+
+
+class _Listed(ctypes.Structure):
+    """``rt_listed`` of rt_list.c."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_uint32) for name in ("bytes", "at", "owner", "first", "last", "in_arena")
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class HostBuffer:
+    """A tensor or an operator's working memory in the arena.
+
+    Attributes:
+        index: Its number in the runtime.
+        owner: The buffer whose place it has; its own number if it shares no other's.
+        bytes: Size, aligned as in the arena.
+        first: Operator that writes it first.
+        last: Operator that reads it last; the number of operators for the model's output.
+        at: Offset in the arena.
+    """
+
+    index: int
+    owner: int
+    bytes: int
+    first: int
+    last: int
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +94,8 @@ class HostRun:
         tensor_bytes: Activations, after planning.
         scratch_bytes: What the kernels' working memory adds.
         persistent_bytes: Prepared operators and the tensors' descriptions.
+        bound_bytes: The most that lives at once: no plan has less for tensors and scratch.
+        plan: How they were placed: "greedy", or "offline" in an order that was given.
     """
 
     output: bytes
@@ -67,15 +104,26 @@ class HostRun:
     tensor_bytes: int
     scratch_bytes: int
     persistent_bytes: int
+    bound_bytes: int
+    plan: str
 
 
-def run_on_host(model: bytes, input_bytes: bytes, *, arena_bytes: int) -> HostRun:
-    """Run one inference with the plain kernels.
+def run_on_host(
+    model: bytes,
+    input_bytes: bytes,
+    *,
+    arena_bytes: int,
+    kernels: str = "plain",
+    order: Sequence[int] = (),
+) -> HostRun:
+    """Run one inference.
 
     Args:
         model: An int8 .tflite file.
         input_bytes: The int8 input tensor.
         arena_bytes: Size of the tensor arena.
+        kernels: "plain", or "dsp": those for Armv7E-M, its instructions emulated in C.
+        order: Buffers in the order in which to place them; see ``unas.hil.offline_plan``.
 
     Raises:
         ModelError: The runtime cannot read the model, or the input has another size.
@@ -83,13 +131,15 @@ def run_on_host(model: bytes, input_bytes: bytes, *, arena_bytes: int) -> HostRu
         ArenaTooSmallError: The arena is too small.
         ToolError: There is no C compiler, or it failed.
     """
-    library = host_library()
+    library = host_library(kernels)
     # Kept alive until the run is over: the runtime reads the file where it lies.
     file = ctypes.create_string_buffer(model, max(len(model), 1))
     arena = ctypes.create_string_buffer(arena_bytes + _ALIGNMENT)
     base = -(-ctypes.addressof(arena) // _ALIGNMENT) * _ALIGNMENT
     error, size = _Error(), ctypes.c_size_t()
+    hint = (ctypes.c_uint16 * len(order))(*order)
     with _LOCK:
+        library.runtime_set_order(hint, len(order))
         library.runtime_open(
             file, len(model), ctypes.c_void_p(base), arena_bytes, ctypes.byref(error)
         )
@@ -114,6 +164,42 @@ def run_on_host(model: bytes, input_bytes: bytes, *, arena_bytes: int) -> HostRu
         tensor_bytes=use.tensor,
         scratch_bytes=use.scratch,
         persistent_bytes=use.persistent,
+        bound_bytes=use.bound,
+        plan=use.plan.decode(),
+    )
+
+
+def list_buffers(
+    model: bytes, *, arena_bytes: int, kernels: str = "plain", order: Sequence[int] = ()
+) -> tuple[HostBuffer, ...]:
+    """The buffers that take part in the plan of a model's arena, and their places.
+
+    Args:
+        model: An int8 .tflite file.
+        arena_bytes: Size of the tensor arena.
+        kernels: As in ``run_on_host``: the working memory depends on them.
+        order: As in ``run_on_host``.
+
+    Raises:
+        ModelError: The runtime cannot open the model in this arena.
+        ToolError: There is no C compiler, or it failed.
+    """
+    library = host_library(kernels)
+    file = ctypes.create_string_buffer(model, max(len(model), 1))
+    arena = ctypes.create_string_buffer(arena_bytes + _ALIGNMENT)
+    base = -(-ctypes.addressof(arena) // _ALIGNMENT) * _ALIGNMENT
+    listed = (_Listed * _MAX_BUFFERS)()
+    hint = (ctypes.c_uint16 * len(order))(*order)
+    count = library.rt_list_buffers(
+        file, len(model), ctypes.c_void_p(base), arena_bytes, hint, len(order),
+        listed, _MAX_BUFFERS,
+    )  # fmt: skip
+    if count == 0:
+        raise ModelError("the runtime cannot open the model on the host; export it again")
+    return tuple(
+        HostBuffer(index, one.owner, one.bytes, one.first, one.last, one.at)
+        for index, one in enumerate(listed[:count])
+        if one.in_arena
     )
 
 
@@ -148,13 +234,14 @@ def _compiler() -> str:
     )
 
 
-def _build() -> Path:
+def _build(kernels: str) -> Path:
     """Compile the runtime once per content and compiler; later calls find it in the cache."""
     compiler, root = _compiler(), templates_dir()
-    sources = runtime_sources()
+    sources = (*runtime_sources(), root / "test" / "rt_list.c")
+    flags = (*_FLAGS, *_KERNELS[kernels])
     headers = sorted((*(root / "runtime").rglob("*.h"), *(root / "include").glob("*.h")))
     version = run([compiler, "--version"], timeout_s=_COMPILE_TIMEOUT_S).stdout
-    digest = hashlib.sha256("\0".join((version, *_FLAGS)).encode())
+    digest = hashlib.sha256("\0".join((version, *flags)).encode())
     for path in (*sources, *headers):
         digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
     folder = cache_dir() / "host-runtime"
@@ -163,26 +250,41 @@ def _build() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             built = Path(scratch) / "runtime.so"
-            flags = (*_FLAGS, f"-I{root / 'include'}")
-            run([compiler, *flags, "-o", built, *sources], timeout_s=_COMPILE_TIMEOUT_S)
+            include = f"-I{root / 'include'}"
+            run([compiler, *flags, include, "-o", built, *sources], timeout_s=_COMPILE_TIMEOUT_S)
             built.replace(library)  # atomic: another process may build the same one
     return library
 
 
 @functools.cache
-def host_library() -> ctypes.CDLL:
+def host_library(kernels: str = "plain") -> ctypes.CDLL:
     """The runtime as a library of this machine.
+
+    Args:
+        kernels: As in ``run_on_host``.
 
     Raises:
         ToolError: There is no C compiler, or it failed.
     """
-    library = ctypes.CDLL(str(_build()))
+    library = ctypes.CDLL(str(_build(kernels)))
     library.runtime_open.argtypes = (
         ctypes.c_char_p,
         ctypes.c_size_t,
         ctypes.c_void_p,
         ctypes.c_size_t,
         ctypes.c_void_p,
+    )
+    library.runtime_set_order.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
+    library.rt_list_buffers.restype = ctypes.c_uint32
+    library.rt_list_buffers.argtypes = (
+        ctypes.c_char_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.c_size_t,
+        ctypes.c_void_p,
+        ctypes.c_uint32,
+        ctypes.c_void_p,
+        ctypes.c_uint32,
     )
     library.runtime_input.restype = ctypes.c_void_p
     library.runtime_output.restype = ctypes.c_void_p

@@ -11,7 +11,16 @@ from unas.board import Board
 from unas.errors import DeviceFaultError, IdentityError, LinkError
 from unas.hil.wire import PROTOCOL
 
-_STAGES = ("idle", "open", "cold run", "warm-up", "timed run", "between runs", "profiled run")
+_STAGES = (
+    "idle",
+    "open",
+    "cold run",
+    "warm-up",
+    "timed run",
+    "between runs",
+    "profiled run",
+    "trial run",
+)
 
 
 def parse_lines(payload: bytes, what: str) -> dict[str, str]:
@@ -78,9 +87,12 @@ class DeviceInfo:
             "board": board.id,
             "image_hash": image.image_hash,
             "model_count": str(len(image.models)),
+            "runtime": image.runtime_on_device,
+            "runtime_revision": image.runtime_revision,
+            "kernels": image.kernels,
         }
         for key, value in expected.items():
-            if self.text(key) != value:
+            if value is not None and self.text(key) != value:
                 raise IdentityError(
                     f"the device answers {key}={self.text(key)}, expected {value}: it runs other "
                     "firmware than was flashed; flash it again, or name another unit"

@@ -20,9 +20,11 @@ from unas.errors import (
     UnasError,
     UnsupportedOperatorError,
 )
+from unas.hil.arena import Task, verified_arena
 from unas.hil.flasher import Flasher, StageMark
 from unas.hil.golden import golden_output
 from unas.hil.info import DeviceInfo
+from unas.hil.offline_plan import offline_order
 from unas.hil.seeded import seeded_input
 from unas.hil.session import Deadlines, RawMeasurement, Session
 from unas.hil.transport import SerialTransport, Transport
@@ -37,6 +39,7 @@ from unas.record import (
 
 _STAGE_TIMED = 4
 _STAGE_BETWEEN = 5
+_STAGE_PROFILED = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,37 +100,81 @@ def measure_image(
         ToolError: Flashing failed.
         EmulatorError: The virtual board stopped.
     """
-    started = time.monotonic()
-    port = flasher.flash(image)
-    flashed = HardwareEvent("flash", round(time.monotonic() - started, 3))
-    transport = open_transport(port, board.baud)
+    line = _Line(flasher, image, board, deadlines, open_transport, log)
     try:
-        session = Session(transport, deadlines, log=log)
-        info = _introduce(session, flasher, image, board)
+        line.start()
         for index, model in list(enumerate(models))[first:]:
             try:
-                raw = session.measure(
-                    index, warmup=procedure.warmup, runs=procedure.runs, seed=procedure.seed
-                )
-                yield _measurement(flasher, image, model, board, procedure, info, raw, flashed)
+                yield _measure_one(line, index, model, procedure)
             except (DeviceError, ModelError) as error:
                 yield Failure(model.sha256, model.name, _explained(error, model, board))
             except LinkError as error:
                 raise _unit_stopped(flasher, error) from error
     finally:
-        transport.close()
+        line.close()
 
 
-def _introduce(
-    session: Session, flasher: Flasher, image: FirmwareImage, board: Board
-) -> DeviceInfo:
-    try:
-        info = session.hello()
-    except LinkError as error:
-        raise _unit_stopped(flasher, error) from error
-    info.check_identity(image, board)
-    info.check_setup(board)
-    return info
+class _Line:
+    """The way to one unit with one image: can be started anew."""
+
+    info: DeviceInfo
+    flashed: HardwareEvent
+
+    def __init__(
+        self,
+        flasher: Flasher,
+        image: FirmwareImage,
+        board: Board,
+        deadlines: Deadlines | None,
+        open_transport: OpenTransport,
+        log: Callable[[str], None] | None,
+    ) -> None:
+        self.flasher, self.image, self.board = flasher, image, board
+        self._deadlines, self._open, self._log = deadlines, open_transport, log
+        self._transport: Transport | None = None
+        self._session: Session | None = None
+
+    def start(self) -> Session:
+        """Flash, and make sure that it is what answers."""
+        self.close()
+        started = time.monotonic()
+        port = self.flasher.flash(self.image)
+        self.flashed = HardwareEvent("flash", round(time.monotonic() - started, 3))
+        self._transport = self._open(port, self.board.baud)
+        self._session = Session(self._transport, self._deadlines, log=self._log)
+        try:
+            self.info = self._session.hello()
+        except LinkError as error:
+            raise _unit_stopped(self.flasher, error) from error
+        self.info.check_identity(self.image, self.board)
+        self.info.check_setup(self.board)
+        return self._session
+
+    def session(self, anew: bool = False) -> Session:
+        """The session; with ``anew`` the unit is started again, whatever it is at."""
+        return self.start() if anew or self._session is None else self._session
+
+    def close(self) -> None:
+        """Let go of the port."""
+        if self._transport is not None:
+            self._transport.close()
+        self._transport = self._session = None
+
+
+def _measure_one(line: _Line, index: int, model: Flatbuffer, procedure: Procedure) -> Measurement:
+    order = offline_order(model.data, line.info.values.get("kernels", ""))
+    raw = line.session().measure(
+        index, warmup=procedure.warmup, runs=procedure.runs, seed=procedure.seed, order=order
+    )
+    stages = line.flasher.stages()  # before a trial that might need a fresh start
+    started = time.monotonic()
+    arena = verified_arena(line.session, Task(index, procedure.seed, order, raw), line.info)
+    events = (
+        line.flashed,
+        HardwareEvent("measure", round(raw.seconds, 3)),
+        HardwareEvent("verify arena", round(time.monotonic() - started, 3)),
+    )
+    return _measurement(line, model, procedure, raw, stages, arena, events)
 
 
 def _unit_stopped(flasher: Flasher, error: LinkError) -> UnasError:
@@ -145,22 +192,18 @@ def _explained(error: UnasError, model: Flatbuffer, board: Board) -> UnasError:
 
 
 def _measurement(
-    flasher: Flasher,
-    image: FirmwareImage,
+    line: _Line,
     model: Flatbuffer,
-    board: Board,
     procedure: Procedure,
-    info: DeviceInfo,
     raw: RawMeasurement,
-    flashed: HardwareEvent,
+    stages: Sequence[StageMark],
+    arena: ArenaUse,
+    events: tuple[HardwareEvent, ...],
 ) -> Measurement:
+    flasher, image, board, info = line.flasher, line.image, line.board, line.info
     clock_hz = info.number("core_clock_hz")
     _check_counter(raw, clock_hz, flasher.provenance)
-    operators = tuple(
-        OperatorCycles(i, name, raw.marks[i + 1] - raw.marks[i])
-        for i, name in enumerate(raw.operators)
-        if i + 1 < len(raw.marks)
-    )
+    operators = _operators(raw, stages)
     return Measurement(
         model_sha256=model.sha256,
         model_name=model.name,
@@ -168,32 +211,26 @@ def _measurement(
         provenance=flasher.provenance,
         timing=flasher.timing,
         board_id=board.id,
+        runtime=image.runtime,
+        runtime_revision=info.text("runtime_revision"),
+        kernels=info.text("kernels"),
         unit=info.unit,
         clock_hz=clock_hz,
         cold_cycles=raw.number("cold_cycles"),
         samples_cycles=raw.samples,
         operators=operators,
         profiled_cycles=raw.number("profiled_cycles"),
-        instructions=_instructions(flasher.stages()),
-        arena=_arena(raw, info),
+        instructions=_instructions(stages),
+        arena=arena,
         flash_bytes=image.flash_bytes,
         region_bytes=image.region_bytes,
+        program_bytes=image.program_bytes,
         output=_check_output(model, raw, procedure.seed),
         output_sha256=hashlib.sha256(raw.output).hexdigest(),
         input_seed=procedure.seed,
         warmup=procedure.warmup,
         info=dict(info.values),
-        events=(flashed, HardwareEvent("measure", round(raw.seconds, 3))),
-    )
-
-
-def _arena(raw: RawMeasurement, info: DeviceInfo) -> ArenaUse:
-    return ArenaUse(
-        used_bytes=raw.number("arena_used_bytes"),
-        tensor_bytes=raw.number("arena_tensor_bytes"),
-        scratch_bytes=raw.number("arena_scratch_bytes"),
-        persistent_bytes=raw.number("arena_persistent_bytes"),
-        capacity_bytes=info.number("arena_capacity_bytes"),
+        events=events,
     )
 
 
@@ -220,6 +257,25 @@ def _instructions(stages: Sequence[StageMark]) -> int | None:
         if start.stage == _STAGE_TIMED and end.stage == _STAGE_BETWEEN:
             return end.instructions - start.instructions
     return None
+
+
+def _operators(raw: RawMeasurement, stages: Sequence[StageMark]) -> tuple[OperatorCycles, ...]:
+    """Shares of the profiled run, with instructions where the trace port was seen.
+
+    The firmware enters the stage once at the run's start and once more at each of its marks.
+    """
+    profiled = [mark.instructions for mark in stages if mark.stage == _STAGE_PROFILED]
+    seen = profiled[-len(raw.marks) :] if len(profiled) > len(raw.marks) else None
+    return tuple(
+        OperatorCycles(
+            index=i,
+            name=name,
+            cycles=raw.marks[i + 1] - raw.marks[i],
+            instructions=None if seen is None else seen[i + 1] - seen[i],
+        )
+        for i, name in enumerate(raw.operators)
+        if i + 1 < len(raw.marks)
+    )
 
 
 def _check_output(model: Flatbuffer, raw: RawMeasurement, seed: int) -> OutputCheck:

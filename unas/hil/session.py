@@ -6,7 +6,7 @@ from __future__ import annotations
 import secrets
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from unas.errors import (
@@ -27,6 +27,10 @@ _RUNTIME_ERRORS: dict[int, type[DeviceError] | type[ModelError]] = {
     ErrorCode.UNSUPPORTED_OPERATOR: UnsupportedOperatorError,
     ErrorCode.ARENA_TOO_SMALL: ArenaTooSmallError,
 }
+
+
+def _packed(order: Sequence[int]) -> bytes:
+    return struct.pack(f"<{len(order)}H", *order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,25 @@ class RawMeasurement:
         if not value.isdigit():
             raise LinkError(f"the device's SUMMARY has {key}={value!r}; flash the firmware again")
         return int(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One inference in an arena of a given size.
+
+    Attributes:
+        status: 0, or why the runtime refused: ``ErrorCode`` less 100.
+        intact: No byte of the board's arena beyond that size was touched.
+        used_bytes: What the runtime says it uses.
+        output_bytes: Size of the output.
+        output_crc32: CRC-32 of the output.
+    """
+
+    status: int
+    intact: bool
+    used_bytes: int
+    output_bytes: int
+    output_crc32: int
 
 
 class Session:
@@ -109,7 +132,9 @@ class Session:
             "flashed, the board is powered and the port is the right one"
         )
 
-    def measure(self, model: int, *, warmup: int, runs: int, seed: int) -> RawMeasurement:
+    def measure(
+        self, model: int, *, warmup: int, runs: int, seed: int, order: Sequence[int] = ()
+    ) -> RawMeasurement:
         """Time one model of the image.
 
         Args:
@@ -117,6 +142,7 @@ class Session:
             warmup: Runs before the timed ones, after the cold one.
             runs: Timed runs.
             seed: Seed of the input.
+            order: Buffers in the order to place them in the arena, if the runtime takes advice.
 
         Raises:
             LinkError: The line failed, or the deadline passed.
@@ -126,9 +152,9 @@ class Session:
             DeviceError: Any other refusal.
         """
         payload = struct.pack("<HHHI", model, warmup, runs, seed)
-        self._ask(Type.MEASURE, payload, Type.STARTED)
+        self._ask(Type.MEASURE, payload + _packed(order), Type.STARTED)
         started = time.monotonic()
-        self._wait_until_done()
+        self._wait_until_done(self._deadlines.measure_s)
         seconds = time.monotonic() - started
         summary = self._read_all(ReadWhat.SUMMARY)
         samples = self._read_all(ReadWhat.SAMPLES)
@@ -142,17 +168,51 @@ class Session:
             seconds=seconds,
         )
 
+    def try_arena(
+        self,
+        model: int,
+        *,
+        seed: int,
+        arena_bytes: int,
+        order: Sequence[int] = (),
+        deadline_s: float | None = None,
+    ) -> Trial:
+        """Run one inference in an arena of a given size. The last measurement is gone by this.
+
+        Args:
+            model: Index in the image.
+            seed: Seed of the input.
+            arena_bytes: Size of the arena; no more than the board has.
+            order: As for ``measure``.
+            deadline_s: How long it may take; as long as a measurement if None.
+
+        Raises:
+            LinkError: The line failed, or the deadline passed.
+            DeviceFaultError: The device reset itself meanwhile.
+            DeviceError: It refuses the request.
+        """
+        payload = struct.pack("<HII", model, seed, arena_bytes)
+        self._ask(Type.TRY, payload + _packed(order), Type.STARTED)
+        self._wait_until_done(self._deadlines.measure_s if deadline_s is None else deadline_s)
+        lines = parse_lines(self._read_all(ReadWhat.TRIAL), "TRIAL")
+        keys = ("status", "intact", "arena_used_bytes", "output_bytes", "output_crc32")
+        try:
+            status, intact, used, size, crc = (int(lines[key]) for key in keys)
+        except (KeyError, ValueError) as error:
+            raise LinkError(f"the device's TRIAL is broken ({error}); flash it again") from error
+        return Trial(status, bool(intact), used, size, crc)
+
     def reset(self) -> None:
         """Start the device anew; the next step is ``hello``."""
         self._send(Type.RESET, b"")
 
-    def _wait_until_done(self) -> None:
+    def _wait_until_done(self, timeout_s: float) -> None:
         """Wait for DONE. A device that starts anew instead says BOOT: find out why.
 
         A frame that came broken can only have been DONE: the device is silent until then, and what
         it has to tell waits to be read.
         """
-        frame = self._next({Type.DONE, Type.BOOT}, self._deadlines.measure_s, or_broken=True)
+        frame = self._next({Type.DONE, Type.BOOT}, timeout_s, or_broken=True)
         if frame is None or frame.type == Type.DONE:
             return
         self.hello().raise_fault()

@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from cobs import cobs
 
-PROTOCOL = 1
+PROTOCOL = 2
 _HEADER = struct.Struct("<HBB")
 _CRC = struct.Struct("<I")
 # What no frame of this protocol reaches: noise without a zero byte is cut off there.
@@ -24,6 +24,7 @@ class Type(IntEnum):
     MEASURE = 0x02
     READ = 0x03
     RESET = 0x04
+    TRY = 0x05
     INFO = 0x81
     STARTED = 0x82
     DONE = 0x83
@@ -41,6 +42,8 @@ class ErrorCode(IntEnum):
     MODEL_INDEX = 3
     NOTHING_TO_READ = 4
     RUNS = 5
+    ARENA = 6
+    RUNTIME = 100  # + runtime_status
     BAD_MODEL = 101
     UNSUPPORTED_OPERATOR = 102
     ARENA_TOO_SMALL = 103
@@ -55,6 +58,7 @@ class ReadWhat(IntEnum):
     OPERATORS = 2
     OUTPUT = 3
     SUMMARY = 4
+    TRIAL = 5
 
 
 @dataclass(frozen=True, slots=True)

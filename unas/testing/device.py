@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,6 +37,17 @@ class FakeDevice:
         output: Output bytes.
         refusal: (code, text) of the ERROR that answers MEASURE, if any.
         faults: What to do to the next answers, in order; None is a good answer.
+        fault_record: Lines about a fault of an earlier life, told in INFO.
+        arena_needed: The smallest arena the model runs in.
+        arena_claimed: What it says it uses.
+        arena_exact: Whether it says that this is what is needed.
+        hangs_below: In an arena smaller than this it never answers again until it is started anew.
+        leaks: It writes beyond the arena of a trial.
+        trial_output: Output bytes of a trial, if not those of the measurement.
+        starts: How often it was started.
+        measured: How many measurements were asked for.
+        tried: Sizes of the arenas that were tried.
+        orders: The order given with each measurement and trial.
     """
 
     info: Mapping[str, str] = field(default_factory=dict)
@@ -45,11 +57,28 @@ class FakeDevice:
     refusal: tuple[int, str] | None = None
     faults: deque[Fault | None] = field(default_factory=deque)
     fault_record: Mapping[str, str] = field(default_factory=dict)
+    arena_needed: int = 2048
+    arena_claimed: int = 2048
+    arena_exact: bool = True
+    hangs_below: int = 0
+    leaks: bool = False
+    trial_output: bytes | None = None
+    starts: int = 0
     measured: int = 0
+    tried: list[int] = field(default_factory=list)
+    orders: list[tuple[int, ...]] = field(default_factory=list)
+    _hung: bool = False
     _measured_runs: int = 0
+
+    def start(self) -> None:
+        """Start anew, as after flashing."""
+        self._hung = False
+        self.starts += 1
 
     def answer(self, request: Frame) -> list[bytes]:
         """Byte strings that go back for a request."""
+        if self._hung:
+            return []
         fault = self.faults.popleft() if self.faults else None
         if fault is Fault.GONE:
             raise LinkError("serial port fake is gone; plug the board in again")
@@ -79,13 +108,20 @@ class FakeDevice:
             lines = {"nonce": str(nonce), **self.info, **self.fault_record}
             return [reply(Type.INFO, _lines(lines))]
         if request.type == Type.MEASURE:
-            _model, _warmup, self._measured_runs, _seed = struct.unpack("<HHHI", request.payload)
+            _, _, self._measured_runs, _ = struct.unpack_from("<HHHI", request.payload)
+            self.orders.append(_order(request.payload))
             self.measured += 1
             if self.refusal is not None:
                 code, text = self.refusal
                 error = reply(Type.ERROR, struct.pack("<H", code) + text.encode())
                 return [reply(Type.STARTED), error]
             return [reply(Type.STARTED), reply(Type.DONE)]
+        if request.type == Type.TRY:
+            self.tried.append(struct.unpack_from("<HII", request.payload)[2])
+            self.orders.append(_order(request.payload))
+            self._hung = self.tried[-1] < self.hangs_below
+            answers = [reply(Type.STARTED), reply(Type.DONE)]
+            return answers[:1] if self._hung else answers
         if request.type == Type.READ:
             what, offset = struct.unpack("<BI", request.payload)
             content = self._content(ReadWhat(what))
@@ -101,10 +137,24 @@ class FakeDevice:
             "samples": str(self._measured_runs),
             "operators": str(len(self.operators)),
             "profiled_cycles": str(total),
-            "arena_used_bytes": "2048",
+            "arena_used_bytes": str(self.arena_claimed),
             "arena_tensor_bytes": "1024",
             "arena_scratch_bytes": "512",
             "arena_persistent_bytes": "512",
+            "arena_bound_bytes": "1500",
+            "arena_plan": "greedy",
+            "arena_exact": str(int(self.arena_exact)),
+        }
+
+    def _trial(self) -> dict[str, str]:
+        fits = self.tried[-1] >= self.arena_needed
+        output = self.output if self.trial_output is None else self.trial_output
+        return {
+            "status": "0" if fits else "3",
+            "intact": str(int(not self.leaks)),
+            "arena_used_bytes": str(self.arena_claimed if fits else 0),
+            "output_bytes": str(len(output) if fits else 0),
+            "output_crc32": str(zlib.crc32(output) if fits else 0),
         }
 
     def _content(self, what: ReadWhat) -> bytes:
@@ -118,9 +168,16 @@ class FakeDevice:
             return struct.pack(f"<{len(marks)}Q", *marks)
         if what is ReadWhat.SUMMARY:
             return _lines(self._summary())
+        if what is ReadWhat.TRIAL:
+            return _lines(self._trial())
         if what is ReadWhat.OPERATORS:
             return "".join(f"{name}\n" for name, _ in self.operators).encode()
         return self.output
+
+
+def _order(payload: bytes) -> tuple[int, ...]:
+    """What stands behind the ten bytes of MEASURE and of TRY."""
+    return struct.unpack(f"<{(len(payload) - 10) // 2}H", payload[10:])
 
 
 def _lines(values: Mapping[str, str]) -> bytes:
@@ -132,6 +189,7 @@ class FakeTransport:
 
     def __init__(self, device: FakeDevice) -> None:
         self._device = device
+        device.start()
         self._decoder = Decoder()
         self._incoming: deque[bytes] = deque()
         self._closed = False
