@@ -44,6 +44,12 @@ class FirmwareImage:
         models: SHA-256 digests of the models, in the order of their index on the device.
         flash_bytes: Bytes of flash the whole program occupies, from the ELF.
         region_bytes: Bytes used per memory region of the board file, from the ELF.
+        program_bytes: ``flash_bytes`` without the models.
+        runtime: Name of the runtime as the user chose it.
+        runtime_on_device: What the device calls it; variants of one runtime share that.
+        runtime_revision: What the device must say of its version; None where it alone knows.
+        kernels: What the device must say of its kernels: what the ELF's symbols tell, or what was
+            asked for; None where the compiler decides.
     """
 
     elf: Path
@@ -54,3 +60,8 @@ class FirmwareImage:
     models: tuple[str, ...]
     flash_bytes: int
     region_bytes: dict[str, int]
+    program_bytes: int = 0
+    runtime: str = "builtin"
+    runtime_on_device: str = "builtin"
+    runtime_revision: str | None = None
+    kernels: str | None = None

@@ -89,11 +89,16 @@ def fit_points(points: Sequence[Point], seed: int) -> tuple[Fit, Fit]:
     Raises:
         StoreError: Too few points, or points that must not be mixed.
     """
+    found = [point.measurement for point in points]
     kinds = {
-        (p.measurement.provenance, p.measurement.timing, p.measurement.board_id) for p in points
+        (m.provenance, m.timing, m.board_id, m.runtime, m.runtime_revision, m.kernels)
+        for m in found
     }
     if len(kinds) != 1:
-        raise StoreError(f"points of different provenance do not mix in one fit: {sorted(kinds)}")
+        raise StoreError(
+            "points of different provenance, timing, board or runtime do not mix in one fit: "
+            f"{sorted(kinds)}; calibrate each by itself"
+        )
     latency = fit_quantity(
         "latency_us",
         "paper_macs",
@@ -120,6 +125,9 @@ def table_row(point: Point) -> dict[str, object]:
         "provenance": str(found.provenance),
         "timing": found.timing,
         "board_id": found.board_id,
+        "runtime": found.runtime,
+        "runtime_revision": found.runtime_revision,
+        "kernels": found.kernels,
         "unit": found.unit,
         "macs": analytic.macs,
         "paper_macs": analytic.paper_macs,

@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from filelock import FileLock
 
@@ -16,17 +17,26 @@ from unas._resources import cache_dir
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
 from unas.errors import BuildError, FlashOverflowError, ToolError
-from unas.firmware.render import Recipe, install_platform, render_project
+from unas.firmware.recipe import Recipe
+from unas.firmware.render import install_library, install_platform, render_project
+from unas.firmware.runtimes import BUILTIN, Runtime
 from unas.firmware.sizes import region_sizes
+from unas.firmware.symbols import linked_kernels
 from unas.units import format_bytes
 
 COMPILER = "arm-none-eabi-gcc"
+CXX_COMPILER = "arm-none-eabi-g++"
 INSTALL_COMPILER = (
     "install the packages gcc-arm-none-eabi and libnewlib-arm-none-eabi (Debian, Ubuntu), "
     "or Arm's GNU toolchain, and put it on PATH"
 )
-# A registry download of the toolchain is part of the first build where PATH has none.
-_BUILD_TIMEOUT_S = 600.0
+INSTALL_CXX = (
+    "install the package libstdc++-arm-none-eabi-newlib (Debian, Ubuntu), or Arm's GNU toolchain, "
+    "which has it"
+)
+# A registry download of the toolchain is part of the first build where PATH has none. A library is
+# compiled once, some minutes for TensorFlow Lite Micro; later builds take over its objects.
+_BUILD_TIMEOUT_S = 1800.0
 _OVERFLOW = re.compile(r"region `CODE' overflowed by (\d+) bytes")
 _DIAGNOSTIC = re.compile(r"^.*(?:\berror\b|undefined reference|Error:|\*\*\* ).*$", re.MULTILINE)
 
@@ -36,6 +46,22 @@ def compiler_version() -> str:
     if shutil.which(COMPILER) is None:
         return "registry"
     return run([COMPILER, "--version"], timeout_s=20).stdout.splitlines()[0]
+
+
+def check_cxx() -> None:
+    """See that C++ can be compiled: the compiler comes without its headers on Debian.
+
+    Raises:
+        ToolError: The headers or the library are missing; names the package.
+    """
+    if shutil.which(COMPILER) is None:
+        return  # PlatformIO's registry brings both
+    found = (
+        shutil.which(CXX_COMPILER)
+        and run([CXX_COMPILER, "-print-file-name=libstdc++.a"], timeout_s=20).stdout.strip()
+    )
+    if not found or found == "libstdc++.a":  # the bare name: looked for and not there
+        raise ToolError(f"runtime tflm is C++, and its standard library is missing; {INSTALL_CXX}")
 
 
 def platformio_environment() -> dict[str, str]:
@@ -54,11 +80,15 @@ class Builder:
     Builders that run at once need different names.
     """
 
-    def __init__(self, board: Board, name: str = "main") -> None:
-        self.recipe = Recipe(board, compiler_version())
+    def __init__(self, board: Board, name: str = "main", runtime: Runtime = BUILTIN) -> None:
+        if runtime.library is not None:
+            check_cxx()
+        self.recipe = Recipe(board, compiler_version(), runtime)
         root = cache_dir() / "build"
         self._platform = install_platform(root)
-        self._project = root / f"{board.id}-{self.recipe.firmware_hash[:12]}-{name}"
+        self._library = None if runtime.library is None else install_library(root, runtime.library)
+        kind = f"{board.id}-{runtime.name}-{self.recipe.firmware_hash[:12]}"
+        self._project = root / f"{kind}-{name}"
         self._root = root
 
     def build(self, models: Sequence[Flatbuffer], *, probe_serial: str = "") -> FirmwareImage:
@@ -81,6 +111,7 @@ class Builder:
                 models,
                 self._project,
                 platform=self._platform,
+                library=self._library,
                 probe_serial=probe_serial,
             )
             self._compile(models)
@@ -96,16 +127,26 @@ class Builder:
             for old in kept.parent.glob("*.elf"):
                 old.unlink()
             kept.write_bytes(content)
-        sizes = region_sizes(kept, board)
+        return self._image(kept, image_hash, models)
+
+    def _image(self, elf: Path, image_hash: str, models: Sequence[Flatbuffer]) -> FirmwareImage:
+        board, runtime = self.recipe.board, self.recipe.runtime
+        sizes = region_sizes(elf, board)
+        flash_bytes = sum(sizes[r.name] for r in board.memory if r.use == "code")
         return FirmwareImage(
-            elf=kept,
+            elf=elf,
             project=self._project,
             board_id=board.id,
             firmware_hash=self.recipe.firmware_hash,
             image_hash=image_hash,
             models=tuple(model.sha256 for model in models),
-            flash_bytes=sum(sizes[r.name] for r in board.memory if r.use == "code"),
+            flash_bytes=flash_bytes,
             region_bytes=sizes,
+            program_bytes=flash_bytes - sum(model.flatbuffer_bytes for model in models),
+            runtime=runtime.name,
+            runtime_on_device=runtime.device_name,
+            runtime_revision=runtime.revision,
+            kernels=runtime.kernels if runtime.library is None else linked_kernels(elf),
         )
 
     def _compile(self, models: Sequence[Flatbuffer]) -> None:

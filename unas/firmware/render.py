@@ -5,11 +5,10 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -18,66 +17,13 @@ from unas.artifact import Flatbuffer
 from unas.board import Board, MemoryRegion
 from unas.errors import ConfigError
 from unas.firmware.c_array import c_initialiser
+from unas.firmware.operators import resolver_methods
+from unas.firmware.recipe import BUILD_FLAGS, CXX_FLAGS, STACK_BYTES, WARNING_FLAGS, Recipe
+from unas.firmware.symbols import CMSIS_NN_SYMBOLS
+from unas.firmware.tflm import Library
 
-# No -ffreestanding, no -fno-builtin: they turn 4-byte memcpy into calls, 2.8 times slower.
-COMPILE_FLAGS = (
-    *("-std=c11", "-O2", "-DNDEBUG", "-g", "-ffunction-sections", "-fdata-sections"),
-    *("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wdouble-promotion"),
-)
-STACK_BYTES = 8192
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROBE = re.compile(r"[0-9A-Za-z]{0,64}")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """All that makes a firmware but its models.
-
-    Attributes:
-        board: Kind of board.
-        runtime: Directory of the runtime below ``firmware_templates``.
-        compiler: Version line of the compiler: part of the firmware's identity.
-    """
-
-    board: Board
-    compiler: str
-    runtime: str = "runtime"
-
-    def sources(self) -> Iterator[tuple[str, Path]]:
-        """(path in the project, template file) of everything that is copied, sorted."""
-        root = templates_dir()
-        rooms = {
-            "src": root / "src",
-            "include": root / "include",
-            "src/runtime": root / self.runtime,
-            "src/port": root / "ports" / self.board.port,
-        }
-        if not rooms["src/port"].is_dir():
-            raise ConfigError(
-                f"board {self.board.id} wants port {self.board.port!r}, which is not in "
-                f"{root / 'ports'}; write it or correct 'port'"
-            )
-        for place, room in sorted(rooms.items()):
-            for path in sorted(room.rglob("*")):
-                if path.suffix in (".c", ".h", ".S"):
-                    yield f"{place}/{path.relative_to(room).as_posix()}", path
-
-    @property
-    def firmware_hash(self) -> str:
-        """Hex digest over sources, templates, board, flags and compiler, not the models."""
-        digest = hashlib.sha256()
-        parts = [(name, path.read_bytes()) for name, path in self.sources()]
-        parts += [(p.name, p.read_bytes()) for p in sorted(templates_dir().rglob("*.j2"))]
-        parts += [("board", self.board.file_sha256.encode()), ("compiler", self.compiler.encode())]
-        parts += [("flags", " ".join(COMPILE_FLAGS).encode()), ("stack", str(STACK_BYTES).encode())]
-        for name, content in parts:
-            digest.update(json.dumps([name, hashlib.sha256(content).hexdigest()]).encode())
-        return digest.hexdigest()
-
-    def image_hash(self, models: Sequence[Flatbuffer]) -> str:
-        """Hex digest over the firmware and its models in order."""
-        names = [self.firmware_hash, *(model.sha256 for model in models)]
-        return hashlib.sha256(json.dumps(names).encode()).hexdigest()
 
 
 def code_and_data(board: Board) -> tuple[MemoryRegion, MemoryRegion]:
@@ -130,12 +76,52 @@ def install_platform(cache: Path) -> Path:
     return place
 
 
+def install_library(cache: Path, library: Library) -> Path | None:
+    """Give a tree without manifest one, at a place named by its content, the same for all projects.
+
+    Returns:
+        The directory for ``lib_extra_dirs``; None for a library that has a manifest.
+    """
+    if library.tree is None:
+        return None
+    template = _environment().get_template("runtime_tflm/library.json.j2")
+    manifest = template.render(library=library).encode()
+    digest = hashlib.sha256(manifest + library.digest.encode()).hexdigest()[:12]
+    place = cache / f"tflm-{digest}"
+    _write(place / "tflm" / "library.json", manifest)
+    return place
+
+
+def _values(recipe: Recipe, models: Sequence[Flatbuffer]) -> dict[str, Any]:
+    """What the templates may use."""
+    code, data = code_and_data(recipe.board)
+    values: dict[str, Any] = {
+        "board": recipe.board,
+        "models": models,
+        "code": code,
+        "data": data,
+        "build_flags": [*BUILD_FLAGS, *recipe.runtime.flags],
+        "warning_flags": WARNING_FLAGS,
+        "cxx_flags": CXX_FLAGS,
+        "flags": recipe.flags,
+        "stack_bytes": STACK_BYTES,
+        "firmware_hash": recipe.firmware_hash,
+        "image_hash": recipe.image_hash(models),
+        "library": recipe.runtime.library,
+    }
+    if recipe.runtime.library is not None:
+        values["methods"] = resolver_methods(models, recipe.runtime.library.operators)
+        values["cmsis_nn_symbols"] = CMSIS_NN_SYMBOLS
+    return values
+
+
 def render_project(
     recipe: Recipe,
     models: Sequence[Flatbuffer],
     project: Path,
     *,
     platform: Path,
+    library: Path | None = None,
     probe_serial: str = "",
 ) -> None:
     """Write the project for one image; files of an earlier image that are not part of it go.
@@ -145,6 +131,7 @@ def render_project(
         models: In the order of their index on the device.
         project: Directory, made if absent.
         platform: Result of ``install_platform``.
+        library: Result of ``install_library``.
         probe_serial: Serial number of the debug probe, where several are plugged in.
 
     Raises:
@@ -158,32 +145,15 @@ def render_project(
         raise ConfigError(
             "a model's digest is no SHA-256; this is a defect of unas, please report it"
         )
-    board = recipe.board
-    code, data = code_and_data(board)
-    values = {
-        "board": board,
-        "models": models,
-        "code": code,
-        "data": data,
-        "flags": list(COMPILE_FLAGS),
-        "stack_bytes": STACK_BYTES,
-        "platform": platform.as_posix(),
-        "probe_serial": probe_serial,
-        "firmware_hash": recipe.firmware_hash,
-        "image_hash": recipe.image_hash(models),
-    }
-    rendered = {
-        "platformio.ini": "platformio.ini.j2",
-        "linker.ld": "linker.ld.j2",
-        f"boards/{board.id}.json": "board.json.j2",
-        "src/image.c": "src/image.c.j2",
-        "src/model_data.c": "src/model_data.c.j2",
-    }
+    values = _values(recipe, models)
+    values |= {"platform": platform.as_posix(), "probe_serial": probe_serial}
+    values["library_dir"] = "" if library is None else library.as_posix()
     environment = _environment()
     files = {name: path.read_bytes() for name, path in recipe.sources()}
-    for name, template in rendered.items():
+    for name, template in recipe.templates():
         files[name] = environment.get_template(template).render(values).encode()
-    for stale in (p for room in ("src", "include", "boards") for p in (project / room).rglob("*")):
+    rooms = ("src", "include", "boards")
+    for stale in (path for room in rooms for path in (project / room).rglob("*")):
         if stale.is_file() and stale.relative_to(project).as_posix() not in files:
             stale.unlink()
     for name, content in files.items():

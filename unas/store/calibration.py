@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``results/calibration/<board>/``: what a calibration found, and what it takes to judge it."""
+"""``results/calibration/<board>[-<runtime>]/``: what a calibration found, and how it was made."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from unas.latency.fit import Fit
 from unas.record import Measurement
 
 RESULTS = Path("results")
+DEFAULT_RUNTIME = "builtin"
 _TABLE, _RECORDS, _FIT, _ENVIRONMENT = (
     "measurements.csv",
     "measurements.jsonl",
@@ -49,9 +50,12 @@ class Calibration:
     environment: Mapping[str, Any]
 
 
-def calibration_folder(board_id: str, results: Path = RESULTS) -> Path:
-    """Where the calibration of a board is kept."""
-    return results / "calibration" / board_id
+def calibration_folder(
+    board_id: str, results: Path = RESULTS, runtime: str = DEFAULT_RUNTIME
+) -> Path:
+    """Where the calibration of a board and a runtime is kept; the built-in one needs no name."""
+    name = board_id if runtime == DEFAULT_RUNTIME else f"{board_id}-{runtime}"
+    return results / "calibration" / name
 
 
 def write_calibration(
@@ -61,7 +65,14 @@ def write_calibration(
     fits: tuple[Fit, Fit],
     environment: Mapping[str, Any],
 ) -> None:
-    """Write all files of a calibration into a folder."""
+    """Write all files of a calibration into a folder.
+
+    Raises:
+        StoreError: The measurements come from several boards, runtimes or cycle models.
+    """
+    measurements = list(measurements)
+    if len({(m.board_id, m.timing, m.runtime, m.kernels) for m in measurements}) > 1:
+        raise StoreError("a calibration holds one board, runtime and timing; calibrate again")
     pd.DataFrame(rows).to_csv(folder / _TABLE, index=False)
     lines = (json.dumps(m.to_json_dict(), sort_keys=True) + "\n" for m in measurements)
     (folder / _RECORDS).write_text("".join(lines))

@@ -33,6 +33,7 @@ env.Replace(
 )
 env.Append(
     CCFLAGS=cpu_flags,
+    CXXFLAGS=env.GetProjectOption("custom_cxx_flags", "").split(),
     CPPPATH=["$PROJECT_INCLUDE_DIR"],
     LINKFLAGS=[
         *cpu_flags,
@@ -66,7 +67,7 @@ env.Replace(
     UPLOADER="openocd",
     UPLOADERFLAGS=[
         "-f",
-        f"board/{board.get('debug.openocd_board')}.cfg",
+        f"board/{board.get('debug.openocd_board', 'none')}.cfg",
         *select,
         "-c",
         "program {$SOURCE} verify reset; shutdown",

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runtimes side by side: what is complained about, and what never mixes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from unas.artifact import FirmwareImage, Flatbuffer
+from unas.board import Board
+from unas.calibrate import Point, draw_samples, fit_points
+from unas.compare import Comparison, compare
+from unas.errors import ConfigError, IdentityError, ModelError, StoreError, UnasError
+from unas.export.read import read_flatbuffer
+from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN
+from unas.hil.info import DeviceInfo
+from unas.hil.wire import PROTOCOL
+from unas.lab import Bench
+from unas.latency.fit import fit_quantity
+from unas.record import Measurement, OperatorCycles, OutputCheck
+from unas.store.calibration import calibration_folder, write_calibration
+from unas.testing.contracts import example_measurement
+from unas.testing.memory_store import MemoryStore
+
+MODEL = Flatbuffer(b"never run here", "net")
+
+
+def _comparison(**found: Measurement | UnasError) -> Comparison:
+    return Comparison(MODEL, macs=50, operator_macs={0: 40, 1: 0}, found=found)
+
+
+def test_equal_outputs_are_no_complaint() -> None:
+    assert _comparison(a=example_measurement(), b=example_measurement()).complaints() == []
+    assert _comparison(a=example_measurement(), b=example_measurement()).outputs_equal
+
+
+def test_differing_outputs_are_named() -> None:
+    other = replace(
+        example_measurement(), output_sha256="1" * 64, output=OutputCheck("golden", 10, 3)
+    )
+    lines = _comparison(a=example_measurement(), b=example_measurement(), c=other).complaints()
+    assert not _comparison(a=example_measurement(), b=other).outputs_equal
+    assert lines == [
+        "net: 3 of 10 bytes of c's output differ from golden",
+        "net: the outputs of a and c differ",
+    ]
+
+
+def test_outputs_are_compared_where_there_is_no_golden_one() -> None:
+    unchecked = replace(example_measurement(), output=OutputCheck("none", 10, None))
+    other = replace(unchecked, output_sha256="1" * 64)
+    assert _comparison(a=unchecked, b=unchecked).complaints() == []
+    assert _comparison(a=unchecked, b=other).complaints() == ["net: the outputs of a and b differ"]
+
+
+def test_a_runtime_that_refuses_a_model_is_named() -> None:
+    comparison = _comparison(a=example_measurement(), b=ModelError("no kernel for LSTM"))
+    assert comparison.complaints() == ["net: b did not run it: no kernel for LSTM"]
+    assert list(comparison.measured) == ["a"]
+    assert comparison.outputs_equal  # as far as there are any
+    described = comparison.to_json_dict()["runtimes"][1]
+    assert described == {"runtime": "b", "error": "no kernel for LSTM"}
+
+
+def test_counts_per_mac() -> None:
+    operators = (OperatorCycles(0, "CONV_2D", 8, 20), OperatorCycles(1, "RESHAPE", 1, 2))
+    found = replace(example_measurement(), instructions=100, operators=operators)
+    described = _comparison(a=found).to_json_dict()["runtimes"][0]
+    assert described["instructions_per_mac"] == 2.0
+    assert [op["instructions_per_mac"] for op in described["operators"]] == [0.5, None]
+
+
+def test_nothing_is_named_twice(f746: Board) -> None:
+    sample = next(draw_samples(f746, 1, 0))
+    pair = (sample.model, read_flatbuffer(sample.model.data, "net"))
+    for runtimes, models in (([BUILTIN, BUILTIN], [pair]), ([BUILTIN, BUILTIN_PLAIN], [pair] * 2)):
+        with pytest.raises(ConfigError, match="named twice"):
+            next(compare(Bench(f746, "f746"), runtimes, models, MemoryStore()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"runtime": "tflm"}, {"runtime_revision": "2"}, {"kernels": "dsp"}, {"timing": "other"}],
+)
+def test_runtimes_never_mix_in_one_fit(f746: Board, change: dict[str, str]) -> None:
+    samples = [*draw_samples(f746, 1, 0)] * 4
+    example = example_measurement()
+    other = Measurement.from_json_dict({**example.to_json_dict(), **change})
+    found = [example, example, example, other]
+    points = [Point(s, m) for s, m in zip(samples, found, strict=True)]
+    with pytest.raises(StoreError, match="do not mix"):
+        fit_points(points, 0)
+
+
+def test_runtimes_never_mix_in_one_folder(tmp_path: Path) -> None:
+    fit = fit_quantity("y", "x", [1, 2, 3, 4], [1.0, 2.0, 3.5, 4.0], seed=0)
+    pair = (example_measurement(), replace(example_measurement(), runtime="tflm"))
+    with pytest.raises(StoreError, match="one board, runtime"):
+        write_calibration(tmp_path, [], pair, (fit, fit), {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_each_runtime_has_a_folder_of_its_own() -> None:
+    assert calibration_folder("f746").name == "f746"
+    assert calibration_folder("f746", runtime="tflm").name == "f746-tflm"
+
+
+@pytest.mark.parametrize(
+    ("key", "said"), [("runtime", "tflm"), ("kernels", "dsp"), ("runtime_revision", "8")]
+)
+def test_the_device_must_confirm_what_was_built(f746: Board, key: str, said: str) -> None:
+    values = {
+        "protocol": str(PROTOCOL),
+        "board": "f746",
+        "image_hash": "i",
+        "model_count": "0",
+        "runtime": "builtin",
+        "runtime_revision": "7",
+        "kernels": "plain",
+    }
+    image = FirmwareImage(
+        Path(), Path(), "f746", "f", "i", (), 0, {}, runtime_revision="7", kernels="plain"
+    )
+    DeviceInfo(values).check_identity(image, f746)
+    with pytest.raises(IdentityError, match=f"{key}={said}"):
+        DeviceInfo({**values, key: said}).check_identity(image, f746)
