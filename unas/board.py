@@ -9,7 +9,7 @@ import itertools
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from unas.units import parse_bytes
 
 _SCHEMA = 1
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_QEMU_MACHINE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _FLAG = re.compile(r"-m[a-z0-9=+.\-]+")
+_PIN = re.compile(r"P[A-K](?:[0-9]|1[0-5])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class MemoryRegion:
         wait_states: Of the bus behind it; None where the board file does not say.
         line_bytes: Width of one flash read.
         erase_cycles: Endurance of flash.
+        bus: How the core reaches it: ``"direct"`` (no wait states: TCM, SRAM of a Cortex-M4),
+            ``"accelerator"`` (flash behind ST's ART) or ``"axi"`` (behind the L1 caches).
+        bus_bytes: Width of that bus.
+        bus_cycles: Core cycles from a request over it to the first data, the flash's own aside.
     """
 
     name: str
@@ -47,6 +53,9 @@ class MemoryRegion:
     wait_states: int | None = None
     line_bytes: int | None = None
     erase_cycles: int | None = None
+    bus: str = "direct"
+    bus_bytes: int = 4
+    bus_cycles: int = 0
 
     @property
     def end(self) -> int:
@@ -66,6 +75,38 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
+class Accelerator:
+    """ST's flash accelerator: the lines that it keeps, least recently used out first.
+
+    Attributes:
+        code_lines: Lines for fetches; 0: none.
+        data_lines: Lines for loads; 0: none, or they share those for fetches.
+        line_bytes: Length of a line: one or more reads of the flash.
+        unified: Loads use the lines for fetches.
+    """
+
+    code_lines: int
+    data_lines: int
+    line_bytes: int
+    unified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The serial line to the host: which UART of the chip, and through which pins.
+
+    Attributes:
+        uart: Its name in lower case, as ``"usart3"``.
+        tx: Pin that sends, as ``"PD8"``; None: whichever the firmware routes to it.
+        rx: Pin that receives; likewise.
+    """
+
+    uart: str
+    tx: str | None = None
+    rx: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Board:
     """A kind of board. See ``boards/f746.toml`` for the meaning of each field."""
 
@@ -74,14 +115,20 @@ class Board:
     mcu: str
     core: str
     core_clock_hz: int
+    hse_hz: int
+    lse_hz: int
     port: str
     cpu_flags: tuple[str, ...]
-    openocd_board: str
+    openocd_board: str | None
     baud: int
+    console: Console | None
     usb_ids: tuple[str, ...]
     cpu: Cpu
+    accelerator: Accelerator | None
     memory: tuple[MemoryRegion, ...]
     virtual_machine: str | None
+    qemu_machine: str | None
+    virtual_timing: str | None
     file_sha256: str = field(repr=False)
 
     @property
@@ -130,6 +177,9 @@ class _Table:
             )
             raise ConfigError(f"{self._where}: {key!r} is {value!r}; it must be of type {wanted}")
         return value
+
+    def has(self, key: str) -> bool:
+        return key in self._data
 
     def size(self, key: str) -> int:
         try:
@@ -186,12 +236,20 @@ def _region(table: _Table) -> MemoryRegion:
         wait_states=table.take("wait_states", int, None),
         line_bytes=table.take("line_bytes", int, None),
         erase_cycles=table.take("erase_cycles", int, None),
+        bus=table.take("bus", str, "direct"),
+        bus_bytes=table.take("bus_bytes", int, 4),
+        bus_cycles=table.take("bus_cycles", int, 0),
     )
     table.done()
     if region.kind not in ("flash", "ram", "rom") or region.use not in (None, "code", "data"):
         raise ConfigError(
             f"{table._where}: kind is flash, ram or rom and use is code or data, "
             f"not {region.kind!r} and {region.use!r}"
+        )
+    if region.bus not in ("direct", "accelerator", "axi") or region.bus_bytes not in (4, 8):
+        raise ConfigError(
+            f"{table._where}: bus is direct, accelerator or axi and bus_bytes 4 or 8, "
+            f"not {region.bus!r} and {region.bus_bytes}"
         )
     if region.start < 0 or region.size_bytes <= 0 or region.end > 1 << 32:
         raise ConfigError(
@@ -220,6 +278,48 @@ def _memory(tables: list[_Table], where: str) -> tuple[MemoryRegion, ...]:
     return regions
 
 
+def _cpu(table: _Table) -> Cpu:
+    defaults = {f.name: ... if f.default is MISSING else f.default for f in fields(Cpu)}
+    return Cpu(**{name: table.take(name, int, default) for name, default in defaults.items()})
+
+
+def _accelerator(root: _Table) -> Accelerator | None:
+    if not root.has("accelerator"):
+        return None
+    table = root.table("accelerator")
+    kinds = {"unified": bool}
+    found = Accelerator(
+        **{
+            f.name: table.take(
+                f.name, kinds.get(f.name, int), ... if f.default is MISSING else f.default
+            )
+            for f in fields(Accelerator)
+        }
+    )
+    table.done()
+    return found
+
+
+def _console(serial: _Table) -> Console | None:
+    uart = serial.name("uart", None)
+    pins: list[str | None] = [serial.take(key, str, None) for key in ("tx", "rx")]
+    for pin in pins:
+        if pin is not None and not _PIN.fullmatch(pin):
+            raise ConfigError(f"{serial._where}: {pin!r} is no pin; write it as PD8")
+    if uart is None:
+        if any(pins):
+            raise ConfigError(f"{serial._where}: tx and rx are pins of a 'uart'; name it")
+        return None
+    return Console(uart, *pins)
+
+
+def _qemu_machine(virtual: _Table) -> str | None:
+    name: str | None = virtual.take("qemu", str, None)
+    if name is not None and not _QEMU_MACHINE.fullmatch(name):
+        raise ConfigError(f"{virtual._where}: {name!r} is no machine of QEMU; see -machine help")
+    return name
+
+
 def _board(root: _Table, board_id: str, where: str, digest: str) -> Board:
     if root.take("schema", int) != _SCHEMA:
         raise ConfigError(
@@ -233,14 +333,20 @@ def _board(root: _Table, board_id: str, where: str, digest: str) -> Board:
         mcu=root.take("mcu", str),
         core=root.take("core", str),
         core_clock_hz=root.take("core_clock_hz", int),
+        hse_hz=root.take("hse_hz", int, 0),
+        lse_hz=root.take("lse_hz", int, 0),
         port=root.name("port"),
         cpu_flags=build.strings("cpu_flags", _FLAG),
-        openocd_board=build.name("openocd_board"),
+        openocd_board=build.name("openocd_board", None),
         baud=serial.take("baud", int),
+        console=_console(serial),
         usb_ids=serial.strings("usb_ids", re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")),
-        cpu=Cpu(**{k: cpu.take(k, int) for k in Cpu.__dataclass_fields__}),
+        cpu=_cpu(cpu),
+        accelerator=_accelerator(root),
         memory=_memory(root.tables("memory"), where),
         virtual_machine=virtual.name("machine", None),
+        qemu_machine=_qemu_machine(virtual),
+        virtual_timing=virtual.name("timing", None),
         file_sha256=digest,
     )
     for table in (root, build, serial, cpu, virtual):

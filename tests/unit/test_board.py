@@ -29,6 +29,16 @@ def test_the_f746_has_the_memory_of_its_datasheet() -> None:
     assert board.region("itcm").size_bytes == 16 * 1024
 
 
+def test_the_l4r5_has_the_memory_of_its_datasheet() -> None:
+    """DS12023: 2 Mbytes of flash; 640 Kbytes of SRAM, of them 192 SRAM1, 64 SRAM2, 384 SRAM3."""
+    board = load_board("l4r5")
+    assert board.flash_bytes == 2048 * 1024
+    assert board.ram_bytes == 640 * 1024
+    sizes = [board.region(f"sram{number}").size_bytes // 1024 for number in (1, 2, 3)]
+    assert sizes == [192, 64, 384]
+    assert (board.cpu.icache_bytes, board.cpu.dcache_bytes) == (0, 0)
+
+
 def test_a_path_is_a_board_too(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(GOOD)
@@ -48,9 +58,18 @@ def test_a_path_is_a_board_too(tmp_path: Path) -> None:
         (('size = "64KiB"', 'size = "64KiX"'), r"no size in bytes"),
         (('size = "64KiB"', "size = true"), r"'size' is True"),
         (('"-mthumb"', '"-mthumb; rm -rf"'), r"must match"),
+        (("bus_bytes = 8", "bus_bytes = 5"), r"bus_bytes 4 or 8, not 'axi' and 5"),
+        (("code_lines = 64", 'code_lines = "64"'), r"'code_lines' is '64'"),
         (('port = "stm32f7"', 'port = "../../etc"'), r"use a-z, 0-9"),
         (('alias_of = "flash"', 'alias_of = "rom"'), r"no such region"),
         (('kind = "rom"', 'kind = "eeprom"'), r"flash, ram or rom"),
+        (('tx = "PD8"', 'tx = "PD16"'), r"'PD16' is no pin; write it as PD8"),
+        (('uart = "usart3"', ""), r"tx and rx are pins of a 'uart'; name it"),
+        (('uart = "usart3"', 'uart = "USART 3"'), r"use a-z, 0-9"),
+        (
+            ("hse_hz = 8_000_000", 'hse_hz = "8 MHz"'),
+            r"'hse_hz' is '8 MHz'; it must be of type int",
+        ),
         (("schema = 1", "schema = 2"), r"schema must be 1"),
         (('use = "code"\n', 'use = "data"\n'), r'no memory region has use = "code"'),
         (("[cpu]", "[cpu"), r"no valid TOML"),

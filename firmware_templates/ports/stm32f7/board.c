@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rest of board_api.h: bring-up in order, identity from registers, the free RAM. */
+/* Bring-up in order; identity from registers. */
 #include "board_api.h"
 #include "image.h"
 #include "port.h"
 #include "registers.h"
 
 #include <string.h>
-
-extern uint8_t link_arena_start[], link_arena_end[];
 
 static clock_state clock;
 static uint32_t reset_cause;
@@ -36,17 +34,4 @@ void board_get_info(board_info *info) {
   info->dcache = (ccr & SCB_CCR_DC) != 0;
   info->flash_wait_states = (uint8_t)(acr & FLASH_ACR_LATENCY);
   info->flash_accelerator = (uint8_t)((acr & FLASH_ACR_PRFTEN ? 1u : 0u) | (acr & FLASH_ACR_ARTEN ? 2u : 0u));
-}
-
-uint32_t board_irq_disable(void) {
-  uint32_t primask;
-  __asm volatile("mrs %0, primask\n cpsid i" : "=r"(primask)::"memory");
-  return primask;
-}
-
-void board_irq_restore(uint32_t state) { __asm volatile("msr primask, %0" ::"r"(state) : "memory"); }
-
-uint8_t *board_arena(uint32_t *size) {
-  *size = (uint32_t)(link_arena_end - link_arena_start);
-  return link_arena_start;
 }

@@ -17,7 +17,5 @@ clock_state clock_init(void);
 void cache_init(void);
 /* USART3 on PD8 (TX) and PD9 (RX), 8N1. */
 void uart_init(uint32_t kernel_clock_hz, uint32_t baud);
-/* DWT cycle counter on, from zero. */
-void cycles_init(void);
 
 #endif

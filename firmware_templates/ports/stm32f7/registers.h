@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* STM32F746 and Cortex-M7 registers this port touches. Addresses and bits: RM0385 and the CMSIS device header
- * stm32f746xx.h (v1.2.9); core registers: Armv7-M ARM and Cortex-M7 TRM. */
+/* STM32F746 registers this port touches. Addresses and bits: RM0385 and the CMSIS device header stm32f746xx.h
+ * (v1.2.9); caches: Cortex-M7 TRM. */
 #ifndef STM32F7_REGISTERS_H
 #define STM32F7_REGISTERS_H
 
-#include <stdint.h>
-
-#define REG(address) (*(volatile uint32_t *)(uintptr_t)(address))
+#include "core.h"
 
 #define RCC_CR REG(0x40023800u)
 #define RCC_CR_HSION (1u << 0)
@@ -66,33 +64,10 @@
 #define UNIQUE_ID(word) REG(0x1FF0F420u + 4u * (word))
 #define DBGMCU_IDCODE REG(0xE0042000u)
 
-#define ITM_STIMULUS0 REG(0xE0000000u)
-#define DWT_CTRL REG(0xE0001000u)
-#define DWT_CTRL_CYCCNTENA (1u << 0)
-#define DWT_CYCCNT REG(0xE0001004u)
-#define DWT_LAR REG(0xE0001FB0u)
-#define DWT_LAR_KEY 0xC5ACCE55u
-#define SCB_CPUID REG(0xE000ED00u)
-#define SCB_VTOR REG(0xE000ED08u)
-#define SCB_AIRCR REG(0xE000ED0Cu)
-#define SCB_AIRCR_SYSRESETREQ 0x05FA0004u
-#define SCB_CCR REG(0xE000ED14u)
-#define SCB_CCR_DC (1u << 16)
-#define SCB_CCR_IC (1u << 17)
-#define SCB_CFSR REG(0xE000ED28u)
-#define SCB_CFSR_MMARVALID (1u << 7)
-#define SCB_HFSR REG(0xE000ED2Cu)
-#define SCB_MMFAR REG(0xE000ED34u)
-#define SCB_BFAR REG(0xE000ED38u)
+/* L1 caches of the Cortex-M7. */
 #define SCB_CCSIDR REG(0xE000ED80u)
 #define SCB_CSSELR REG(0xE000ED84u)
-#define SCB_CPACR REG(0xE000ED88u)
-#define SCB_DEMCR REG(0xE000EDFCu)
-#define SCB_DEMCR_TRCENA (1u << 24)
 #define SCB_ICIALLU REG(0xE000EF50u)
 #define SCB_DCISW REG(0xE000EF60u)
-
-static inline void core_dsb(void) { __asm volatile("dsb" ::: "memory"); }
-static inline void core_isb(void) { __asm volatile("isb" ::: "memory"); }
 
 #endif

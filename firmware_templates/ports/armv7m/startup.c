@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Vector table and start-up. The F7 fetches its reset vector through the ITCM alias of the flash; everything
- * is linked at the AXIM address, so VTOR is set by hand. */
-#include "registers.h"
+/* Vector table and start-up. STM32s fetch their reset vector through an alias of the flash (0, or the F7's
+ * ITCM port); everything is linked at the flash's own address, so VTOR is set by hand. */
+#include "core.h"
 
 #include <string.h>
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The DWT cycle counter, widened to 64 bits: at 216 MHz its 32 bits wrap after 19.9 s. */
+/* The DWT cycle counter, widened to 64 bits: its own 32 wrap after 19.9 s at 216 MHz. */
 #include "board_api.h"
-#include "port.h"
-#include "registers.h"
+#include "core.h"
 
 static uint32_t cycles_last, cycles_high;
 
 void cycles_init(void) {
   SCB_DEMCR |= SCB_DEMCR_TRCENA;
-  DWT_LAR =
-      DWT_LAR_KEY; /* without the key the M7 ignores the next two writes unless a debugger is attached */
+  /* Without the key the M7 ignores the next two writes unless a debugger is attached; the M4 has no such
+   * lock. */
+  DWT_LAR = DWT_LAR_KEY;
   DWT_CYCCNT = 0;
   DWT_CTRL |= DWT_CTRL_CYCCNTENA;
   cycles_last = 0;

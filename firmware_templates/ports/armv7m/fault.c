@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fault leaves its record in RAM that start-up does not clear, and resets; the next HELLO reports it. */
 #include "board_api.h"
-#include "registers.h"
+#include "core.h"
 
 void fault_handler(void);
 void fault_record(const uint32_t *frame);
@@ -47,10 +47,12 @@ void board_set_stage(uint32_t stage) {
 }
 
 void board_reset(void) {
-  /* The record must reach the RAM before the reset: clean its lines out of the data cache. */
-  const uintptr_t first = (uintptr_t)&fault_kept & ~(uintptr_t)31u;
-  for (uintptr_t line = first; line < (uintptr_t)(&fault_kept + 1); line += 32u) {
-    REG(0xE000EF68u) = (uint32_t)line; /* DCCMVAC */
+  if (SCB_CCR & SCB_CCR_DC) {
+    /* The record must reach the RAM before the reset: clean its lines out of the data cache. */
+    const uintptr_t first = (uintptr_t)&fault_kept & ~(uintptr_t)31u;
+    for (uintptr_t line = first; line < (uintptr_t)(&fault_kept + 1); line += 32u) {
+      SCB_DCCMVAC = (uint32_t)line;
+    }
   }
   core_dsb();
   SCB_AIRCR = SCB_AIRCR_SYSRESETREQ;
