@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import hashlib
 import importlib.metadata
+import os
 import queue
+import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -18,11 +21,42 @@ from unas.board import Board
 from unas.errors import ConfigError, EmulatorError, FlashOverflowError, LinkError, UnasError
 from unas.firmware.build import Builder, platformio_environment
 from unas.firmware.pack import MODELS_PER_IMAGE, pack
+from unas.firmware.runtimes import BUILTIN, Runtime
 from unas.hil.flasher import Flasher, PlatformioFlasher, VirtualFlasher
 from unas.hil.hardware_map import Unit
 from unas.hil.measure import Failure, Procedure, measure_image
+from unas.hil.qemu import QemuFlasher, qemu_version
 from unas.record import Measurement
 from unas.store.cache import MeasurementKey, MeasurementStore
+
+
+class Emulator(enum.StrEnum):
+    """What plays the board where none is plugged in."""
+
+    UNICORN = "unicorn"
+    QEMU = "qemu"
+
+
+@dataclass(frozen=True, slots=True)
+class Emulation:
+    """How a virtual board is run.
+
+    Attributes:
+        emulator: QEMU has machines for few boards, and counts instructions only.
+        timing: What cycles are; None: the best there is.
+    """
+
+    emulator: Emulator = Emulator.UNICORN
+    timing: str | None = None
+
+    @property
+    def revision(self) -> str:
+        """All that decides an emulated number but the firmware and the procedure."""
+        if self.emulator is Emulator.QEMU:
+            return qemu_version()
+        # Without a C compiler the best is less.
+        native = shutil.which(os.environ.get("CC", "cc")) is not None
+        return f"{virtual_revision()} timing {self.timing or 'best'} native {native}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +69,8 @@ class Bench:
         unit: A board on the desk; None for virtual ones.
         workers: Virtual boards at work at once; a unit is only one.
         procedure: Warm-up, runs and seed.
+        runtime: What runs the models.
+        emulation: How a virtual board is run.
     """
 
     board: Board
@@ -42,6 +78,8 @@ class Bench:
     unit: Unit | None = None
     workers: int = 2
     procedure: Procedure = field(default_factory=Procedure)
+    runtime: Runtime = BUILTIN
+    emulation: Emulation = Emulation()
 
     def __post_init__(self) -> None:
         if self.unit is None and self.board.virtual_machine is None:
@@ -53,21 +91,23 @@ class Bench:
     @property
     def source(self) -> str:
         """What the numbers come from, as part of a measurement's identity."""
-        return virtual_revision() if self.unit is None else f"unit {self.unit.name}"
+        return self.emulation.revision if self.unit is None else f"unit {self.unit.name}"
 
     def flasher(self, instance: int) -> Flasher:
         """A flasher for one worker."""
-        if self.unit is None:
-            return VirtualFlasher(self.board, self.board_argument, instance)
-        return PlatformioFlasher(self.unit, platformio_environment())
+        if self.unit is not None:
+            return PlatformioFlasher(self.unit, platformio_environment())
+        if self.emulation.emulator is Emulator.QEMU:
+            return QemuFlasher(self.board)
+        return VirtualFlasher(self.board, self.board_argument, instance, self.emulation.timing)
 
 
 def virtual_revision() -> str:
     """Identity of the virtual boards: a digest of their sources, and the emulator's version."""
     room = Path(unas.virtual.__file__).parent
     digest = hashlib.sha256()
-    for path in sorted(p for p in room.iterdir() if p.suffix in (".py", ".c")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    for path in sorted(p for p in room.rglob("*") if p.suffix in (".py", ".c", ".h")):
+        digest.update(path.relative_to(room).as_posix().encode() + b"\0" + path.read_bytes())
     return f"virtual {digest.hexdigest()[:16]} unicorn {importlib.metadata.version('unicorn')}"
 
 
@@ -108,7 +148,7 @@ class Lab:
         Raises:
             UnasError: The bench itself failed: no compiler, a unit that does not answer…
         """
-        builder = Builder(self._bench.board, "w0")
+        builder = self._builder(0)
         firmware_hash = builder.recipe.firmware_hash
         missing = []
         for model in {model.sha256: model for model in models}.values():
@@ -125,6 +165,9 @@ class Lab:
                     key = self._key(result.model_sha256, firmware_hash)
                     self._store.put(key, result)
                 yield result, False
+
+    def _builder(self, index: int) -> Builder:
+        return Builder(self._bench.board, f"w{index}", self._bench.runtime)
 
     def _key(self, model_sha256: str, firmware_hash: str) -> MeasurementKey:
         bench, procedure = self._bench, self._bench.procedure
@@ -168,7 +211,7 @@ class Lab:
     ) -> None:
         """One worker: takes images until none is left. Every ending is told to the collector."""
         try:
-            builder = first_builder if index == 0 else Builder(self._bench.board, f"w{index}")
+            builder = first_builder if index == 0 else self._builder(index)
             flasher = self._bench.flasher(index)
             self._flashers.append(flasher)
             while not self._stop.is_set():

@@ -16,6 +16,7 @@ _BYTE_UNITS = {
     "MiB": 1024**2,
 }
 _TIME_UNITS_US = {"us": 1.0, "µs": 1.0, "ms": 1e3, "s": 1e6}
+_FREQUENCY_UNITS = {"Hz": 1, "kHz": 1000, "MHz": 1000**2}
 _QUANTITY = re.compile(r"\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([A-Za-zµ]*)\s*")
 
 
@@ -48,6 +49,18 @@ def parse_microseconds(text: str | int) -> float:
         ConfigError: No such quantity.
     """
     return float(_parse(text, _TIME_UNITS_US, "duration"))
+
+
+def parse_frequency(text: str | int) -> int:
+    """Hz from ``"25MHz"``; a plain number is Hz already.
+
+    Raises:
+        ConfigError: No such quantity, or no whole number of Hz.
+    """
+    value = _parse(text, _FREQUENCY_UNITS, "frequency")
+    if value != int(value):
+        raise ConfigError(f"{text!r} is no whole number of Hz; write it in a smaller unit")
+    return int(value)
 
 
 def format_bytes(count: int) -> str:

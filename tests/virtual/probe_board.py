@@ -53,7 +53,14 @@ def words(data: bytes) -> tuple[int, ...]:
 class ProbeBoard:
     """A machine with the probe firmware, its line and its events."""
 
-    def __init__(self, elf: Path, *, native: bool | None = None, instance: int = 0) -> None:
+    def __init__(
+        self,
+        elf: Path,
+        *,
+        native: bool | None = None,
+        instance: int = 0,
+        timing: str | None = None,
+    ) -> None:
         self.line = QueueLink()
         self.events: list[Event] = []
         self.machine = Machine(
@@ -61,6 +68,7 @@ class ProbeBoard:
             elf,
             link=self.line,
             native=native,
+            timing=timing,
             instance=instance,
             on_event=self.events.append,
         )

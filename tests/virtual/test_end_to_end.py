@@ -91,13 +91,16 @@ def test_records_are_whole_and_true(
         arena = found.arena
         parts = arena.tensor_bytes + arena.scratch_bytes + arena.persistent_bytes
         assert parts <= arena.used_bytes <= arena.capacity_bytes
+        assert arena.verified
+        assert arena.used_bytes == arena.claimed_bytes
+        assert 0 < arena.bound_bytes <= arena.tensor_bytes + arena.scratch_bytes
         assert found.region_bytes["flash"] == found.flash_bytes
         assert found.flash_bytes > sum(m.flatbuffer_bytes for m in models)
         assert found.info["image_hash"] == image.image_hash
         assert found.info["icache"] == found.info["dcache"] == "1"
         assert found.info["clock_source"] == "external"
         assert "-O2" in found.info["flags"]
-        assert [event.act for event in found.events] == ["flash", "measure"]
+        assert [event.act for event in found.events] == ["flash", "measure", "verify arena"]
 
 
 def test_two_runs_agree_to_the_last_cycle(

@@ -53,11 +53,14 @@ def test_flash_keeps_its_content(probe: ProbeBoard) -> None:
     assert probe.register(start) == before
 
 
-def test_the_board_works_on_after_a_fault(probe: ProbeBoard) -> None:
-    answer = probe.ask(b"W" + word(20))
+def test_the_board_works_on_after_a_fault(firmware: Callable[..., Path]) -> None:
+    # Counted in instructions: in cycles, the branch predictor's past shows, as on silicon.
+    probe = ProbeBoard(firmware(), timing="instructions")
+    probe.boot()
+    result = probe.ask(b"W" + word(20))[:4]  # the rest are cycles, and the caches remember
     for _ in range(3):
         probe.ask(b"F" + word(2))
-        assert probe.ask(b"W" + word(20)) == answer
+        assert probe.ask(b"W" + word(20))[:4] == result
 
 
 def test_a_fault_without_a_vector_table_of_its_own(firmware: Callable[..., Path]) -> None:

@@ -9,10 +9,14 @@ import pytest
 import unicorn
 
 from tests.virtual.probe_board import BOARD, ProbeBoard, compile_firmware, word, words
-from unas.virtual.cycles import BlockCost
+from unas.errors import EmulatorError
+from unas.virtual.counters import TIMINGS
 from unas.virtual.events import Event
 from unas.virtual.machine import Machine, Stop
 from unas.virtual.thumb import instruction_sizes
+from unas.virtual.timing.core_model import Placement
+from unas.virtual.timing.cortex_m7 import CortexM7
+from unas.virtual.timing.operations import Operation
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this host")
 WORK = b"W" + word(300)
@@ -141,7 +145,9 @@ def test_stopping_and_going_on_changes_nothing(firmware: Callable[..., Path]) ->
 
 @needs_compiler
 def test_native_and_python_counts_are_identical(firmware: Callable[..., Path]) -> None:
-    native, python = (ProbeBoard(firmware(), native=kind) for kind in (True, False))
+    native, python = (
+        ProbeBoard(firmware(), native=kind, timing="instructions") for kind in (True, False)
+    )
     assert native.machine.native
     assert not python.machine.native
     for command in (b"", WORK, b"F" + word(0), b"E" + word(4) + b"four", b"Q", WORK):
@@ -156,10 +162,13 @@ def test_more_blocks_than_the_first_table_holds(tmp_path: Path) -> None:
     elf = compile_firmware(tmp_path, ("blocks.S",))
     counts = []
     for kind in (True, False):
-        with Machine(BOARD, elf, native=kind) as machine:
+        with Machine(BOARD, elf, native=kind, timing="instructions") as machine:
             machine.run(max_instructions=60_000)
             counts.append((machine.instructions, machine.cycles))
     assert counts[0] == counts[1]
+    with Machine(BOARD, elf, timing="pipeline") as machine:
+        machine.run(max_instructions=60_000)
+        assert machine.instructions == counts[0][0]
 
 
 def test_without_a_compiler_the_board_runs_slower_and_says_so(
@@ -174,21 +183,35 @@ def test_without_a_compiler_the_board_runs_slower_and_says_so(
     assert board.boot() == b"!"
 
 
-class BrokenModel:
-    """A cycle model with a bug."""
-
-    name = "broken"
-
-    def block(self, address: int, code: bytes) -> BlockCost:
-        raise ZeroDivisionError(f"at 0x{address:08X}")
-
-
-@pytest.mark.parametrize("native", [None, False])
-def test_a_bug_in_a_cycle_model_is_not_lost(
-    firmware: Callable[..., Path], native: bool | None
+def test_a_bug_in_a_core_model_is_not_lost(
+    firmware: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with (
-        Machine(BOARD, firmware(), model=BrokenModel(), native=native) as machine,
-        pytest.raises(ZeroDivisionError),
-    ):
+    def place(self: CortexM7, operation: Operation, narrow: int) -> Placement:
+        raise ZeroDivisionError(operation)
+
+    monkeypatch.setattr(CortexM7, "place", place)
+    with Machine(BOARD, firmware()) as machine, pytest.raises(ZeroDivisionError):
         machine.run(max_instructions=100)
+
+
+@needs_compiler
+def test_all_timings_execute_the_same(firmware: Callable[..., Path]) -> None:
+    boards = [ProbeBoard(firmware(), timing=timing) for timing in TIMINGS]
+    assert [board.machine.timing for board in boards] == list(TIMINGS)
+    for board in boards:
+        board.ask(WORK)
+    assert boards[0].machine.cycles == boards[0].machine.instructions
+    for command in (b"F" + word(0), b"E" + word(4) + b"four", b"F" + word(3), b"Q", WORK):
+        for board in boards:
+            board.ask(command)
+    counts = {board.machine.instructions for board in boards}
+    assert len(counts) == 1
+    # The same pipeline, in front of memory that waits.
+    assert boards[1].machine.cycles < boards[2].machine.cycles
+
+
+def test_a_timing_that_does_not_exist_is_refused(firmware: Callable[..., Path]) -> None:
+    with pytest.raises(EmulatorError, match="no timing mode 'exact'; known: instructions, pipe"):
+        Machine(BOARD, firmware(), timing="exact")
+    with pytest.raises(EmulatorError, match="'pipeline' needs native code"):
+        Machine(BOARD, firmware(), timing="pipeline", native=False)

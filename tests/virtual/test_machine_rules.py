@@ -10,13 +10,15 @@ import pytest
 
 from tests.virtual.probe_board import ProbeBoard, word, words
 from unas.errors import EmulatorError
-from unas.virtual.clocks import HSI_HZ, Clocks, Supply, check, pll_hz, tree
+from unas.virtual.clocks import HSI_HZ, Clocks
+from unas.virtual.clocks_f7 import Supply, check, pll_hz, tree
 from unas.virtual.machine import Stop
 
 PLL_216 = (
     0x29403604  # M=4 N=216 P=2 from 8 MHz: stm32-ports 2.1, composed from the CMSIS field positions
 )
 ENOUGH = 200_000
+HSE_HZ = 8_000_000
 
 
 @pytest.mark.parametrize(
@@ -48,11 +50,13 @@ def test_cycle_counter_stands_still_behind_its_lock(firmware: Callable[..., Path
 
 
 def test_reset_runs_from_the_internal_oscillator() -> None:
-    assert tree(0, 0x24003010) == Clocks(HSI_HZ, HSI_HZ, HSI_HZ, HSI_HZ)
+    assert tree(0, 0x24003010, HSE_HZ) == Clocks(HSI_HZ, HSI_HZ, HSI_HZ, HSI_HZ)
 
 
 def test_the_tree_of_the_port() -> None:
-    assert tree(0x9402, PLL_216) == Clocks(216_000_000, 216_000_000, 54_000_000, 108_000_000)
+    assert tree(0x9402, PLL_216, HSE_HZ) == Clocks(
+        216_000_000, 216_000_000, 54_000_000, 108_000_000
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,12 +64,12 @@ def test_the_tree_of_the_port() -> None:
     list(enumerate([1] * 8 + [2, 4, 8, 16, 64, 128, 256, 512])),  # RM0385 5.3.3
 )
 def test_bus_prescaler(field: int, divisor: int) -> None:
-    assert tree(field << 4, 0).hclk_hz == HSI_HZ // divisor
+    assert tree(field << 4, 0, HSE_HZ).hclk_hz == HSI_HZ // divisor
 
 
 @pytest.mark.parametrize(("field", "divisor"), list(enumerate([1] * 4 + [2, 4, 8, 16])))
 def test_peripheral_prescalers(field: int, divisor: int) -> None:
-    clocks = tree(field << 10 | field << 13, 0)
+    clocks = tree(field << 10 | field << 13, 0, HSE_HZ)
     assert clocks.pclk1_hz == clocks.pclk2_hz == HSI_HZ // divisor
 
 
@@ -80,17 +84,17 @@ def test_peripheral_prescalers(field: int, divisor: int) -> None:
 )
 def test_pll_limits(pllcfgr: int, message: str) -> None:
     with pytest.raises(EmulatorError, match=message):
-        pll_hz(pllcfgr)
+        pll_hz(pllcfgr, HSE_HZ)
 
 
 def test_limits_of_buses_and_regulator() -> None:
-    fast = tree(0x9402, PLL_216)
+    fast = tree(0x9402, PLL_216, HSE_HZ)
     check(fast, Supply(7, 0b11, overdrive=True))
     with pytest.raises(EmulatorError, match="over 168000000"):
         check(fast, Supply(7, 0b10, overdrive=True))
     with pytest.raises(EmulatorError, match="6 flash wait states"):
         check(fast, Supply(6, 0b11, overdrive=True))
     with pytest.raises(EmulatorError, match="PCLK1 of 108000000 Hz"):
-        check(tree(0x9002, PLL_216), Supply(7, 0b11, overdrive=True))
+        check(tree(0x9002, PLL_216, HSE_HZ), Supply(7, 0b11, overdrive=True))
     with pytest.raises(EmulatorError, match="PCLK2 of 216000000 Hz"):
-        check(tree(0x1402, PLL_216), Supply(7, 0b11, overdrive=True))
+        check(tree(0x1402, PLL_216, HSE_HZ), Supply(7, 0b11, overdrive=True))

@@ -72,7 +72,7 @@ def program(tmp_path: Path, firmware: Callable[..., Path]) -> Iterator[Program]:
 
 def test_it_says_what_it_is(program: Program) -> None:
     ready = program.ready()
-    assert ready["timing"] == "pairing"
+    assert ready["timing"] == "pipeline+memory"
     assert ready["pid"] == program.process.pid
     assert program.link.resolve() == Path(str(ready["port"]))
     assert isinstance(ready["native"], bool)
@@ -116,6 +116,7 @@ def test_stages_are_on_disk_before_the_answer(program: Program, probe: ProbeBoar
 def test_counting_in_python_gives_the_same(tmp_path: Path, firmware: Callable[..., Path]) -> None:
     answers = []
     for name, options in (("fast", ()), ("slow", ("--python",))):
+        options = (*options, "--timing", "instructions")  # all that Python can
         with running(tmp_path / name, firmware(), *options) as program, program.open() as port:
             port.write(b"W" + word(100))
             answers.append((port.read(8), program.events()))
@@ -138,7 +139,7 @@ def test_the_port_closes_when_the_machine_ends(program: Program) -> None:
     program.until(lambda: program.process.exit_code() is not None)
     assert program.process.exit_code() == 1
     last = program.events()[-1]
-    assert "0x40010000" in str(last["error"])
+    assert "0x40012C00" in str(last["error"])
     assert program.process.output().splitlines()[1:] == [last["error"]]
     assert not program.link.is_symlink()
 

@@ -14,12 +14,17 @@ import typer
 from unas.cli.choose import (
     BoardOption,
     FreshOption,
+    RuntimeOption,
     SeedOption,
+    TflmOption,
+    TimingOption,
     UnitOption,
     VirtualOption,
     WarmupOption,
     WorkersOption,
     choose_bench,
+    choose_emulation,
+    choose_runtime,
 )
 from unas.cli.output import Format, note, print_json, print_table
 from unas.errors import StoreError
@@ -134,8 +139,11 @@ def command(
         int, typer.Option("--models", min=4, max=10_000, help="Networks to measure.")
     ] = 100,
     seed: SeedOption = 0,
+    runtime: RuntimeOption = "builtin",
+    tflm: TflmOption = None,
     unit: UnitOption = None,
     virtual: VirtualOption = False,
+    timing: TimingOption = None,
     workers: WorkersOption = 2,
     runs: Annotated[
         int | None,
@@ -143,8 +151,8 @@ def command(
             "--runs",
             min=1,
             max=256,
-            help="Timed inferences a network; default: 5 on a unit, 1 on the virtual board, where "
-            "all are equal to the cycle.",
+            help="Timed inferences a network; default: 5 on a unit, 1 on the virtual board, which "
+            "is deterministic.",
         ),
     ] = None,
     warmup: WarmupOption = 0,
@@ -171,7 +179,10 @@ def command(
     from unas.store.environment import environment
     from unas.store.folder import results_folder
 
-    bench = choose_bench(board, unit, virtual, workers, Procedure(warmup, runs or _UNIT_RUNS))
+    procedure = Procedure(warmup, runs or _UNIT_RUNS)
+    ran = choose_runtime(runtime, tflm)
+    how = choose_emulation("unicorn", timing)
+    bench = choose_bench(board, unit, virtual, workers, procedure, ran, how)
     if runs is None and bench.unit is None:
         bench = replace(bench, procedure=Procedure(warmup, _VIRTUAL_RUNS))
     points, failures = _measure(bench, _draw(bench, models, seed), fresh)
@@ -186,7 +197,7 @@ def command(
     fits = fit_points(points, seed)
     command_line = {"models": models, "seed": seed, "runs": bench.procedure.runs, "warmup": warmup}
     first = points[0].measurement
-    place = calibration_folder(bench.board.id, results)
+    place = calibration_folder(bench.board.id, results, ran.name)
     with results_folder(place) as folder:
         write_calibration(
             folder,

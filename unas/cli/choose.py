@@ -11,8 +11,9 @@ from unas.cli.output import note
 from unas.errors import ConfigError
 
 if TYPE_CHECKING:
+    from unas.firmware.runtimes import Runtime
     from unas.hil.measure import Procedure
-    from unas.lab import Bench
+    from unas.lab import Bench, Emulation
 
 BoardOption = Annotated[
     str,
@@ -36,13 +37,80 @@ SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="S
 WorkersOption = Annotated[
     int, typer.Option("--workers", min=1, max=64, help="Virtual boards at work at once.")
 ]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(
+        "--runtime",
+        help="What runs the model: builtin, builtin-plain (its kernels without DSP instructions), "
+        "tflm (TensorFlow Lite Micro, see --tflm).",
+    ),
+]
+TflmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tflm",
+        metavar="DIR",
+        help="TensorFlow Lite Micro: a tree written by its create_tflm_tree.py, a PlatformIO "
+        "library, or OWNER/NAME@VERSION of PlatformIO's registry; default: $UNAS_TFLM.",
+        show_default=False,
+    ),
+]
+EmulatorOption = Annotated[
+    str,
+    typer.Option(
+        "--emulator",
+        help="What plays a virtual board: unicorn, or qemu (an386 and an500 only).",
+    ),
+]
+TimingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timing",
+        help="What a virtual board's cycles are: instructions, pipeline, pipeline+memory. "
+        "Default: the best it has.",
+        show_default=False,
+    ),
+]
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Measure again what was measured before.")
 ]
 
 
+def choose_runtime(name: str, tflm: str | None) -> Runtime:
+    """The runtime that --runtime and --tflm name.
+
+    Raises:
+        ConfigError: No such runtime, or no usable library.
+    """
+    from unas.firmware.runtimes import find_runtime
+
+    return find_runtime(name, tflm)
+
+
+def choose_emulation(emulator: str, timing: str | None) -> Emulation:
+    """The emulation that --emulator and --timing name.
+
+    Raises:
+        ConfigError: No such emulator, or one that has no timing to choose.
+    """
+    from unas.lab import Emulation, Emulator
+
+    if emulator not in set(Emulator):
+        raise ConfigError(f"no emulator {emulator!r}; known: {', '.join(Emulator)}")
+    chosen = Emulator(emulator)
+    if chosen is Emulator.QEMU and timing not in (None, "instructions"):
+        raise ConfigError(f"QEMU counts instructions, not {timing!r}; leave --timing out")
+    return Emulation(chosen, timing)
+
+
 def choose_bench(
-    board_argument: str, unit_name: str | None, virtual: bool, workers: int, procedure: Procedure
+    board_argument: str,
+    unit_name: str | None,
+    virtual: bool,
+    workers: int,
+    procedure: Procedure,
+    runtime: Runtime,
+    emulation: Emulation,
 ) -> Bench:
     """The bench to measure on; says in one line when it is the virtual board.
 
@@ -51,7 +119,7 @@ def choose_bench(
     """
     from unas.board import load_board
     from unas.hil.hardware_map import choose_unit, load_units
-    from unas.lab import Bench
+    from unas.lab import Bench, Emulator
 
     if unit_name is not None and virtual:
         raise ConfigError("--unit and --virtual exclude each other; leave one out")
@@ -59,5 +127,6 @@ def choose_bench(
     unit = None if virtual else choose_unit(board, unit_name, load_units())
     if unit is None:
         why = "as asked" if virtual else "no unit is plugged in"
-        note(f"{why}: using the virtual {board.name}; its numbers are emulated, not measured")
-    return Bench(board, board_argument, unit, workers, procedure)
+        by = " in QEMU" if emulation.emulator is Emulator.QEMU else ""
+        note(f"{why}: using the virtual {board.name}{by}; its numbers are emulated, not measured")
+    return Bench(board, board_argument, unit, workers, procedure, runtime, emulation)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from unas.cli import boards, calibrate, estimate, measure, plot
+from unas.cli import boards, calibrate, compare, estimate, measure, plot, run
 from unas.cli.output import note
 from unas.errors import ToolError, UnasError
 
@@ -35,7 +35,9 @@ def _options(
 app.command(name="boards")(boards.command)
 app.command(name="estimate")(estimate.command)
 app.command(name="measure")(measure.command)
+app.command(name="compare")(compare.command)
 app.command(name="calibrate")(calibrate.command)
+app.command(name="run")(run.command)
 app.add_typer(plot.app, name="plot")
 
 
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         note(f"error: {' '.join(str(error).split())}")
         raise SystemExit(1) from error
     except SystemExit as end:
-        if end.code == _INTERRUPTED:
+        if end.code == _INTERRUPTED and given[:1] != ["run"]:
             note("stopped: what was measured is kept, the same command goes on from there")
         raise
 

@@ -11,12 +11,18 @@ import typer
 
 from unas.cli.choose import (
     BoardOption,
+    EmulatorOption,
     FreshOption,
     RunsOption,
+    RuntimeOption,
+    TflmOption,
+    TimingOption,
     UnitOption,
     VirtualOption,
     WarmupOption,
     choose_bench,
+    choose_emulation,
+    choose_runtime,
 )
 from unas.cli.models import read_model
 from unas.cli.output import Format, note, print_json, print_pairs, print_table
@@ -24,7 +30,7 @@ from unas.cli.output import Format, note, print_json, print_pairs, print_table
 if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
     from unas.lab import Bench
-    from unas.record import Measurement
+    from unas.record import ArenaUse, Measurement
 
 
 def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement, bool]:
@@ -46,6 +52,17 @@ def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement,
     raise AssertionError("the lab returned nothing for one model")
 
 
+def _plan(arena: ArenaUse) -> str:
+    planned = arena.tensor_bytes + arena.scratch_bytes
+    words = [arena.plan or "unknown"]
+    if arena.bound_bytes:
+        over = f"{planned - arena.bound_bytes:,} B above" if planned > arena.bound_bytes else "at"
+        words.append(f"{over} the lower bound of {arena.bound_bytes:,} B")
+    if arena.verified:
+        words.append("verified: runs in exactly this arena, in 16 B less it does not")
+    return ", ".join(words)
+
+
 def _print(found: Measurement, stored: bool) -> None:
     output = found.output
     check = (
@@ -63,10 +80,11 @@ def _print(found: Measurement, stored: bool) -> None:
         "tensor arena": f"{arena.used_bytes:,} B (tensors {arena.tensor_bytes:,}, scratch "
         f"{arena.scratch_bytes:,}, persistent {arena.persistent_bytes:,}) "
         f"of {arena.capacity_bytes:,} B",
+        "arena plan": _plan(arena),
         "flash": f"{found.flash_bytes:,} B, of these {found.flatbuffer_bytes:,} B flatbuffer",
         "output": f"{output.output_bytes} bytes, {check} ({output.golden})",
-        "runtime": f"{found.info.get('runtime')} {found.info.get('runtime_revision')}, "
-        f"{found.info.get('kernels')} kernels, {found.info.get('compiler')}",
+        "runtime": f"{found.runtime} ({found.runtime_revision}), {found.kernels} kernels, "
+        f"{found.info.get('compiler')}",
         "unit": found.unit,
     }
     if found.instructions is not None:
@@ -86,8 +104,12 @@ def _print(found: Measurement, stored: bool) -> None:
 def command(
     model: Annotated[Path, typer.Argument(help="An int8 .tflite file.")],
     board: BoardOption,
+    runtime: RuntimeOption = "builtin",
+    tflm: TflmOption = None,
     unit: UnitOption = None,
     virtual: VirtualOption = False,
+    emulator: EmulatorOption = "unicorn",
+    timing: TimingOption = None,
     runs: RunsOption = 5,
     warmup: WarmupOption = 1,
     seed: Annotated[
@@ -102,8 +124,10 @@ def command(
     """
     from unas.hil.measure import Procedure
 
+    ran = choose_runtime(runtime, tflm)
     flatbuffer, _graph = read_model(model)
-    bench = choose_bench(board, unit, virtual, 1, Procedure(warmup, runs, seed))
+    how = choose_emulation(emulator, timing)
+    bench = choose_bench(board, unit, virtual, 1, Procedure(warmup, runs, seed), ran, how)
     found, stored = _measure(bench, flatbuffer, fresh)
     if output is Format.JSON:
         print_json(found.to_json_dict())

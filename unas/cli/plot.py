@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unas.cli.choose import BoardOption
+from unas.cli.choose import BoardOption, RuntimeOption
 
 app = typer.Typer(help="Draw figures from stored results.", no_args_is_help=True)
 
@@ -21,6 +21,7 @@ def _group() -> None:
 @app.command(name="mac-vs-latency")
 def mac_vs_latency(
     board: BoardOption,
+    runtime: RuntimeOption = "builtin",
     results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
         "results"
     ),
@@ -33,6 +34,6 @@ def mac_vs_latency(
     from unas.report.mac_vs_latency import draw
     from unas.store.calibration import calibration_folder, read_calibration
 
-    folder = calibration_folder(load_board(board).id, results)
+    folder = calibration_folder(load_board(board).id, results, runtime)
     for path in draw(read_calibration(folder), folder):
         typer.echo(path)

@@ -106,15 +106,18 @@ class VirtualFlasher:
 
     provenance = Provenance.EMULATED
 
-    def __init__(self, board: Board, board_argument: str, instance: int = 0) -> None:
+    def __init__(
+        self, board: Board, board_argument: str, instance: int = 0, timing: str | None = None
+    ) -> None:
         """Prepare a virtual board.
 
         Args:
             board: Kind of board.
             board_argument: What the user gave as ``--board``: an id or a path.
             instance: Tells several virtual boards apart; part of the chip's unique id.
+            timing: What cycles are; None: the best there is.
         """
-        self.timing = ""
+        self.timing, self._wanted_timing = "", timing
         self._board, self._argument, self._instance = board, board_argument, instance
         self._process: Background | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="unas-virtual-")
@@ -126,6 +129,8 @@ class VirtualFlasher:
         self._events.write_bytes(b"")
         command = [sys.executable, "-m", "unas.virtual", str(image.elf), "--board", self._argument]
         command += ["--events", str(self._events), "--instance", str(self._instance)]
+        if self._wanted_timing is not None:
+            command += ["--timing", self._wanted_timing]
         self._process = Background(command, log=Path(self._folder.name) / "log")
         end = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < end:

@@ -41,6 +41,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--instance", type=int, default=0, help="number that goes into the unique id"
     )
+    parser.add_argument("--timing", help="what cycles are; default: the best the board allows")
     parser.add_argument("--python", action="store_true", help="count without native code: slow")
     return parser.parse_args(argv)
 
@@ -86,6 +87,7 @@ def _serve(arguments: argparse.Namespace, journal: _Journal, line: PtyLink) -> N
         link=line,
         instance=arguments.instance,
         native=native,
+        timing=arguments.timing,
         on_event=journal.event,
     ) as machine:
 

@@ -8,28 +8,56 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unas.board import Board
-from unas.virtual.core import SystemControl
+from unas.virtual.conduct import Conduct
+from unas.virtual.core import CoreServices, SystemControl
 from unas.virtual.identity import FixedBytes
 from unas.virtual.link import ByteLink
+from unas.virtual.listening import Timeline
 from unas.virtual.registers import Peripheral
-from unas.virtual.usart import Timeline
+from unas.virtual.rules import Rules
 
 
-class Services(Timeline, Protocol):
+class Services(Timeline, CoreServices, Protocol):
     """What a machine offers its peripherals."""
 
     @property
-    def cycles(self) -> int:
-        """Core clock cycles since power-on."""
+    def conduct(self) -> Conduct:
+        """How strictly the firmware is taken."""
 
-    def active_exception(self) -> int:
-        """Number of the exception that the core is in; 0 for none."""
+    @property
+    def awake_cycles(self) -> int:
+        """Core clock cycles since power-on, those asleep left out."""
 
-    def request_reset(self) -> None:
-        """Reset the system at the end of the block."""
+    @property
+    def rules(self) -> Rules:
+        """What to do when firmware breaks a rule of the chip."""
+
+    def read_bus(self, address: int, size: int) -> int:
+        """What a bus master other than the core reads there: 1, 2 or 4 bytes.
+
+        Raises:
+            EmulatorError: There is nothing.
+        """
+
+    def write_bus(self, address: int, size: int, value: int) -> None:
+        """Let a bus master other than the core write there.
+
+        Raises:
+            EmulatorError: There is nothing.
+        """
 
     def mark_stage(self, stage: int) -> None:
         """Pass on a stage marker of the firmware."""
+
+
+class Timed(Protocol):
+    """A peripheral whose time depends on the clock tree."""
+
+    def clocks_change(self) -> None:
+        """The clock tree is about to be something else."""
+
+    def clocks_changed(self) -> None:
+        """The clock tree is something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +71,9 @@ class Chip:
         fixed: What the factory wrote to read-only memory.
         vectors: Where the core fetches its first stack pointer and instruction address.
         prepare_reset: Called before the peripherals are reset by software.
+        awaits_input: Whether a byte on the serial line could wake the core.
+        core_clock_hz: Frequency of the core now; None: always that of the board.
+        timers: What depends on frequencies; they change when RCC is written.
     """
 
     unicorn_model: int
@@ -51,6 +82,9 @@ class Chip:
     fixed: tuple[FixedBytes, ...]
     vectors: int
     prepare_reset: Callable[[], None]
+    awaits_input: Callable[[], bool] = lambda: False
+    core_clock_hz: Callable[[], int] | None = None
+    timers: tuple[Timed, ...] = ()
 
 
 class ChipFactory(Protocol):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycle counter (DWT) and instrumentation trace (ITM) of a Cortex-M7; ARMv7-M ARM chapter C1.
+"""Cycle counter (DWT) and instrumentation trace (ITM) of an ARMv7-M core; ARMv7-M ARM chapter C1.
 
 A write to ITM stimulus port 0 becomes a trace event with exact counts: that is how they leave the
 machine without a byte on the serial line. On silicon the same write is harmless.
@@ -18,7 +18,7 @@ _CYCCNT = 0x004
 
 
 class Dwt(Peripheral):
-    """Cycle counter behind the software lock of the M7.
+    """Cycle counter, on the M7 behind a software lock.
 
     A block is counted whole when it is entered, so CYCCNT runs ahead to the end of the block that
     reads it: a constant for one and the same reading function, gone in differences.
@@ -26,12 +26,16 @@ class Dwt(Peripheral):
     Args:
         trace_enabled: DEMCR.TRCENA; without it the counter stands still.
         cycles: Core clock cycles since power-on.
+        locked: There is a lock; the M4 has none.
     """
 
-    def __init__(self, trace_enabled: Callable[[], bool], cycles: Callable[[], int]) -> None:
+    def __init__(
+        self, trace_enabled: Callable[[], bool], cycles: Callable[[], int], *, locked: bool = True
+    ) -> None:
         self._trace_enabled = trace_enabled
         self._cycles = cycles
-        self._unlocked = False
+        self._locked = locked
+        self._unlocked = not locked
         self._origin = 0
         self._frozen = 0
         self._latest = -1
@@ -39,14 +43,14 @@ class Dwt(Peripheral):
             Register(0x000, "CTRL", _FOUR_COMPARATORS, _CYCCNTENA, write=self._write_control),
             Register(_CYCCNT, "CYCCNT", read=self._count, write=self._set_count),
             Register(0xFB0, "LAR", write=self._write_lock),
-            Register(0xFB4, "LSR", 0, 0, lambda stored: 1 if self._unlocked else 3),
+            Register(0xFB4, "LSR", 0, 0, self._lock_status),
         )
         super().__init__("DWT", 0xE0001000, 0x1000, table)
 
     def reset(self) -> None:
         """See ``Peripheral.reset``."""
         super().reset()
-        self._unlocked = False
+        self._unlocked = not self._locked
         self._origin = self._frozen = 0
         self._latest = -1
 
@@ -54,8 +58,13 @@ class Dwt(Peripheral):
         return bool(self.values[0] & _CYCCNTENA) and self._trace_enabled()
 
     def _write_lock(self, old: int, new: int) -> int:
-        self._unlocked = new == _UNLOCK
+        self._unlocked = new == _UNLOCK or not self._locked
         return 0
+
+    def _lock_status(self, stored: int) -> int:
+        if not self._locked:
+            return 0
+        return 1 if self._unlocked else 3
 
     def _write_control(self, old: int, new: int) -> int:
         if not self._unlocked:

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 
 from unas.virtual.registers import Peripheral, Register
 
-_UNIQUE_ID = 0x1FF0F420  # ST CMSIS header stm32f746xx.h: UID_BASE
-_FLASH_SIZE = 0x1FF0F442  # FLASHSIZE_BASE
-_REVISION_Z = 0x1001  # RM0385 40.6.1
 _UID_TEXT = b"unasVBRD"  # where ST writes the lot number
 
 
@@ -27,20 +24,35 @@ def unique_id(instance: int) -> bytes:
     return struct.pack("<I", instance) + _UID_TEXT
 
 
-def system_memory(instance: int, flash_bytes: int) -> tuple[FixedBytes, ...]:
+@dataclass(frozen=True, slots=True)
+class IdentityPlaces:
+    """Where a family keeps its identity.
+
+    Attributes:
+        unique_id: Address of the 12 bytes.
+        flash_size: Address of the halfword with the flash's size in KiB.
+        revision: DBGMCU_IDCODE bits 31:16.
+        freeze: Registers behind DBGMCU_CR that stop timers and watchdogs with the core.
+    """
+
+    unique_id: int
+    flash_size: int
+    revision: int
+    freeze: tuple[str, ...]
+
+
+def system_memory(
+    places: IdentityPlaces, instance: int, flash_bytes: int
+) -> tuple[FixedBytes, ...]:
     """What the factory wrote: unique id and flash size in KiB."""
     return (
-        FixedBytes(_UNIQUE_ID, unique_id(instance)),
-        FixedBytes(_FLASH_SIZE, struct.pack("<H", flash_bytes // 1024)),
+        FixedBytes(places.unique_id, unique_id(instance)),
+        FixedBytes(places.flash_size, struct.pack("<H", flash_bytes // 1024)),
     )
 
 
-def debug_mcu(device_id: int) -> Peripheral:
-    """DBGMCU; its freeze bits stop timers and watchdogs, of which there are none here."""
-    table = (
-        Register(0x00, "IDCODE", _REVISION_Z << 16 | device_id, 0),
-        Register(0x04, "CR"),
-        Register(0x08, "APB1_FZ"),
-        Register(0x0C, "APB2_FZ"),
-    )
-    return Peripheral("DBGMCU", 0xE0042000, 0x400, table)
+def debug_mcu(places: IdentityPlaces, device_id: int) -> Peripheral:
+    """DBGMCU; its freeze bits have no effect here: nothing runs on while the core is halted."""
+    freeze = (Register(0x08 + 4 * i, name) for i, name in enumerate(places.freeze))
+    identity = Register(0x00, "IDCODE", places.revision << 16 | device_id, 0)
+    return Peripheral("DBGMCU", 0xE0042000, 0x400, (identity, Register(0x04, "CR"), *freeze))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -48,3 +49,21 @@ class QueueLink:
         data = bytes(self.to_board)
         self.to_board.clear()
         return data
+
+
+class NotifyingLink(QueueLink):
+    """A queue that tells when it has something for the board: what needs no polling.
+
+    Attributes:
+        listeners: Called after ``give``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listeners: list[Callable[[], None]] = []
+
+    def give(self, data: bytes) -> None:
+        """Send bytes to the board, while the machine stands still or from within ``send``."""
+        self.to_board += data
+        for listener in self.listeners:
+            listener()

@@ -3,58 +3,58 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import unicorn
 from unicorn import arm_const as arm
 
 from unas.board import Board
 from unas.errors import EmulatorError
-from unas.virtual import faults
+from unas.virtual.agenda import NEVER, Agenda
+from unas.virtual.conduct import STRICT, Conduct
 from unas.virtual.counters import NO_LIMIT
-from unas.virtual.cycles import BlockCost, CycleModel, PairingModel
-from unas.virtual.diagnosis import Diagnosis
+from unas.virtual.diagnosis import Diagnosis, End
+from unas.virtual.entry import ExceptionEntry
 from unas.virtual.events import Event, FaultEvent, ResetEvent, StageEvent
+from unas.virtual.faults import Fault
 from unas.virtual.image import load_image
 from unas.virtual.link import ByteLink, QueueLink
+from unas.virtual.machine_services import MachineServices
 from unas.virtual.machines import chip_factory
 from unas.virtual.memory import Memory
-from unas.virtual.native import open_counter
-from unas.virtual.registers import PERIPHERAL_SPACE, Bus
+from unas.virtual.registers import Bus
+from unas.virtual.rules import Rules
+from unas.virtual.semihosting import Semihosting
+from unas.virtual.sleep import Sleep
+from unas.virtual.stop import Stop as Stop
+from unas.virtual.system_bus import SystemBus
 from unas.virtual.thumb import uses_fpu
+from unas.virtual.timing.counter import memory_of, open_counter
+from unas.virtual.virtual_time import VirtualTime
+from unas.virtual.watch import Watch
 
 _NOWHERE = 0xFFFFFFFF
 
 
-class Stop(enum.Enum):
-    """Why ``Machine.run`` came back."""
-
-    IDLE = "the firmware waits for a byte and the far end has none"
-    LIMIT = "the limit of instructions is reached"
-    STAGE = "the stage that was asked for is reached"
-    REQUESTED = "request_stop was called"
-
-
-class Machine:
+class Machine(MachineServices):
     """A virtual board with its firmware, at power-on.
 
     Two machines with the same firmware and the same bytes on the line give the same counts: no
-    host time enters. Blocks are counted whole on entry; peripherals are therefore read at the
-    time of the end of the block that reads them. A block's cost is asked for once: firmware that
-    rewrites code in RAM would be counted at the old price.
+    host time enters. A block's code is asked for once: firmware that rewrites code in RAM would be
+    counted as before.
 
     Args:
         board: Gives memory map, core and the name of the chip's model.
         elf: The firmware.
         link: The far end of the UART; by default a queue, see ``link``.
-        model: Prices basic blocks.
+        timing: What cycles are; see ``counters.TIMINGS``. None: the best.
         instance: Tells virtual boards apart: it goes into the unique id.
         native: True: count in machine code or fail; False: in Python; None: the best there is.
         on_event: Called with stages, faults and resets, in order.
+        conduct: How strictly the firmware is taken.
 
     Raises:
         EmulatorError: The board has no virtual machine, or the firmware does not fit it.
@@ -67,33 +67,67 @@ class Machine:
         elf: Path,
         *,
         link: ByteLink | None = None,
-        model: CycleModel | None = None,
+        timing: str | None = None,
         instance: int = 0,
         native: bool | None = None,
         on_event: Callable[[Event], None] | None = None,
+        conduct: Conduct = STRICT,
     ) -> None:
         self.board = board
+        self.conduct = conduct
+        self.agenda = Agenda()
         self.link: ByteLink = QueueLink() if link is None else link
-        self._model = PairingModel() if model is None else model
         self._on_event = on_event
-        self._image = load_image(elf)
+        self._image = load_image(elf, _flash_start(board))
+        self.rules = Rules(conduct.tell)
         self._chip = chip_factory(board)(board, self, self.link, instance)
-        self._bus = Bus(self._chip.peripherals)
+        self._bus = Bus(self._chip.peripherals, conduct.tell)
         self._engine = unicorn.Uc(
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
         self._engine.ctl_set_cpu_model(self._chip.unicorn_model)
         self._memory = Memory(self._engine, board)
         self._memory.load(self._image, self._chip.fixed)
-        self._counter = open_counter(self._engine, self._price, native=native)
-        self._entry = faults.ExceptionEntry(self._engine, self._memory, self._chip.control)
-        self._diagnosis = Diagnosis(self._engine, self._memory)
-        for base, size in PERIPHERAL_SPACE:
-            self._engine.mmio_map(base, size, self._read, base, self._write, base)
+        self._watch = Watch(self._engine, self._attend, lambda: self._sleep.note_event())
+        self._counter = open_counter(
+            self._engine,
+            self._learn,
+            board,
+            timing=timing or board.virtual_timing,
+            native=native,
+            watcher=self._watch.call_for,
+        )
+        self._caches = memory_of(self._counter)
+        if self._caches is not None:
+            self._caches.follow(self._bus)
+        self._time = VirtualTime(
+            lambda: self.cycles,
+            self._chip.core_clock_hz or (lambda: board.core_clock_hz),
+            self._chip.timers,
+        )
+        self._bus.guard("RCC", self._time.clocks_change, self._time.clocks_changed)
+        self._exceptions = self._chip.control.exceptions
+        self._exceptions.attend = self._attend
+        self.agenda.changed = self._reschedule
+        self._entry = ExceptionEntry(
+            self._engine, self._memory, self._chip.control, self._exceptions, self._spend
+        )
+        self._sleep = Sleep(self._chip.control, self._entry.masks)
+        self._diagnosis = Diagnosis(self._engine, self._memory, self._pause, conduct.tell)
+        self._semihosting = (
+            None if conduct.semihosting is None else Semihosting(self._engine, conduct.semihosting)
+        )
+        self._system_bus = SystemBus(
+            self._engine,
+            self._memory,
+            self._bus,
+            lambda message: self._fail(message, self._block_place()),
+        )
         self._error: Exception | None = None
         self._reset_pending = self._stop_requested = False
         self._stop: Stop | None = None
         self._wanted_stage: int | None = None
+        self._horizon = NO_LIMIT
         self._pc = self._entry.reset(self._chip.vectors)
 
     # What the outside sees -------------------------------------------------------------------
@@ -101,7 +135,7 @@ class Machine:
     @property
     def timing(self) -> str:
         """Name of the cycle model."""
-        return self._model.name
+        return self._counter.timing
 
     @property
     def native(self) -> bool:
@@ -109,14 +143,19 @@ class Machine:
         return self._counter.native
 
     @property
-    def instructions(self) -> int:
-        """Executed instructions since power-on, waiting for the host left out."""
-        return self._counter.instructions
+    def exit_code(self) -> int | None:
+        """What the firmware ended itself with, by semihosting; None: it did not."""
+        return None if self._semihosting is None else self._semihosting.exit_code
 
     @property
-    def cycles(self) -> int:
-        """Core clock cycles since power-on, waiting for the host left out."""
-        return self._counter.cycles
+    def core_clock_hz(self) -> int:
+        """Frequency of the core now."""
+        return self._time.core_clock_hz()
+
+    @property
+    def seconds(self) -> float:
+        """Virtual time since power-on."""
+        return self._time.seconds
 
     def read_memory(self, address: int, size: int) -> bytes:
         """Bytes of memory.
@@ -131,11 +170,18 @@ class Machine:
                 f"no {size} bytes at 0x{address:08X}; see the board file"
             ) from error
 
-    def run(self, *, max_instructions: int | None = None, until_stage: int | None = None) -> Stop:
+    def run(
+        self,
+        *,
+        max_instructions: int | None = None,
+        max_cycles: int | None = None,
+        until_stage: int | None = None,
+    ) -> Stop:
         """Run on, until there is a reason to stop.
 
         Args:
             max_instructions: Stop at the first block after so many more instructions.
+            max_cycles: Stop at the first block after so many more core cycles, asleep or not.
             until_stage: Stop at the end of the block that marks this stage.
 
         Raises:
@@ -144,19 +190,18 @@ class Machine:
         if self._error is not None:
             raise self._error
         limit = NO_LIMIT if max_instructions is None else self.instructions + max_instructions
+        self._horizon = NO_LIMIT if max_cycles is None else self.cycles + max_cycles
         self._wanted_stage = until_stage
         self._stop = None
         while self._stop is None:
-            self._counter.limit = limit
-            if self._stop_requested:  # may have come before the line above
-                self._stop = Stop.REQUESTED
-                break
-            self._execute()
+            self._advance(limit)
             if self._error is not None:
                 raise self._error
             if self._reset_pending:
                 self._reset()
-            elif self._stop is None and self.instructions >= limit:
+            elif self._stop is None and (
+                self.instructions >= limit or self.cycles >= self._horizon
+            ):
                 self._stop = Stop.LIMIT
         self._stop_requested = False
         return self._stop
@@ -182,35 +227,6 @@ class Machine:
     ) -> None:
         self.close()
 
-    # What peripherals see: chip.Services -----------------------------------------------------
-
-    @property
-    def accesses(self) -> int:
-        """Peripheral accesses so far."""
-        return self._bus.accesses
-
-    def snapshot(self) -> object:
-        """The present moment."""
-        return self.instructions, self.cycles
-
-    def rewind(self, moment: object) -> None:
-        """Take back the time since then."""
-        assert isinstance(moment, tuple)
-        self._counter.instructions, self._counter.cycles = moment
-
-    def stop_idle(self) -> None:
-        """The far end has nothing for the board."""
-        self._stop_after_block(Stop.IDLE)
-
-    def active_exception(self) -> int:
-        """Number of the exception that the core is in; 0 for none."""
-        return int(self._engine.reg_read(arm.UC_ARM_REG_IPSR))
-
-    def request_reset(self) -> None:
-        """Reset the system at the end of the block."""
-        self._reset_pending = True
-        self._counter.limit = 0
-
     def mark_stage(self, stage: int) -> None:
         """Pass on a stage marker."""
         self._emit(StageEvent(stage, self.instructions, self.cycles))
@@ -219,6 +235,21 @@ class Machine:
             self._stop_after_block(Stop.STAGE)
 
     # Inside ----------------------------------------------------------------------------------
+
+    def _attend(self) -> None:
+        """An exception may have become ready: look at the next block boundary."""
+        if self._exceptions.pending & self._exceptions.enabled:
+            self._counter.limit = 0
+
+    def _reschedule(self) -> None:
+        self._counter.cycle_limit = min(self._counter.cycle_limit, self.agenda.next_cycle)
+
+    def _spend(self, cycles: int) -> None:
+        self._counter.cycles += cycles
+        self.agenda.run_due(self._counter.cycles)
+
+    def _pause(self) -> None:
+        self._counter.limit = 0
 
     def _stop_after_block(self, reason: Stop) -> None:
         self._stop = reason
@@ -235,23 +266,11 @@ class Machine:
         self._engine.emu_stop()
 
     def _block_place(self) -> str:
-        visit = self._counter.visit
-        return f"{self._image.place(visit.address)}..0x{visit.address + visit.size:08X}"
+        address, size = self._counter.visit
+        return f"{self._image.place(address)}..0x{address + size:08X}"
 
-    def _read(self, _engine: Any, offset: int, size: int, base: int) -> int:
-        try:
-            return self._bus.read(base + offset, size)
-        except EmulatorError as error:
-            self._fail(str(error), self._block_place())
-            return 0
-
-    def _write(self, _engine: Any, offset: int, size: int, value: int, base: int) -> None:
-        try:
-            self._bus.write(base + offset, size, value)
-        except EmulatorError as error:
-            self._fail(str(error), self._block_place())
-
-    def _price(self, address: int, size: int) -> BlockCost | None:
+    def _learn(self, address: int, size: int) -> bytes | None:
+        """Code of a block that is met for the first time; None: it must not run now."""
         code = bytes(self._engine.mem_read(address, size))
         if not self._chip.control.fpu_enabled and uses_fpu(code):
             self._fail(
@@ -259,65 +278,108 @@ class Machine:
                 self._image.place(address),
             )
             return None
-        try:
-            return self._model.block(address, code)
-        except Exception as error:  # the caller is C and would drop it
-            self._error = error
+        if not self._counter.watches and self._watch.look(address, code):
             return None
+        return code
+
+    def _advance(self, limit: int) -> None:
+        """Let happen what is due, take what is ready, then run until something is."""
+        try:
+            self.agenda.run_due(self._counter.cycles)
+            while (handler := self._entry.take_ready(self._pc)) is not None:
+                self._pc = handler
+                self._sleep.interrupt()
+            if self._sleep.asleep and not self._sleep.ends():
+                self._doze()
+                return
+        except EmulatorError as error:
+            self._fail(str(error), self._image.place(self._pc))
+            return
+        self._counter.cycle_limit = min(self.agenda.next_cycle, self._horizon)
+        self._counter.limit = limit
+        if self._stop_requested:  # may have come before the line above
+            self._stop = Stop.REQUESTED
+            return
+        self._execute()
+
+    def _doze(self) -> None:
+        """Pass the time until the next thing happens; it may wake the core."""
+        if self._stop_requested:
+            self._stop = Stop.REQUESTED
+        elif self.agenda.next_cycle != NEVER:
+            until = min(self.agenda.next_cycle, self._horizon)
+            self._sleep.cycles += until - self._counter.cycles
+            self._counter.cycles = until
+        elif self._chip.awaits_input() or self.conduct.tell is not None:
+            self._stop = Stop.IDLE
+        else:
+            raise EmulatorError("WFI or WFE: nothing can wake the core; enable an interrupt first")
 
     def _execute(self) -> None:
-        """Run Unicorn once, until something ends it; take a fault if it was one."""
+        """Run Unicorn once, until something ends it, and do what that asks for."""
         self._diagnosis.begin()
+        started_at = self._counter.instructions
         failed = False
         try:
             self._engine.emu_start(self._pc | 1, _NOWHERE)
         except unicorn.UcError:
             failed = True
         self._pc = self._engine.reg_read(arm.UC_ARM_REG_PC)
+        self._counter.pause(self._pc)
+        self._error = self._error or self._counter.error
         if self._error is not None:
             return
+        self._watch.arm()
+        end = self._diagnosis.end(failed=failed, pc=self._pc)
         try:
-            fault = self._diagnosis.fault(failed=failed, pc=self._pc)
+            if isinstance(end, Fault):
+                self._take(end)
+            elif end is End.CALL:
+                self._pc = self._entry.supervisor_call(self._pc)
+            elif end is End.RETURN:
+                self._return(self._pc | 1)
+            elif end is End.BREAKPOINT:
+                self._break()
+            elif self._counter.instructions != started_at:
+                self._sleep.fall(end)
         except EmulatorError as error:
             self._fail(str(error), self._image.place(self._pc))
-            return
-        if fault is not None:
-            self._take(fault)
-        elif self._counter.limit and self.instructions < self._counter.limit:
-            self._fail(
-                "WFI or WFE: nothing can wake the core; poll instead", self._image.place(self._pc)
-            )
 
-    def _take(self, fault: faults.Fault) -> None:
-        self._uncount_from(fault.pc)
+    def _return(self, exc_return: int) -> None:
+        self._pc = self._entry.leave(exc_return)
+        self._sleep.note_event()
+        if self._entry.sleeps_on_exit(exc_return):
+            self._sleep.fall(End.WAIT_FOR_INTERRUPT)
+
+    def _break(self) -> None:
+        if self._semihosting is None or not self._semihosting.asked(self._pc):
+            raise EmulatorError("BKPT without a debugger; remove it")
+        self._semihosting.call()
+        self._pc += 2
+        if self._semihosting.exit_code is not None:
+            self._stop = Stop.EXIT
+
+    def _take(self, fault: Fault) -> None:
+        self._counter.settle(fault.pc)
         place = self._image.place(fault.pc)
         event = FaultEvent(
             f"{fault.what}, PC {place}", fault.pc, fault.address, self.instructions, self.cycles
         )
         self._emit(event)
-        try:
-            self._pc = self._entry.take(fault)
-        except EmulatorError as error:
-            self._fail(str(error), place)
-
-    def _uncount_from(self, pc: int) -> None:
-        """Take back what was counted for the block's instructions from ``pc`` on."""
-        visit = self._counter.visit
-        done = pc - visit.address
-        if not 0 <= done < visit.size:
-            return
-        cost = BlockCost(0, 0)
-        if done:
-            cost = self._model.block(
-                visit.address, bytes(self._engine.mem_read(visit.address, done))
-            )
-        self._counter.instructions -= visit.cost.instructions - cost.instructions
-        self._counter.cycles -= visit.cost.cycles - cost.cycles
+        self._pc = fault.pc
+        self._pc = self._entry.fault(fault)
 
     def _reset(self) -> None:
         """System reset by software: core and peripherals, not memory."""
         self._reset_pending = False
+        self._sleep.reset()
         self._chip.prepare_reset()
         self._bus.reset()
+        if self._caches is not None:
+            self._caches.reset()
         self._pc = self._entry.reset(self._chip.vectors)
         self._emit(ResetEvent("software", self.instructions, self.cycles))
+
+
+def _flash_start(board: Board) -> int:
+    return next(region.start for region in board.memory if region.use == "code")

@@ -6,9 +6,15 @@ from __future__ import annotations
 from unas.board import Board
 from unas.errors import EmulatorError
 from unas.virtual.chip import ChipFactory
+from unas.virtual.mps2 import build_mps2
 from unas.virtual.stm32f7 import build_stm32f7
+from unas.virtual.stm32l4 import build_stm32l4
 
-MACHINES: dict[str, ChipFactory] = {"stm32f7": build_stm32f7}
+MACHINES: dict[str, ChipFactory] = {
+    "mps2": build_mps2,
+    "stm32f7": build_stm32f7,
+    "stm32l4": build_stm32l4,
+}
 
 
 def chip_factory(board: Board) -> ChipFactory:

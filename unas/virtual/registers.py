@@ -14,6 +14,11 @@ PERIPHERAL_SPACE = ((0x40000000, 0x20000000), (0xE0000000, 0x00100000))
 _SLOT_BYTES = 0x400  # a peripheral has one or more whole slots of the address map
 
 
+def is_peripheral(address: int) -> bool:
+    """Whether the architecture puts peripherals there."""
+    return any(start <= address < start + size for start, size in PERIPHERAL_SPACE)
+
+
 @dataclass(frozen=True, slots=True)
 class Register:
     """One 32-bit register, as data.
@@ -96,6 +101,18 @@ class Peripheral:
         new = (old & ~register.writable) | (value & register.writable)
         self.values[offset] = new if register.write is None else register.write(old, new) & WORD
 
+    def write_narrow(self, offset: int, size: int, value: int) -> bool:
+        """Write a byte or halfword where its width has a meaning; False: it has none."""
+        return False
+
+    def models(self, offset: int) -> bool:
+        """Whether there is a register at ``offset``."""
+        return offset in self._registers
+
+    def offset_of(self, name: str) -> int | None:
+        """Offset of the register of that name; None: there is none."""
+        return self._offsets.get(name)
+
     def peek(self, offset: int) -> int:
         """The stored word at ``offset``, without any effect of reading it."""
         return self.values.get(offset, 0)
@@ -113,13 +130,24 @@ class Peripheral:
 class Bus:
     """All peripherals by address.
 
+    Args:
+        peripherals: What is there.
+        tell: Takes, once a register, that something else was accessed: it then keeps what is
+            written, zero at first. None: such an access is an error.
+
     Attributes:
         accesses: Reads and writes so far.
     """
 
-    def __init__(self, peripherals: Iterable[Peripheral]) -> None:
+    def __init__(
+        self, peripherals: Iterable[Peripheral], tell: Callable[[str], None] | None = None
+    ) -> None:
         self.accesses = 0
+        self._tell = tell
+        self._unknown: dict[int, int] = {}
         self._peripherals = tuple(peripherals)
+        self._watchers: dict[int, Callable[[int], None]] = {}
+        self._guards: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
         self._by_slot = {
             slot: peripheral
             for peripheral in self._peripherals
@@ -130,8 +158,30 @@ class Bus:
 
     def reset(self) -> None:
         """Reset all peripherals."""
+        self._unknown.clear()
         for peripheral in self._peripherals:
             peripheral.reset()
+
+    def watch(self, address: int, told: Callable[[int], None]) -> None:
+        """Have ``told`` called with what was written, after each write of the word there."""
+        self._watchers[address] = told
+
+    def guard(self, peripheral: str, before: Callable[[], None], after: Callable[[], None]) -> None:
+        """Have these called around each write to a peripheral."""
+        self._guards[peripheral] = before, after
+
+    def address_of(self, peripheral: str, register: str) -> int | None:
+        """Address of a register by name; None: there is none."""
+        for candidate in self._peripherals:
+            offset = candidate.offset_of(register) if candidate.name == peripheral else None
+            if offset is not None:
+                return candidate.base + offset
+        return None
+
+    def peek(self, address: int) -> int:
+        """The stored word at ``address``, without any effect of reading it; 0 where nothing is."""
+        peripheral = self._by_slot.get(address // _SLOT_BYTES)
+        return 0 if peripheral is None else peripheral.peek(address - peripheral.base)
 
     def read(self, address: int, size: int) -> int:
         """Read 1, 2 or 4 bytes, within one word.
@@ -140,6 +190,9 @@ class Bus:
             EmulatorError: Nothing is modelled there.
         """
         self.accesses += 1
+        if self._tell is not None and not self._models(address):
+            word = self._unmodelled(address, "read")
+            return word >> 8 * (address & 3) & ((1 << 8 * size) - 1)
         peripheral = self._find(address, size, "read")
         offset = address - peripheral.base
         if size == 4:
@@ -153,13 +206,43 @@ class Bus:
             EmulatorError: Nothing is modelled there, or a rule of the chip is broken.
         """
         self.accesses += 1
+        if self._tell is not None and not self._models(address):
+            shift, mask = 8 * (address & 3), (1 << 8 * size) - 1
+            kept = self._unmodelled(address, "write") & ~(mask << shift)
+            self._unknown[address & ~3] = (kept | (value & mask) << shift) & WORD
+            return
         peripheral = self._find(address, size, "write")
         offset = address - peripheral.base
         if size != 4:
+            if peripheral.write_narrow(offset, size, value):
+                return
             shift, mask = 8 * (offset & 3), (1 << 8 * size) - 1
             offset &= ~3
             value = peripheral.peek(offset) & ~(mask << shift) & WORD | (value & mask) << shift
-        peripheral.write(offset, value)
+        guard = self._guards.get(peripheral.name)
+        if guard is None:
+            peripheral.write(offset, value)
+        else:
+            guard[0]()
+            peripheral.write(offset, value)
+            guard[1]()
+        told = self._watchers.get(peripheral.base + offset)
+        if told is not None:
+            told(value)
+
+    def _models(self, address: int) -> bool:
+        peripheral = self._by_slot.get(address // _SLOT_BYTES)
+        return peripheral is not None and peripheral.models(address - peripheral.base & ~3)
+
+    def _unmodelled(self, address: int, action: str) -> int:
+        word = address & ~3
+        if word not in self._unknown:
+            self._unknown[word] = 0
+            peripheral = self._by_slot.get(address // _SLOT_BYTES)
+            name = "no known peripheral" if peripheral is None else peripheral.name
+            if self._tell is not None:
+                self._tell(f"{action} of 0x{word:08X} ({name}), which is not modelled")
+        return self._unknown[word]
 
     def _find(self, address: int, size: int, action: str) -> Peripheral:
         peripheral = self._by_slot.get(address // _SLOT_BYTES)

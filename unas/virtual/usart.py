@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A USART of an STM32F7 (IP version 3) on a byte link, and when its owner is only waiting.
+"""A USART of an STM32F7 or L4 on a byte link.
 
-Registers: ST CMSIS header stm32f746xx.h, RM0385 31.8. Virtual time knows no baud rate: a byte is
-sent at once, and received bytes wait in the link, so that there is no overrun.
+Registers: ST CMSIS headers stm32f746xx.h and stm32l4r5xx.h, RM0385 31.8, RM0432 49.7 and 50.7 (the
+LPUART is the same block with another divider). Unless it is paced, virtual time knows no baud rate:
+a byte is sent at once, received bytes wait in the link, and waiting for the host takes no time. A
+byte never overruns the one before: it waits on the line. FIFO mode is taken, one byte deep.
 """
 
 from __future__ import annotations
@@ -10,40 +12,22 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from unas.errors import EmulatorError
+from unas.virtual.agenda import NEVER
+from unas.virtual.baud import TOLERANCE, BaudSettings, baud_rate, best_divider
+from unas.virtual.chip import Services
 from unas.virtual.link import ByteLink
+from unas.virtual.listening import Listening, Polling
 from unas.virtual.registers import Peripheral, Register
+from unas.virtual.rules import Rules
 
-_UE, _RE, _TE, _OVER8 = 1 << 0, 1 << 2, 1 << 3, 1 << 15
-_RXNE, _TC, _TXE, _TEACK, _REACK = (1 << bit for bit in (5, 6, 7, 21, 22))
-_ISR = 0x1C
-_TOLERANCE = 0.02  # what a receiver of 8N1 frames forgives, both ends' errors taken together
-# What makes a waiting loop: rounds of the same, small number of instructions; and, for loops that
-# vary, how many reads of ISR in a row.
-_LOOP_ROUNDS, _LOOP_INSTRUCTIONS, _LOOP_READS = 2, 64, 32
-
-
-class Timeline(Protocol):
-    """What the UART must know of the machine around it."""
-
-    @property
-    def accesses(self) -> int:
-        """Peripheral accesses so far, this one included."""
-
-    @property
-    def instructions(self) -> int:
-        """Executed instructions."""
-
-    def snapshot(self) -> object:
-        """The present moment."""
-
-    def rewind(self, moment: object) -> None:
-        """Take back the time since then: the core only waited."""
-
-    def stop_idle(self) -> None:
-        """The far end has nothing for us: let the machine stop."""
+_CR1, _CR2, _CR3, _BRR, _ISR, _RDR, _PRESC = 0x00, 0x04, 0x08, 0x0C, 0x1C, 0x24, 0x2C
+_UE, _RE, _TE, _M0, _PCE, _OVER8, _M1 = (1 << bit for bit in (0, 2, 3, 12, 10, 15, 28))
+_IDLEIE, _RXNEIE, _TCIE, _TXEIE = (1 << bit for bit in (4, 5, 6, 7))
+_DMAR, _DMAT = 1 << 6, 1 << 7  # CR3
+_IDLE, _RXNE, _TC, _TXE, _BUSY, _TEACK, _REACK = (1 << bit for bit in (4, 5, 6, 7, 16, 21, 22))
+_RXFRQ = 1 << 3  # RQR
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,147 +35,268 @@ class Wiring:
     """How the USART is connected.
 
     Attributes:
-        baud: What the far end listens at.
+        baud: What the far end listens at; None: at whatever comes.
+        rules: Says what another baud rate is: an error, or the far end's business.
         kernel_clock_hz: Frequency that BRR divides.
+        core_clock_hz: Frequency of the core.
         clocked: Whether the bus clock is on.
         transmits: Whether the TX pin is routed to the USART.
         receives: Whether the RX pin is.
+        interrupt: Sets the level of its interrupt line.
+        request: Sets the level of a DMA request line, ``"rx"`` or ``"tx"``.
+        low_power: It is an LPUART.
     """
 
-    baud: int
+    baud: int | None
+    rules: Rules
     kernel_clock_hz: Callable[[], int]
+    core_clock_hz: Callable[[], int]
     clocked: Callable[[], bool]
     transmits: Callable[[], bool]
     receives: Callable[[], bool]
-
-
-class Listening:
-    """Finds the loops in which firmware waits for a byte, and takes their time away.
-
-    While a board waits for its host, virtual time stands still: however long that takes, and
-    however the bytes arrive in pieces, the counts are those of a byte that was there at the first
-    look. A loop is reads of ISR with nothing but the same number of instructions between them; the
-    read before it, e.g. for TC, is not part of it.
-    """
-
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-        self._reads = 0  # in a row
-        self._rounds = 0  # of the same length, at the end of them
-        self._length = 0
-        self._start: object = None  # at the first read of the loop
-        self._last: object = None
-        self._last_access = -1
-        self._last_instructions = 0
-
-    @property
-    def first(self) -> bool:
-        """The read stands alone so far."""
-        return self._reads == 1
-
-    @property
-    def looping(self) -> bool:
-        """Nothing but waiting is going on."""
-        return self._rounds >= _LOOP_ROUNDS or self._reads >= _LOOP_READS
-
-    def note(self) -> None:
-        """Note a read of ISR."""
-        accesses, instructions = self._timeline.accesses, self._timeline.instructions
-        length = instructions - self._last_instructions
-        if self._reads == 0 or accesses != self._last_access + 1 or length > _LOOP_INSTRUCTIONS:
-            self._reads = self._rounds = self._length = 0
-        elif length == self._length:
-            self._rounds += 1
-        else:
-            self._rounds, self._length, self._start = 1, length, self._last
-        self._reads += 1
-        self._last = self._timeline.snapshot()
-        self._last_access, self._last_instructions = accesses, instructions
-
-    def end(self) -> None:
-        """A byte has come: go back to the first look."""
-        self._timeline.rewind(self._start if self._rounds else self._last)
-        self._reads = 0
+    interrupt: Callable[[bool], None]
+    request: Callable[[str, bool], None]
+    low_power: bool = False
 
 
 class Usart(Peripheral):
     """One USART."""
 
     def __init__(
-        self, name: str, base: int, wiring: Wiring, link: ByteLink, timeline: Timeline
+        self, name: str, base: int, wiring: Wiring, link: ByteLink, services: Services
     ) -> None:
         self._wiring = wiring
         self._link = link
-        self._timeline = timeline
-        self._listening = Listening(timeline)
+        self._services = services
+        self._paced = services.conduct.paced
+        self._listening = Listening(services)
+        self._polling = Polling(services)
         self._received: deque[int] = deque()
+        self._change = services.agenda.appointment(self._update)
         self._sent_at_access = -1
         registers = (
-            Register(0x00, "CR1", write=self._write_control),
-            Register(0x04, "CR2"),
-            Register(0x08, "CR3"),
-            Register(0x0C, "BRR", writable=0xFFFF, write=self._write_divider),
+            Register(_CR1, "CR1", write=self._write_control),
+            Register(_CR2, "CR2"),
+            Register(_CR3, "CR3", write=self._write_requests),
+            Register(_BRR, "BRR", writable=0xFFFFF, write=self._write_divider),
             Register(0x10, "GTPR"),
             Register(0x14, "RTOR"),
-            Register(0x18, "RQR", write=lambda old, new: 0),
-            Register(_ISR, "ISR", 0xC0, 0, self._status),
-            Register(0x20, "ICR", write=lambda old, new: 0),
-            Register(0x24, "RDR", 0, 0, self._take),
+            Register(0x18, "RQR", write=self._write_request),
+            Register(_ISR, "ISR", 0xC0, 0, self._read_status),
+            Register(0x20, "ICR", write=self._clear_flags),
+            Register(_RDR, "RDR", 0, 0, self._take),
             Register(0x28, "TDR", 0, 0x1FF, write=self._send),
+            Register(_PRESC, "PRESC", 0, 0xF),  # L4+; HAL for the F7 leaves it alone
         )
         super().__init__(name, base, 0x400, registers, wiring.clocked)
 
+    def reset(self) -> None:
+        """See ``Peripheral.reset``."""
+        super().reset()
+        self._received.clear()
+        self._data_empty_at = self._sent_at = 0  # cycle in which TDR empties, and all is sent
+        self._sent_cleared = False
+        self._next_byte_at = 0  # cycle from which on the first of _received is in RDR
+        self._idle_at = NEVER
+        self._idle = False
+        self._last_status = 0
+        self._change.set(NEVER)
+
+    @property
+    def awaits_byte(self) -> bool:
+        """A byte from the link would raise an interrupt."""
+        enabled = self.values[_CR1] & _RXNEIE or self.values[_CR3] & _DMAR
+        return self._on(_UE | _RE) and bool(enabled)
+
+    def bytes_came(self) -> None:
+        """The link has something, perhaps."""
+        if self._on(_UE | _RE):
+            self._fetch()
+            self._update()
+
+    def read(self, offset: int) -> int:
+        """See ``Peripheral.read``."""
+        if self._paced:
+            if offset == _RDR:
+                self._polling.end()
+            else:
+                self._polling.note()
+        return super().read(offset)
+
+    def write(self, offset: int, value: int) -> None:
+        """See ``Peripheral.write``."""
+        self._polling.end()
+        super().write(offset, value)
+
+    # Registers -------------------------------------------------------------------------------
+
     def _on(self, bits: int) -> bool:
-        return self.values[0x00] & bits == bits
+        return self.values[_CR1] & bits == bits
 
     def _write_divider(self, old: int, new: int) -> int:
         return old if self._on(_UE) else new  # RM0385 31.8.4: only while UE = 0
 
     def _write_control(self, old: int, new: int) -> int:
-        if new & _UE:
-            self._check_baud(new)
+        if new & _UE and not old & _UE:
+            self._wiring.rules.hold(lambda: self._check_baud(new))
+        self.values[_CR1] = new
+        if self._paced and new & ~old & (_UE | _RE) and self._on(_UE | _RE):
+            self._fetch()
+        self._update()
         return new
 
-    def _check_baud(self, control: int) -> None:
-        divider = self.values[0x0C]
-        clock = self._wiring.kernel_clock_hz()
-        if (
-            control & _OVER8
-        ):  # RM0385 31.5.4: BRR[2:0] holds USARTDIV[3:0] >> 1, and the clock counts double
-            divider, clock = (divider & 0xFFF0) | (divider & 7) << 1, 2 * clock
-        actual = clock / divider if divider >= 16 else 0.0
-        if abs(actual / self._wiring.baud - 1) > _TOLERANCE:
-            raise EmulatorError(
-                f"{self.name} rule broken: {actual:.0f} baud from {clock} Hz and BRR "
-                f"0x{self.values[0x0C]:X}, the host listens at {self._wiring.baud}; "
-                f"write BRR = {round(clock / self._wiring.baud)} before CR1.UE"
-            )
+    def _write_requests(self, old: int, new: int) -> int:
+        self.values[_CR3] = new
+        self._update()
+        return new
+
+    def _write_request(self, old: int, new: int) -> int:
+        if new & _RXFRQ and self._status() & _RXNE:
+            self._take(0)
+        return 0
+
+    def _clear_flags(self, old: int, new: int) -> int:
+        if new & _IDLE:
+            self._idle = False
+        if new & _TC:
+            self._sent_cleared = True
+        self._update()
+        return 0
+
+    def _read_status(self, stored: int) -> int:
+        if self._paced:
+            self._pass_time()
+            status = self._status()
+            if status != self._last_status:  # what was waited for may have come
+                self._polling.end()
+            self._last_status = status
+            return status
+        if self._on(_UE | _RE) and not self._received and self._wiring.receives():
+            self._listen()
+        return self._status()
+
+    def _status(self) -> int:
+        now = self._services.cycles
+        status = _TXE if now >= self._data_empty_at else 0
+        if now >= self._sent_at and not self._sent_cleared:
+            status |= _TC
+        if self._on(_UE | _TE):
+            status |= _TEACK
+        if self._idle:
+            status |= _IDLE
+        if not self._on(_UE | _RE):
+            return status
+        if self._received and now >= self._next_byte_at:
+            status |= _RXNE
+        return status | _REACK
 
     def _send(self, old: int, new: int) -> int:
-        self._sent_at_access = self._timeline.accesses
+        self._sent_at_access = self._services.accesses
+        if not self._on(_UE | _TE):
+            return new
+        now = self._services.cycles
+        self._data_empty_at = max(now, self._sent_at)
+        self._sent_at = self._data_empty_at + self._frame_cycles()
+        self._sent_cleared = False
         # A pin that is not routed carries nothing, on silicon as here.
-        if self._on(_UE | _TE) and self._wiring.transmits():
+        if self._wiring.transmits():
             self._link.send(new & 0xFF)
+        self._update()
         return new
 
     def _take(self, stored: int) -> int:
-        return self._received.popleft() if self._received else 0
+        now = self._services.cycles
+        if not self._received or now < self._next_byte_at:
+            return stored
+        byte = self._received.popleft()
+        self._next_byte_at = max(now, self._next_byte_at + self._frame_cycles())
+        if self._paced:
+            self._fetch()
+        self.values[_RDR] = byte
+        self._update()
+        return byte
 
-    def _status(self, stored: int) -> int:
-        status = _TXE | _TC
-        if self._on(_UE | _TE):
-            status |= _TEACK
-        if not self._on(_UE | _RE):
-            return status
-        if not self._received and self._wiring.receives():
-            self._listen()
-        return status | _REACK | (_RXNE if self._received else 0)
+    # Time ------------------------------------------------------------------------------------
+
+    def _settings(self, control: int) -> BaudSettings:
+        return BaudSettings(
+            self.values[_BRR], bool(control & _OVER8), self.values[_PRESC], self._wiring.low_power
+        )
+
+    def _check_baud(self, control: int) -> None:
+        wanted = self._wiring.baud
+        if wanted is None:
+            return
+        settings, clock = self._settings(control), self._wiring.kernel_clock_hz()
+        actual = baud_rate(clock, settings)
+        if abs(actual / wanted - 1) > TOLERANCE:
+            raise EmulatorError(
+                f"{self.name} rule broken: {actual:.0f} baud from {clock} Hz and BRR "
+                f"0x{settings.divider:X}, the host listens at {wanted}; "
+                f"write BRR = {best_divider(clock, settings, wanted)} before CR1.UE"
+            )
+
+    def _frame_cycles(self) -> int:
+        """Core cycles that a byte takes on the line."""
+        if not self._paced:
+            return 0
+        control = self.values[_CR1]
+        data_bits = 9 if control & _M0 else 7 if control & _M1 else 8  # parity is one of them
+        stop_bits = 2 if self.values[_CR2] >> 12 & 3 >= 2 else 1
+        baud = baud_rate(self._wiring.kernel_clock_hz(), self._settings(control))
+        bits = 1 + data_bits + stop_bits
+        return round(bits * self._wiring.core_clock_hz() / baud) if baud else 0
+
+    def _fetch(self) -> None:
+        """Take what the far end has: it starts sending now, or after what it sent before."""
+        if self._received or not self._wiring.receives():
+            return
+        data = self._link.receive(wait=False)
+        if data:
+            start = max(self._services.cycles, self._next_byte_at)
+            self._next_byte_at = start + self._frame_cycles()
+            self._received.extend(data)
+            self._idle_at = NEVER
+
+    def _update(self) -> None:
+        """Bring interrupt and request lines to what the flags say; note when they change next."""
+        now = self._services.cycles
+        if self._received:
+            last = self._next_byte_at + (len(self._received) - 1) * self._frame_cycles()
+            self._idle_at = last + self._frame_cycles()
+        elif self._paced and now >= self._idle_at:
+            self._idle, self._idle_at = True, NEVER
+        status, control = self._status(), self.values[_CR1]
+        enabled = control & (_IDLEIE | _RXNEIE | _TCIE | _TXEIE)  # at the flags' places
+        self._wiring.interrupt(bool(control & _UE and status & enabled))
+        requests = self.values[_CR3]
+        self._change.set(min(self._changes(now), default=NEVER))
+        self._wiring.request("rx", bool(requests & _DMAR and status & _RXNE))
+        self._wiring.request("tx", bool(requests & _DMAT and status & _TXE and self._on(_UE | _TE)))
+
+    def _changes(self, now: int) -> list[int]:
+        """When flags will change by themselves."""
+        moments = [self._data_empty_at, self._sent_at, self._idle_at]
+        if self._received:
+            moments.append(self._next_byte_at)
+        return [moment for moment in moments if now < moment < NEVER]
+
+    def _pass_time(self) -> None:
+        """A read of ISR: if the firmware only waits, let time pass until something happens."""
+        if not self._polling.looping:
+            return
+        self._link.flush()
+        if self._on(_UE | _RE):
+            self._fetch()
+            self._update()
+        self._services.skip_to(min(self._changes(self._services.cycles), default=NEVER))
 
     def _listen(self) -> None:
+        """Look for a byte; if the firmware does nothing but that, its time is taken away."""
         listening = self._listening
         listening.note()
         # The read behind a write of TDR may ask for TXE or TC: no reason to look for a byte.
-        after_send = self._timeline.accesses == self._sent_at_access + 1
+        after_send = self._services.accesses == self._sent_at_access + 1
         if not listening.looping and (after_send or not listening.first):
             return
         self._link.flush()
@@ -200,4 +305,4 @@ class Usart(Peripheral):
             self._received.extend(data)
             listening.end()
         elif listening.looping:
-            self._timeline.stop_idle()
+            self._services.stop_idle()

@@ -52,7 +52,7 @@ static void fault(uint32_t kind) {
     ((void (*)(void))0u)(); /* no Thumb bit */
     break;
   case 5:
-    (void)REG32(0x40010000u); /* a peripheral nobody modelled */
+    (void)REG32(0x40012C00u); /* a peripheral nobody modelled */
     break;
   case 6:
     __asm volatile("wfi");

@@ -6,9 +6,13 @@ Addresses, reset values and masks: ST CMSIS header stm32f746xx.h; effects: RM038
 
 from __future__ import annotations
 
+from unas.board import Board
 from unas.errors import EmulatorError
-from unas.virtual.clocks import Clocks, Supply, check, tree
+from unas.virtual.clocks import Clocks
+from unas.virtual.clocks_f7 import Supply, check, tree
+from unas.virtual.flash import LATENCY, FlashInterface, FlashLayout
 from unas.virtual.registers import Peripheral, Register
+from unas.virtual.rules import Rules
 
 _HSION, _HSEON, _HSEBYP, _PLLON, _PLLI2SON, _PLLSAION = (
     1 << bit for bit in (0, 16, 18, 24, 26, 28)
@@ -17,71 +21,104 @@ _CR_WRITABLE = 0xF8 | _HSION | _HSEON | _HSEBYP | 1 << 19 | _PLLON | _PLLI2SON |
 _RMVF = 1 << 24
 _ODEN, _ODSWEN = 1 << 16, 1 << 17
 _PWREN = 1 << 28
+_BACKUP_UNLOCKED = 1 << 8  # PWR_CR1.DBP
+_LSEON, _LSERDY = 1 << 0, 1 << 1
 _SOFTWARE_RESET_FLAGS = 1 << 28 | 1 << 26  # SFTRSTF; the chip pulls its own NRST, hence PINRSTF
 _POWER_ON_FLAGS = 0x0E000000  # PORRSTF, PINRSTF, BORRSTF
+_FLASH = FlashLayout(
+    0x40023C00, key=0x04, option_key=0x08, status=0x0C, control=0x10, locked=0x80000000
+)
+_PLAIN = (  # nothing here depends on them: (offset, name, reset value)
+    (0x0C, "CIR", 0),
+    (0x10, "AHB1RSTR", 0),
+    (0x14, "AHB2RSTR", 0),
+    (0x18, "AHB3RSTR", 0),
+    (0x20, "APB1RSTR", 0),
+    (0x24, "APB2RSTR", 0),
+    (0x30, "AHB1ENR", 0x00100000),
+    (0x34, "AHB2ENR", 0),
+    (0x38, "AHB3ENR", 0),
+    (0x40, "APB1ENR", 0),
+    (0x44, "APB2ENR", 0),
+    (0x50, "AHB1LPENR", 0x7EF7B7FF),
+    (0x54, "AHB2LPENR", 0x000000F1),
+    (0x58, "AHB3LPENR", 0x00000003),
+    (0x60, "APB1LPENR", 0xFFFFCBFF),
+    (0x64, "APB2LPENR", 0x04F77F33),
+    (0x80, "SSCGR", 0),
+    (0x84, "PLLI2SCFGR", 0x24003000),
+    (0x88, "PLLSAICFGR", 0x24003000),
+    (0x8C, "DCKCFGR1", 0),
+    (0x90, "DCKCFGR2", 0),
+)
 
 
-class ClockControl:
+class F7ClockControl:
     """RCC, PWR and FLASH_ACR together: a clock switch is checked against all three."""
 
-    def __init__(self) -> None:
+    def __init__(self, board: Board, rules: Rules) -> None:
+        self._board = board
+        self._rules = rules
         self._reset_flags = _POWER_ON_FLAGS
         self.rcc = Peripheral("RCC", 0x40023800, 0x400, self._rcc_registers())
         self.pwr = Peripheral("PWR", 0x40007000, 0x400, self._pwr_registers(), self._pwr_clocked)
-        self.flash = Peripheral("FLASH", 0x40023C00, 0x400, self._flash_registers())
+        self.flash = FlashInterface(_FLASH, self._flash_registers())
 
     def mark_software_reset(self) -> None:
         """Let RCC_CSR tell of a reset by SYSRESETREQ; its flags add up until RMVF."""
         self._reset_flags |= _SOFTWARE_RESET_FLAGS
 
     def clocks(self) -> Clocks:
-        """Frequencies as configured now.
-
-        Raises:
-            EmulatorError: The PLL's settings are out of range.
-        """
-        return tree(self.rcc.value("CFGR"), self.rcc.value("PLLCFGR"))
+        """See ``clocks.ClockSource``."""
+        return tree(self.rcc.value("CFGR"), self.rcc.value("PLLCFGR"), self._board.hse_hz)
 
     def enabled(self, register: str, bit: int) -> bool:
-        """Whether a peripheral's clock is on, e.g. ``enabled("AHB1ENR", 3)`` for GPIOD."""
+        """See ``clocks.ClockSource``; e.g. ``enabled("AHB1ENR", 3)`` for GPIOD."""
         return bool(self.rcc.value(register) >> bit & 1)
+
+    def choice(self, register: str, bit: int) -> int:
+        """See ``clocks.ClockSource``."""
+        return self.rcc.value(register) >> bit & 3
 
     def _rcc_registers(self) -> tuple[Register, ...]:
         return (
-            Register(0x00, "CR", 0x00000083, _CR_WRITABLE, _ready_bits, self._write_cr),
+            Register(0x00, "CR", 0x00000083, _CR_WRITABLE, self._ready_bits, self._write_cr),
             Register(0x04, "PLLCFGR", 0x24003010, write=self._write_pllcfgr),
             Register(0x08, "CFGR", read=_switch_status, write=self._write_cfgr),
-            Register(0x0C, "CIR"),
-            Register(0x30, "AHB1ENR", 0x00100000),
-            Register(0x34, "AHB2ENR"),
-            Register(0x38, "AHB3ENR"),
-            Register(0x40, "APB1ENR"),
-            Register(0x44, "APB2ENR"),
+            Register(0x70, "BDCR", 0, 0x0001831D, self._backup_status, self._write_backup),
             Register(0x74, "CSR", 0, _RMVF | 1, self._read_csr, self._write_csr),
-            Register(0x8C, "DCKCFGR1"),
-            Register(0x90, "DCKCFGR2"),
+            *(Register(*plain) for plain in _PLAIN),
         )
 
     def _pwr_registers(self) -> tuple[Register, ...]:
         return (
-            Register(0x00, "CR1", 0x0000C000, _ODEN | _ODSWEN | 0xC000, write=self._write_pwr),
-            Register(0x04, "CSR1", 0, 0, read=self._power_status),
+            Register(0x00, "CR1", 0x0000C000, 0x000FEFFF, write=self._write_pwr),
+            Register(0x04, "CSR1", 0, 0x00000300, read=self._power_status),
+            Register(0x08, "CR2", 0, 0x00003F00),
+            Register(0x0C, "CSR2", 0, 0x00003F00),
         )
 
     def _flash_registers(self) -> tuple[Register, ...]:
         return (
             Register(0x00, "ACR", 0, 0x00000B0F, write=self._write_acr),
-            Register(0x0C, "SR", 0, 0),
-            Register(0x10, "CR", 0x80000000, 0),
+            Register(0x14, "OPTCR", 0xC0FFAAFD, 0),
+            Register(0x18, "OPTCR1", 0x00400080, 0),
         )
 
     def _pwr_clocked(self) -> bool:
         return bool(self.rcc.value("APB1ENR") & _PWREN)
 
-    def _supply(self) -> Supply:
+    def _supply(self, acr: int) -> Supply:
         power = self.pwr.value("CR1")
         on = power & _ODEN and power & _ODSWEN
-        return Supply(self.flash.value("ACR") & 0xF, power >> 14 & 3, bool(on))
+        return Supply(acr & LATENCY, power >> 14 & 3, bool(on))
+
+    def _ready_bits(self, cr: int) -> int:
+        """Each oscillator that exists is ready as soon as it is on."""
+        on = cr & (_HSION | _HSEON | _PLLON | _PLLI2SON | _PLLSAION)
+        if not self._board.hse_hz:
+            on &= ~_HSEON
+        return cr & ~(on << 1) | on << 1
 
     def _write_cr(self, old: int, new: int) -> int:
         if old & _HSEON:  # RM0385 5.3.1: HSEBYP can be written only while the HSE is off
@@ -94,18 +131,19 @@ class ClockControl:
         return old if self.rcc.value("CR") & _PLLON else new
 
     def _write_cfgr(self, old: int, new: int) -> int:
-        running = self.rcc.value("CR")
-        needed = (0, _HSEON, _PLLON, 0)[new & 3]
-        if needed & ~running:
+        ready = self._ready_bits(self.rcc.value("CR"))
+        needed = (0, _HSEON << 1, _PLLON << 1, 0)[new & 3]
+        if needed & ~ready:
             raise EmulatorError(
                 "clock rule broken: RCC_CFGR.SW selects an oscillator that is off; "
                 "switch it on and wait for its ready bit first"
             )
-        check(tree(new, self.rcc.value("PLLCFGR")), self._supply())
+        after = tree(new, self.rcc.value("PLLCFGR"), self._board.hse_hz)
+        self._rules.hold(lambda: check(after, self._supply(self.flash.value("ACR"))))
         return new
 
     def _write_acr(self, old: int, new: int) -> int:
-        check(self.clocks(), Supply(new & 0xF, self._supply().scale, self._supply().overdrive))
+        self._rules.hold(lambda: check(self.clocks(), self._supply(new)))
         return new
 
     def _write_pwr(self, old: int, new: int) -> int:
@@ -117,7 +155,14 @@ class ClockControl:
         power = self.pwr.value("CR1")
         scaled = bool(self.rcc.value("CR") & _PLLON) << 14  # VOSRDY comes with the PLL only
         ready = bool(power & _ODEN)
-        return scaled | ready << 16 | (ready and bool(power & _ODSWEN)) << 17
+        backup = (stored >> 9 & 1) << 3  # BRR follows BRE
+        return stored | backup | scaled | ready << 16 | (ready and bool(power & _ODSWEN)) << 17
+
+    def _write_backup(self, old: int, new: int) -> int:
+        return new if self.pwr.value("CR1") & _BACKUP_UNLOCKED else old
+
+    def _backup_status(self, stored: int) -> int:
+        return stored | (_LSERDY if stored & _LSEON and self._board.lse_hz else 0)
 
     def _read_csr(self, stored: int) -> int:
         return self._reset_flags | (stored & 1) | (stored & 1) << 1
@@ -126,12 +171,6 @@ class ClockControl:
         if new & _RMVF:
             self._reset_flags = 0
         return new & ~_RMVF
-
-
-def _ready_bits(cr: int) -> int:
-    """Each oscillator is ready as soon as it is on."""
-    on = cr & (_HSION | _HSEON | _PLLON | _PLLI2SON | _PLLSAION)
-    return cr & ~(on << 1) | on << 1
 
 
 def _switch_status(cfgr: int) -> int:

@@ -1,27 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unicorn's block callback in C: adds up what each executed basic block costs.
- * The price of a block comes from Python, once, when the block is first seen; so this file knows nothing of
- * instructions, and the pure Python counter beside it (counters.py) gives the same sums. */
+/* Unicorn's block callback of the timing mode "instructions": one cycle an instruction.
+ * How many instructions a block has comes from Python, once, when the block is first seen; so this file knows
+ * nothing of them, and the pure Python counter beside it (counters.py) gives the same sums. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct uc_struct uc_engine;
 typedef int (*stop_function)(uc_engine *engine);
-typedef int (*price_function)(uint64_t address, uint32_t size, uint32_t *instructions, uint32_t *cycles);
+typedef int (*size_function)(uint32_t address,
+                             uint32_t size); /* instructions of a block; -1: stop before it */
 
 typedef struct {
   uint32_t address, size; /* size 0: free, no block is empty */
-  uint32_t instructions, cycles;
+  uint32_t instructions;
 } block_cost;
 
-/* Shared with Python: native.py mirrors both structures, field by field. */
+/* Shared with Python: counters.py mirrors both structures, field by field. */
 typedef struct {
   uint64_t instructions, cycles;
   uint64_t limit;         /* stop before the first block that would start with this many instructions done */
+  uint64_t cycle_limit;   /* the same for cycles: when the next thing happens around the core */
   const block_cost *last; /* the block that was entered last; never NULL */
   stop_function stop;
-  price_function price;
+  size_function count;
   block_cost *table; /* open addressing, linear probing, at most half full */
   uint32_t mask, used;
 } counter;
@@ -59,13 +61,13 @@ static int table_grow(counter *self) {
 
 /* The first visit of a block: ask Python, remember the answer. NULL stops the machine. */
 static const block_cost *counter_learn(counter *self, uint32_t address, uint32_t size) {
-  block_cost cost = {address, size, 0, 0};
-  if (self->price(address, size, &cost.instructions, &cost.cycles) != 0)
+  int instructions = self->count(address, size);
+  if (instructions < 0)
     return NULL;
   if (2 * self->used > self->mask && table_grow(self) != 0)
     return NULL;
   block_cost *entry = table_find(self->table, self->mask, address, size);
-  *entry = cost;
+  *entry = (block_cost){address, size, (uint32_t)instructions};
   self->used++;
   return entry;
 }
@@ -73,7 +75,7 @@ static const block_cost *counter_learn(counter *self, uint32_t address, uint32_t
 void counter_block(uc_engine *engine, uint64_t address, uint32_t size, void *user) {
   counter *self = user;
   /* Unicorn does not execute the block in whose callback it is stopped. */
-  if (self->instructions >= self->limit) {
+  if (self->instructions >= self->limit || self->cycles >= self->cycle_limit) {
     self->stop(engine);
     return;
   }
@@ -89,17 +91,17 @@ void counter_block(uc_engine *engine, uint64_t address, uint32_t size, void *use
     self->last = cost;
   }
   self->instructions += cost->instructions;
-  self->cycles += cost->cycles;
+  self->cycles += cost->instructions;
 }
 
 size_t counter_bytes(void) { return sizeof(counter); }
 
-int counter_open(counter *self, stop_function stop, price_function price) {
+int counter_open(counter *self, stop_function stop, size_function count) {
   memset(self, 0, sizeof *self);
   self->table = calloc(FIRST_CAPACITY, sizeof *self->table);
   self->mask = FIRST_CAPACITY - 1;
   self->stop = stop;
-  self->price = price;
+  self->count = count;
   self->last = self->table;
   return self->table == NULL ? -1 : 0;
 }

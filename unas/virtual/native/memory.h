@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory system of a microcontroller: what a fetch, a load or a store costs beyond a zero-wait-state
+ * memory. No bytes are kept, only which lines the caches hold and when each port is free. All times are core
+ * cycles. Every number comes from the board file by way of memory_config (unas/virtual/memory_system.py
+ * mirrors it).
+ *
+ * How a core model uses it:
+ *   - it walks a block's code in pieces of memory_fetch_bytes() (aligned; never less than 4) and calls
+ * memory_fetch when the first instruction of a piece is about to issue, in program order, `now` being that
+ * cycle with all earlier stalls included. Entering the piece that was entered last again costs nothing: skip
+ * the call if you like;
+ *   - memory_load answers by how many cycles the data are later than from a zero-wait-state memory. An
+ * in-order core that waits for its loads (Cortex-M4) adds it to time; one with a non-blocking cache
+ * (Cortex-M7) may add it to the latency of the loaded register instead and stall only on its use: what a
+ * later access has to wait for because of this one is accounted for here;
+ *   - memory_store answers by how many cycles the core is held up.
+ * `now` must not run backwards by more than a few cycles; it may jump ahead. */
+#ifndef UNAS_MEMORY_H
+#define UNAS_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MEMORY_REGIONS = 16 };
+
+/* What lies behind an address: memory_region.path */
+enum {
+  MEMORY_DIRECT = 0,      /* no wait states: TCM, the SRAM of an M4 */
+  MEMORY_ACCELERATED = 1, /* flash behind ST's accelerator: prefetch, lines kept for code and for data */
+  MEMORY_FLASH = 2,       /* flash on the bus of L1 caches */
+  MEMORY_BUS = 3,         /* RAM on the bus of L1 caches */
+  MEMORY_DEVICE = 4       /* peripherals: never cached, a fixed cost */
+};
+
+/* memory_region.cacheable */
+enum { MEMORY_UNCACHED = 0, MEMORY_WRITE_THROUGH = 1, MEMORY_WRITE_BACK = 2 };
+
+typedef struct {
+  uint32_t start, last; /* first and last address */
+  uint32_t path;
+  uint32_t cacheable;  /* by L1 */
+  uint32_t beat_bytes; /* width of the bus to it */
+  uint32_t latency; /* cycles to the first beat besides the flash's wait states; of a device: of an access */
+} memory_region;
+
+typedef struct {
+  uint32_t lines, ways, line_bytes; /* ways == lines: fully associative; lines 0: there is none */
+  uint32_t random;                  /* replace: 0 the least recently used line, 1 one chosen by a counter */
+} memory_cache;
+
+typedef struct {
+  memory_region regions[MEMORY_REGIONS]; /* sorted, disjoint, of whole 16 KiB; all else is MEMORY_DIRECT */
+  uint32_t region_count;
+  uint32_t fetch_bytes;            /* memory_fetch's pieces */
+  uint32_t run_ahead_bytes;        /* how far the core fetches before it executes */
+  uint32_t flash_bytes;            /* width of one read of the flash */
+  memory_cache art_code, art_data; /* lines that the flash accelerator keeps */
+  uint32_t art_unified;            /* code and data share art_code (F7) */
+  uint32_t art_whole_data_lines;   /* a load's miss reads its whole line, wanted piece first; 0: only that */
+  memory_cache l1_code, l1_data;
+} memory_config;
+
+/* What firmware switches: bits of memory_switches.on */
+enum {
+  MEMORY_PREFETCH = 1,
+  MEMORY_ART_CODE = 2,
+  MEMORY_ART_DATA = 4,
+  MEMORY_L1_CODE = 8,
+  MEMORY_L1_DATA = 16
+};
+
+/* Which contents memory_invalidate forgets: the same bits, without MEMORY_PREFETCH */
+
+typedef struct {                               /* since memory_open; for tests and reports */
+  uint64_t fetches, fetch_misses, fetch_stall; /* pieces entered, not counting the same one again */
+  uint64_t loads, load_misses, load_delay;     /* of memories that have a cost */
+  uint64_t stores, store_misses, store_stall;
+  uint64_t flash_reads, prefetches, write_backs;
+} memory_counts;
+
+typedef struct memory memory;
+
+memory *memory_open(const memory_config *config); /* NULL: no memory, or a configuration without sense */
+void memory_close(memory *self);
+size_t memory_config_bytes(void);
+
+/* Power-on: nothing cached, everything off, no wait states, time 0. */
+void memory_reset(memory *self);
+void memory_switch(memory *self, uint32_t on, uint32_t wait_states);
+void memory_invalidate(memory *self, uint32_t what);
+void memory_clean_line(memory *self, uint32_t address, uint32_t invalidate); /* of the L1 data cache */
+/* The MPU's word on a region's cacheability: overrides that of all addresses in [start, last]. */
+int memory_attribute(memory *self, uint32_t slot, uint32_t start, uint32_t last, uint32_t cacheable);
+
+uint32_t memory_fetch_bytes(const memory *self);
+uint32_t memory_fetch(memory *self, uint32_t address, uint64_t now);
+uint32_t memory_load(memory *self, uint32_t address, uint32_t size, uint64_t now);
+uint32_t memory_store(memory *self, uint32_t address, uint32_t size, uint64_t now);
+void memory_read_counts(const memory *self, memory_counts *counts);
+
+/* All that a memory system remembers, in one piece: to put it back later. */
+size_t memory_state_bytes(const memory *self);
+void memory_save(const memory *self, void *state);
+void memory_restore(memory *self, const void *state);
+
+#endif
