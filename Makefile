@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench setup clean
+.PHONY: demo test check bench fuzz setup clean
 
 demo: setup
 	$(BIN)/unas-hil calibrate --board f746 --models 100
@@ -18,11 +18,15 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	git ls-files 'firmware_templates/*.c' 'firmware_templates/*.h' 'unas/*.c' 'tests/*.c' \
+	git ls-files 'firmware_templates/*.c' 'firmware_templates/*.h' 'firmware_templates/*.cc' \
+	    'unas/*.c' 'unas/*.h' 'tests/*.c' 'tests/*.cc' \
 	  | xargs $(BIN)/clang-format --dry-run --Werror
 
 bench: setup
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+fuzz: setup
+	$(BIN)/python -m tests.firmware.fuzz 2500000
 
 setup: $(READY)
 

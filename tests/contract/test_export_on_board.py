@@ -73,5 +73,7 @@ def test_both_ways_cost_the_same(f746: Board) -> None:
         assert written.output.equal
         assert [op.name for op in converted.operators] == [op.name for op in written.operators]
         assert converted.arena == written.arena
-        # Data decides a few branches (saturation): cycles agree to a promille, not to the last one.
-        assert converted.median_cycles == pytest.approx(written.median_cycles, rel=1e-3)
+        # Weights decide a few branches (saturation), and through them what the branch predictor
+        # and the caches remember: instructions agree to a promille, cycles to half a per cent.
+        assert converted.instructions == pytest.approx(written.instructions, rel=1e-3)
+        assert converted.median_cycles == pytest.approx(written.median_cycles, rel=5e-3)
