@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the virtual board executes, in each timing mode, and without native code beside it.
 
-Run: ``.venv/bin/python benchmarks/virtual_speed.py``. Needs arm-none-eabi-gcc. The work is what most
-of a network's time goes into: int8 dot products, four weights of two channels a step, with the
+Run: ``.venv/bin/python benchmarks/virtual_speed.py``. Needs arm-none-eabi-gcc. The work is what
+most of a network's time goes into: int8 dot products, four weights of two channels a step, with the
 weights in flash, the inputs in RAM, both behind the caches, and an output stored for each.
 """
 

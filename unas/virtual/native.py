@@ -22,8 +22,8 @@ _SOURCES = Path(__file__).with_name("native")
 _FLAGS = (
     "-std=c11",
     "-O3",
-    "-flto",
-    "-fno-semantic-interposition",
+    "-flto",  # small functions of other files are called for each instruction
+    "-fno-semantic-interposition",  # and may be inlined
     "-fPIC",
     "-shared",
     "-Wall",
@@ -80,6 +80,7 @@ class UnicornFunctions:
 
     stop: ctypes.c_void_p
     reg_read: ctypes.c_void_p
+    reg_read_batch: ctypes.c_void_p
     mem_read: ctypes.c_void_p
 
 
@@ -99,7 +100,7 @@ def unicorn_functions() -> UnicornFunctions:
         ToolError: This Unicorn hides it.
     """
     library = _unicorn_library()
-    names = ("uc_emu_stop", "uc_reg_read", "uc_mem_read")
+    names = ("uc_emu_stop", "uc_reg_read", "uc_reg_read_batch", "uc_mem_read")
     try:
         return UnicornFunctions(*(ctypes.cast(getattr(library, n), ctypes.c_void_p) for n in names))
     except AttributeError as error:

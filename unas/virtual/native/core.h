@@ -46,13 +46,11 @@ enum {
 
 /* core_insn.traits */
 enum {
-  CORE_CONDITIONAL = 1, /* in an IT block: may be skipped */
-  CORE_EARLY = 2,     /* M7: may execute in the early ALU from the older slot */
-  CORE_EARLY_ANY = 4, /* M7: and from the younger one */
-  CORE_SETS_FLAGS =
-      8, /* to be told how old the flags are when a branch is resolved */
-  CORE_UNCOMPRESSED =
-      16, /* M7: multiple transfer without two 16-bit instructions near it */
+  CORE_CONDITIONAL = 1,      /* in an IT block: may be skipped */
+  CORE_EARLY = 2,            /* M7: may execute in the early ALU from the older slot */
+  CORE_EARLY_ANY = 4,        /* M7: and from the younger one */
+  CORE_SETS_FLAGS = 8,       /* to be told how old the flags are when a branch is resolved */
+  CORE_UNCOMPRESSED = 16,    /* M7: multiple transfer without two 16-bit instructions near it */
   CORE_WRITES_BASE = 32,     /* M4: pre- or post-indexed */
   CORE_REGISTER_OFFSET = 64, /* M4: base and index registers */
   CORE_LITERAL = 128,        /* the address is a constant: offset */
@@ -60,8 +58,7 @@ enum {
                                 tells if it is taken */
   CORE_FP = 512,
   CORE_FP_MAC = 1024,
-  CORE_FP_SHADOWED =
-      2048, /* M7: not for some cycles behind a floating-point MAC */
+  CORE_FP_SHADOWED = 2048,  /* M7: not for some cycles behind a floating-point MAC */
   CORE_FP_ITERATIVE = 4096, /* VDIV, VSQRT */
   CORE_SIGNED = 16384,      /* a signed division */
   CORE_WATCHED = 32768,     /* Python wants to know before it runs */
@@ -69,11 +66,7 @@ enum {
 };
 
 /* core_insn.condition: that of the architecture, or */
-enum {
-  CORE_ALWAYS = 15,
-  CORE_IF_ZERO = 16,
-  CORE_IF_NOT_ZERO = 17
-}; /* CBZ, CBNZ of register `base` */
+enum { CORE_ALWAYS = 15, CORE_IF_ZERO = 16, CORE_IF_NOT_ZERO = 17 }; /* CBZ, CBNZ of register `base` */
 
 /* core_insn.group on the M4; on the M7 groups index core_table.pairs and have
  * no names here */
@@ -92,14 +85,12 @@ enum {
 
 /* One instruction. */
 typedef struct {
-  uint64_t address_mask, result_mask,
-      operand_mask; /* registers; operands without a MAC's addend */
+  uint64_t address_mask, result_mask, operand_mask; /* registers; operands without a MAC's addend */
   uint32_t address;
   uint32_t traits;
-  int32_t base,
-      index; /* Unicorn's register numbers, of a divide its operands; 0: none */
-  int32_t offset; /* to add to the base, or the address itself (CORE_LITERAL) */
-  uint8_t shift;  /* of the index */
+  int32_t base, index; /* Unicorn's register numbers, of a divide its operands; 0: none */
+  int32_t offset;      /* to add to the base, or the address itself (CORE_LITERAL) */
+  uint8_t shift;       /* of the index */
   uint8_t bytes, access, width, words;
   uint8_t branch, condition, group;
   uint8_t cycles; /* it occupies issue for so long */
@@ -117,21 +108,19 @@ typedef struct {
   /* M7: cycles from the issue of what writes a result to that of what reads it
    * as an operand of that role */
   int32_t distance[CORE_KINDS][CORE_ROLES];
-  uint8_t pairs[CORE_GROUPS]
-               [CORE_GROUPS]; /* [older][younger]: may issue together */
+  uint8_t pairs[CORE_GROUPS][CORE_GROUPS]; /* [older][younger]: may issue together */
   uint32_t load_group;
   uint32_t early_kind; /* of results from the early ALU */
   uint32_t early_role; /* an operand there */
-  uint32_t mispredict, mispredict_early_flags, early_flags_distance,
-      indirect_mispredict;
+  uint32_t mispredict, mispredict_early_flags, early_flags_distance, indirect_mispredict;
   uint32_t unaligned_older, unaligned_younger;
   uint32_t fp_mac_shadow;
   uint32_t uncompressed_multiple, unaligned_store_multiple;
-  uint32_t divide_zero; /* cycles if an operand is zero */
-  uint32_t fetch_shift; /* 2^n bytes of code a cycle behind a taken branch; 0:
-                           no limit */
-  uint32_t pair_over_taken; /* a taken branch pairs with one instruction at its
-                               target */
+  uint32_t divide_zero;                   /* cycles if an operand is zero */
+  uint32_t fetch_shift;                   /* 2^n bytes of code a cycle behind a taken branch; 0:
+                                             no limit */
+  uint32_t pair_over_taken;               /* a taken branch pairs with one instruction at its
+                                             target */
   uint32_t narrow_store, unaligned_store; /* cycles of such a store in its bank
                                              of the TCM; 0: as a word */
   uint32_t store_queue;                   /* stores that wait for their bank */
@@ -148,24 +137,21 @@ typedef struct {
 /* What a core remembers; flat, so that it can be kept and put back with memcpy.
  * Times are absolute. */
 typedef struct {
-  int64_t now;   /* M7: cycle in which the latest instruction issued. M4: first
-                    cycle that is free */
-  int64_t epoch; /* M7: all 32-bit times count from here */
-  int32_t legal[CORE_REGISTERS]
-               [CORE_ROLES]; /* M7: the first cycle in which it may be read */
-  int64_t busy;              /* M4: floating point, until then */
-  int32_t blocked;           /* M7: no issue before */
-  int32_t fp_shadow; /* M7: nor of what may not follow a floating-point MAC */
-  int32_t fetched;  /* M7: cycle in which the first piece of code behind a taken
-                       branch is there */
-  int32_t flags_at; /* M7: issue of the latest flag setter */
+  int64_t now;                               /* M7: cycle in which the latest instruction issued. M4: first
+                                                cycle that is free */
+  int64_t epoch;                             /* M7: all 32-bit times count from here */
+  int32_t legal[CORE_REGISTERS][CORE_ROLES]; /* M7: the first cycle in which it may be read */
+  int64_t busy;                              /* M4: floating point, until then */
+  int32_t blocked;                           /* M7: no issue before */
+  int32_t fp_shadow;                         /* M7: nor of what may not follow a floating-point MAC */
+  int32_t fetched;                           /* M7: cycle in which the first piece of code behind a taken
+                                                branch is there */
+  int32_t flags_at;                          /* M7: issue of the latest flag setter */
   int32_t store_done[CORE_STORE_QUEUE], bank_done[2];
-  uint32_t fetch_origin,
-      fetch_piece;    /* where that is; the piece that was asked for last */
-  uint32_t slot_free; /* M7: the younger slot of cycle `now` */
+  uint32_t fetch_origin, fetch_piece; /* where that is; the piece that was asked for last */
+  uint32_t slot_free;                 /* M7: the younger slot of cycle `now` */
   uint32_t older_group, older_address;
-  uint32_t
-      narrow; /* 16-bit instructions since the latest taken branch, up to 2 */
+  uint32_t narrow; /* 16-bit instructions since the latest taken branch, up to 2 */
   uint32_t store_next;
   /* M4: the previous instruction */
   uint64_t previous_loaded, previous_computed, previous_fp;
@@ -174,8 +160,7 @@ typedef struct {
   uint32_t wide_run, wide_stores, wide_paid;
   /* branches */
   uint32_t targets[CORE_TARGETS];
-  uint8_t
-      predictor[CORE_PREDICTOR]; /* 0: never seen; else 1 + two-bit counter */
+  uint8_t predictor[CORE_PREDICTOR]; /* 0: never seen; else 1 + two-bit counter */
 } core_state;
 
 #define CORE_SKIPPED UINT64_MAX /* by an IT block */
@@ -183,22 +168,26 @@ typedef struct {
 /* Runs instructions that were executed one after the other. `seen` has for each
  * of them the address of its access, or a divide's operands (numerator low),
  * or, if it is conditional, maybe CORE_SKIPPED. */
-typedef void (*core_run)(core_state *state, const core_table *table,
-                         memory *bus, const core_insn *insns,
+typedef void (*core_run)(core_state *state, const core_table *table, memory *bus, const core_insn *insns,
                          const uint64_t *seen, uint32_t count);
 /* After a block's last instruction, when it is known where it leads. No `last`:
  * the core goes on at `target` for another reason. */
-typedef void (*core_edge)(core_state *state, const core_table *table,
-                          const core_insn *last, uint32_t taken,
+typedef void (*core_edge)(core_state *state, const core_table *table, const core_insn *last, uint32_t taken,
                           uint32_t target, uint32_t target_bytes);
 
-void m4_run(core_state *state, const core_table *table, memory *bus,
-            const core_insn *insns, const uint64_t *seen, uint32_t count);
-void m4_edge(core_state *state, const core_table *table, const core_insn *last,
-             uint32_t taken, uint32_t target, uint32_t target_bytes);
-void m7_run(core_state *state, const core_table *table, memory *bus,
-            const core_insn *insns, const uint64_t *seen, uint32_t count);
-void m7_edge(core_state *state, const core_table *table, const core_insn *last,
-             uint32_t taken, uint32_t target, uint32_t target_bytes);
+void m4_run(core_state *state, const core_table *table, memory *bus, const core_insn *insns,
+            const uint64_t *seen, uint32_t count);
+void m4_edge(core_state *state, const core_table *table, const core_insn *last, uint32_t taken,
+             uint32_t target, uint32_t target_bytes);
+void m7_run(core_state *state, const core_table *table, memory *bus, const core_insn *insns,
+            const uint64_t *seen, uint32_t count);
+/* The same for a whole block with nothing conditional in it, of which something may be remembered in *memo.
+ */
+typedef struct core_memo core_memo;
+void m7_run_block(core_state *state, const core_table *table, memory *bus, core_memo **memo,
+                  const core_insn *insns, const uint64_t *seen, uint32_t count);
+void m7_forget(core_memo *memo);
+void m7_edge(core_state *state, const core_table *table, const core_insn *last, uint32_t taken,
+             uint32_t target, uint32_t target_bytes);
 
 #endif

@@ -6,9 +6,7 @@
 
 #include "core.h"
 
-static uint32_t bits_of(uint32_t value) {
-  return value == 0 ? 0 : 32u - (uint32_t)__builtin_clz(value);
-}
+static uint32_t bits_of(uint32_t value) { return value == 0 ? 0 : 32u - (uint32_t)__builtin_clz(value); }
 
 static uint32_t magnitude(uint32_t value, uint32_t is_signed) {
   return is_signed && (int32_t)value < 0 ? 0u - value : value;
@@ -34,34 +32,30 @@ static uint32_t m4_block(const core_table *table, uint32_t address) {
 
 /* Whether a load or store follows a load so closely that it costs a cycle less.
  */
-static uint32_t m4_pipelines(const core_state *state, const core_table *table,
-                             const core_insn *insn, uint32_t block) {
-  uint32_t same_base =
-      table->same_base_breaks &&
-      (insn->traits & state->previous_traits & CORE_WRITES_BASE) != 0 &&
-      insn->base == state->previous_base;
+static uint32_t m4_pipelines(const core_state *state, const core_table *table, const core_insn *insn,
+                             uint32_t block) {
+  uint32_t same_base = table->same_base_breaks &&
+                       (insn->traits & state->previous_traits & CORE_WRITES_BASE) != 0 &&
+                       insn->base == state->previous_base;
   uint32_t crooked = insn->bytes == 4 && (insn->address & 2) != 0;
-  return state->previous_group == M4_LOAD && block == state->previous_block &&
-         !same_base && !crooked &&
+  return state->previous_group == M4_LOAD && block == state->previous_block && !same_base && !crooked &&
          (insn->address_mask & state->previous_loaded) == 0;
 }
 
-static uint32_t m4_load(const core_state *state, const core_table *table,
-                        const core_insn *insn, uint64_t seen, uint32_t block) {
+static uint32_t m4_load(const core_state *state, const core_table *table, const core_insn *insn,
+                        uint64_t seen, uint32_t block) {
   uint32_t cost = m4_pipelines(state, table, insn, block) ? 1 : 2;
-  if (state->previous_group == M4_STORE &&
-      !(state->previous_traits & CORE_REGISTER_OFFSET))
+  if (state->previous_group == M4_STORE && !(state->previous_traits & CORE_REGISTER_OFFSET))
     cost++; /* a store is not pipelined with a load behind it */
   if (insn->width > 1 && (seen & 1) != 0)
-    cost += insn->width == 2 ? table->load_unaligned_half
-                             : table->load_unaligned_byte;
+    cost += insn->width == 2 ? table->load_unaligned_half : table->load_unaligned_byte;
   else if (insn->width == 4 && (seen & 2) != 0)
     cost += table->load_unaligned_half;
   return cost + insn->cycles; /* of LDR PC, more */
 }
 
-static uint32_t m4_store(const core_state *state, const core_table *table,
-                         const core_insn *insn, uint32_t block) {
+static uint32_t m4_store(const core_state *state, const core_table *table, const core_insn *insn,
+                         uint32_t block) {
   uint32_t behind_load = m4_pipelines(state, table, insn, block);
   if (insn->traits & CORE_REGISTER_OFFSET)
     return behind_load ? 1 : 2;
@@ -81,14 +75,13 @@ static uint32_t m4_fp(core_state *state, const core_insn *insn) {
   return (uint32_t)(start + insn->cycles - state->now);
 }
 
-static uint32_t m4_cost(core_state *state, const core_table *table,
-                        const core_insn *insn, uint64_t seen, uint32_t block) {
+static uint32_t m4_cost(core_state *state, const core_table *table, const core_insn *insn, uint64_t seen,
+                        uint32_t block) {
   switch (insn->group) {
   case M4_NOP: /* takes the place that a load or a store with register offset
                   leaves */
     return state->previous_group == M4_LOAD ||
-                   (state->previous_group == M4_STORE &&
-                    (state->previous_traits & CORE_REGISTER_OFFSET))
+                   (state->previous_group == M4_STORE && (state->previous_traits & CORE_REGISTER_OFFSET))
                ? 0
                : 1;
   case M4_IT:
@@ -110,17 +103,14 @@ static uint32_t m4_cost(core_state *state, const core_table *table,
 
 /* `cost` of the instruction itself: fetch catches up during one of many cycles.
  */
-static uint32_t m4_wide(core_state *state, const core_table *table,
-                        const core_insn *insn, uint32_t cost) {
+static uint32_t m4_wide(core_state *state, const core_table *table, const core_insn *insn, uint32_t cost) {
   if (insn->bytes != 4 || (insn->address & 2) == 0) {
     state->wide_run = state->wide_stores = state->wide_paid = 0;
     return 0;
   }
   state->wide_run++;
   state->wide_stores += insn->access == CORE_STORE;
-  uint32_t least = state->wide_stores == state->wide_run
-                       ? table->wide_store_group
-                       : table->wide_group;
+  uint32_t least = state->wide_stores == state->wide_run ? table->wide_store_group : table->wide_group;
   uint32_t more = least != 0 && !state->wide_paid && state->wide_run >= least;
   state->wide_paid |= more;
   if (cost > 1)
@@ -128,21 +118,17 @@ static uint32_t m4_wide(core_state *state, const core_table *table,
   return more;
 }
 
-static void m4_access(core_state *state, memory *bus, const core_insn *insn,
-                      uint64_t seen) {
+static void m4_access(core_state *state, memory *bus, const core_insn *insn, uint64_t seen) {
   for (uint32_t word = 0; word < insn->words; word++) {
     uint32_t address = (uint32_t)seen + 4 * word;
     if (insn->access == CORE_LOAD)
-      state->now +=
-          memory_load(bus, address, insn->width, (uint64_t)state->now);
+      state->now += memory_load(bus, address, insn->width, (uint64_t)state->now);
     else
-      state->now +=
-          memory_store(bus, address, insn->width, (uint64_t)state->now);
+      state->now += memory_store(bus, address, insn->width, (uint64_t)state->now);
   }
 }
 
-static void m4_fetch(core_state *state, const core_table *table, memory *bus,
-                     const core_insn *insn) {
+static void m4_fetch(core_state *state, const core_table *table, memory *bus, const core_insn *insn) {
   uint32_t last = insn->address + insn->bytes - 1;
   if (last >> table->piece_shift == state->fetch_piece)
     return;
@@ -153,28 +139,22 @@ static void m4_fetch(core_state *state, const core_table *table, memory *bus,
   state->fetch_piece = last >> table->piece_shift;
 }
 
-static void m4_remember(core_state *state, const core_insn *insn,
-                        uint32_t block, uint32_t skipped) {
+static void m4_remember(core_state *state, const core_insn *insn, uint32_t block, uint32_t skipped) {
   uint64_t results = skipped ? 0 : insn->result_mask;
-  uint64_t base = insn->access != CORE_NO_ACCESS
-                      ? insn->address_mask & insn->result_mask
-                      : 0;
+  uint64_t base = insn->access != CORE_NO_ACCESS ? insn->address_mask & insn->result_mask : 0;
   uint32_t loads = insn->access == CORE_LOAD;
   state->previous_group = skipped ? M4_PLAIN : insn->group;
   state->previous_bytes = insn->bytes;
   state->previous_traits = insn->traits;
   state->previous_base = insn->base;
   state->previous_block = block;
-  state->previous_loaded =
-      loads ? results & ~(insn->traits & CORE_WRITES_BASE ? base : 0) : 0;
-  state->previous_computed =
-      insn->access == CORE_NO_ACCESS || insn->access == CORE_DIVIDE ? results
-                                                                    : 0;
+  state->previous_loaded = loads ? results & ~(insn->traits & CORE_WRITES_BASE ? base : 0) : 0;
+  state->previous_computed = insn->access == CORE_NO_ACCESS || insn->access == CORE_DIVIDE ? results : 0;
   state->previous_fp = insn->traits & CORE_FP ? results : 0;
 }
 
-static inline void m4_step(core_state *state, const core_table *table,
-                           memory *bus, const core_insn *insn, uint64_t seen) {
+static inline void m4_step(core_state *state, const core_table *table, memory *bus, const core_insn *insn,
+                           uint64_t seen) {
   uint32_t skipped = (insn->traits & CORE_CONDITIONAL) && seen == CORE_SKIPPED;
   uint32_t touches = insn->access == CORE_LOAD || insn->access == CORE_STORE;
   uint32_t block = touches ? m4_block(table, (uint32_t)seen) : 0;
@@ -192,14 +172,14 @@ static inline void m4_step(core_state *state, const core_table *table,
   m4_remember(state, insn, block, skipped);
 }
 
-void m4_run(core_state *state, const core_table *table, memory *bus,
-            const core_insn *insns, const uint64_t *seen, uint32_t count) {
+void m4_run(core_state *state, const core_table *table, memory *bus, const core_insn *insns,
+            const uint64_t *seen, uint32_t count) {
   for (uint32_t i = 0; i < count; i++)
     m4_step(state, table, bus, &insns[i], seen[i]);
 }
 
-void m4_edge(core_state *state, const core_table *table, const core_insn *last,
-             uint32_t taken, uint32_t target, uint32_t target_bytes) {
+void m4_edge(core_state *state, const core_table *table, const core_insn *last, uint32_t taken,
+             uint32_t target, uint32_t target_bytes) {
   if (!taken)
     return;
   state->wide_run = state->wide_stores = state->wide_paid = 0;
@@ -209,8 +189,7 @@ void m4_edge(core_state *state, const core_table *table, const core_insn *last,
     state->previous_computed = state->previous_fp = 0;
     return;
   }
-  uint32_t direct =
-      last->branch == CORE_BRANCH_COND || last->branch == CORE_BRANCH_DIRECT;
+  uint32_t direct = last->branch == CORE_BRANCH_COND || last->branch == CORE_BRANCH_DIRECT;
   state->now += direct ? table->refill : table->refill_indirect;
   if (target_bytes == 4 && (target & 2) != 0)
     state->now += table->refill_wide;

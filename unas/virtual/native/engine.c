@@ -23,11 +23,9 @@ static uint32_t slot_of(uint32_t address, uint32_t mask) {
   return (address * 2654435769u >> 8) & mask;
 }
 
-static engine_block **blocks_find(engine_block **blocks, uint32_t mask,
-                                  uint32_t address, uint32_t size) {
+static engine_block **blocks_find(engine_block **blocks, uint32_t mask, uint32_t address, uint32_t size) {
   uint32_t slot = slot_of(address, mask);
-  while (blocks[slot] != NULL &&
-         (blocks[slot]->address != address || blocks[slot]->size != size))
+  while (blocks[slot] != NULL && (blocks[slot]->address != address || blocks[slot]->size != size))
     slot = (slot + 1) & mask;
   return &blocks[slot];
 }
@@ -59,15 +57,13 @@ static int seen_reserve(engine *self, uint32_t count) {
   return 0;
 }
 
-int engine_teach(engine *self, const engine_block *facts,
-                 const core_insn *insns, const engine_place *places) {
+int engine_teach(engine *self, const engine_block *facts, const core_insn *insns,
+                 const engine_place *places) {
   uint32_t count = facts->count;
   if (2 * self->used > self->mask && blocks_grow(self) != 0)
     return -1;
-  engine_block *block =
-      malloc(sizeof *block +
-             count * (sizeof *insns + sizeof *places + sizeof *block->keys) +
-             sizeof *block->keys);
+  engine_block *block = malloc(
+      sizeof *block + count * (sizeof *insns + sizeof *places + sizeof *block->keys) + sizeof *block->keys);
   if (block == NULL || seen_reserve(self, count) != 0) {
     free(block);
     return -1;
@@ -79,8 +75,8 @@ int engine_teach(engine *self, const engine_block *facts,
   memcpy(block->insns, insns, count * sizeof *insns);
   memcpy(block->places, places, count * sizeof *places);
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t plain = insns[i].access == CORE_NO_ACCESS &&
-                     !(insns[i].traits & (CORE_CONDITIONAL | CORE_WATCHED));
+    uint32_t plain =
+        insns[i].access == CORE_NO_ACCESS && !(insns[i].traits & (CORE_CONDITIONAL | CORE_WATCHED));
     block->keys[i] = insns[i].address | !plain;
   }
   block->keys[count] = 0;
@@ -89,18 +85,19 @@ int engine_teach(engine *self, const engine_block *facts,
   return 0;
 }
 
-void engine_lightened(engine *self, uint32_t address, uint32_t size) {
+void engine_translated(engine *self, uint32_t address, uint32_t size, uint32_t light) {
   engine_block *block = *blocks_find(self->blocks, self->mask, address, size);
-  if (block != NULL)
-    block->light = 1;
+  if (block == NULL)
+    return;
+  block->light = light;
+  if (!light)
+    block->entry_count = ENGINE_HEAVY;
 }
 
 /* Running a block through the model
  * -------------------------------------------------------------------- */
 
-static uint32_t engine_cursor(const engine *self) {
-  return (uint32_t)(self->next - self->pending->keys);
-}
+static uint32_t engine_cursor(const engine *self) { return (uint32_t)(self->next - self->pending->keys); }
 
 static uint64_t light_address(const engine *self, const engine_place *place) {
   uint32_t address = (uint32_t)place->offset;
@@ -120,8 +117,11 @@ static void engine_run(engine *self, uint32_t end) {
   for (uint32_t i = self->done; block->light && i < end; i++)
     if (block->insns[i].access != CORE_NO_ACCESS)
       self->seen[i] = light_address(self, &block->places[i]);
-  self->run(self->state, self->table, self->bus, &block->insns[self->done],
-            &self->seen[self->done], end - self->done);
+  if (block->light && self->table->core == CORE_M7 && self->done == 0 && end == block->count)
+    m7_run_block(self->state, self->table, self->bus, &self->pending->memo, block->insns, self->seen, end);
+  else
+    self->run(self->state, self->table, self->bus, &block->insns[self->done], &self->seen[self->done],
+              end - self->done);
   self->done = end;
 }
 
@@ -135,16 +135,15 @@ static uint32_t engine_before(const engine *self, uint32_t pc) {
 }
 
 void engine_sync(engine *self) {
-  if (self->pending == NULL)
+  engine_block *block = self->pending;
+  if (block == NULL)
     return;
-  if (!self->pending->light) {
+  if (!block->light) {
     engine_run(self, engine_cursor(self));
-    return;
+  } else { /* it never did so before: this once, it is the time of the block's begin */
+    self->translate(block->address, block->size, 0);
+    self->limit = 0;
   }
-  uint32_t pc = 0;
-  self->read(self->uc, self->pc, &pc);
-  if (pc - self->pending->address < self->pending->size)
-    engine_run(self, engine_before(self, pc) + 1);
 }
 
 int64_t engine_now(engine *self) {
@@ -163,8 +162,7 @@ void engine_pass(engine *self, int64_t cycles) {
 /* Whether a condition holds; ARMv7-M ARM A7.3. Bits 31..28 of APSR: N, Z, C, V.
  */
 static uint32_t condition_holds(uint32_t condition, uint32_t apsr) {
-  uint32_t n = apsr >> 31 & 1, z = apsr >> 30 & 1, c = apsr >> 29 & 1,
-           v = apsr >> 28 & 1, holds = 1;
+  uint32_t n = apsr >> 31 & 1, z = apsr >> 30 & 1, c = apsr >> 29 & 1, v = apsr >> 28 & 1, holds = 1;
   switch (condition >> 1) {
   case 0:
     holds = z;
@@ -193,16 +191,13 @@ static uint32_t condition_holds(uint32_t condition, uint32_t apsr) {
   return holds ^ (condition & 1);
 }
 
-static uint32_t engine_taken(engine *self, uc_engine *uc, const core_insn *last,
-                             uint32_t next) {
+static uint32_t engine_taken(engine *self, uc_engine *uc, const core_insn *last, uint32_t next) {
   if (last->branch != CORE_BRANCH_COND || next != last->address + last->bytes)
     return 1;
   if (!(last->traits & CORE_NEXT_IS_TARGET))
     return 0;
   uint32_t value = 0;
-  self->read(
-      uc, last->base,
-      &value); /* the flags, or CBZ's register; a branch changes neither */
+  self->read(uc, last->base, &value); /* the flags, or CBZ's register; a branch changes neither */
   if (last->condition >= CORE_IF_ZERO)
     return (value == 0) == (last->condition == CORE_IF_ZERO);
   return condition_holds(last->condition, value);
@@ -215,26 +210,21 @@ static uint32_t engine_width(engine *self, uc_engine *uc, uint32_t address) {
 }
 
 /* The pending block led to `next`, which is known or not. */
-static void engine_finish(engine *self, uint32_t next,
-                          const engine_block *known) {
+static void engine_finish(engine *self, uint32_t next, const engine_block *known) {
   const engine_block *block = self->pending;
-  uint32_t cursor = block->light ? block->count : engine_cursor(self),
-           complete = cursor;
-  while (complete < block->count &&
-         (block->insns[complete].traits & CORE_CONDITIONAL))
+  uint32_t cursor = block->light ? block->count : engine_cursor(self), complete = cursor;
+  while (complete < block->count && (block->insns[complete].traits & CORE_CONDITIONAL))
     complete++;
   if (complete == block->count) {
     while (cursor < complete)
       self->seen[cursor++] = CORE_SKIPPED;
     engine_run(self, complete);
     const core_insn *last = &block->insns[block->count - 1];
-    uint32_t left_out = (last->traits & CORE_CONDITIONAL) &&
-                        self->seen[block->count - 1] == CORE_SKIPPED;
-    uint32_t taken = last->branch != CORE_NO_BRANCH && !left_out &&
-                     engine_taken(self, self->uc, last, next);
+    uint32_t left_out = (last->traits & CORE_CONDITIONAL) && self->seen[block->count - 1] == CORE_SKIPPED;
+    uint32_t taken = last->branch != CORE_NO_BRANCH && !left_out && engine_taken(self, self->uc, last, next);
     uint32_t bytes = !taken || self->table->core != CORE_M4 ? 2
-                     : known != NULL ? known->insns[0].bytes
-                                     : engine_width(self, self->uc, next);
+                     : known != NULL                        ? known->insns[0].bytes
+                                                            : engine_width(self, self->uc, next);
     self->edge(self->state, self->table, last, taken, next, bytes);
     self->expected = taken ? next : last->address + last->bytes;
   } else { /* Unicorn was stopped in its middle */
@@ -266,18 +256,15 @@ void engine_settle(engine *self, uint32_t pc) {
  * ----------------------------------------------------------------------------------
  */
 
-void engine_on_block(uc_engine *uc, uint64_t address, uint32_t size,
-                     void *user) {
+void engine_on_block(uc_engine *uc, uint64_t address, uint32_t size, void *user) {
   engine *self = user;
   engine_block *block = self->pending;
-  if (block == NULL || block->address != (uint32_t)address ||
-      block->size != size)
+  if (block == NULL || block->address != (uint32_t)address || block->size != size)
     block = *blocks_find(self->blocks, self->mask, (uint32_t)address, size);
   if (self->pending != NULL)
     engine_finish(self, (uint32_t)address, block);
   /* Unicorn does not execute the block in whose callback it is stopped. */
-  if (self->instructions >= self->limit ||
-      (uint64_t)(self->state->now - self->origin) >= self->cycle_limit) {
+  if (self->instructions >= self->limit || (uint64_t)(self->state->now - self->origin) >= self->cycle_limit) {
     self->stop(uc);
     return;
   }
@@ -288,28 +275,28 @@ void engine_on_block(uc_engine *uc, uint64_t address, uint32_t size,
     }
     block = *blocks_find(self->blocks, self->mask, (uint32_t)address, size);
   }
-  if (!block->light && block->entry_count != ENGINE_HEAVY &&
-      self->lighten != NULL && block->runs++ == ENGINE_LIGHTEN) {
-    self->lighten((uint32_t)address, size);
+  if (!block->light && block->entry_count != ENGINE_HEAVY && self->translate != NULL &&
+      block->runs++ == ENGINE_LIGHTEN) {
+    self->translate((uint32_t)address, size, 1);
     self->stop(uc);
     return;
   }
-  if (self->expected !=
-      (uint32_t)
-          address) /* an exception, a return from one, a reset, the debugger */
+  if (self->expected != (uint32_t)address) /* an exception, a return from one, a reset, the debugger */
     self->edge(self->state, self->table, NULL, 1, (uint32_t)address, 2);
   self->pending = block;
   self->visit_address = (uint32_t)address;
   self->visit_size = size;
   self->next = block->light ? &NOTHING : block->keys;
-  for (uint32_t i = 0; block->light && i < block->entry_count; i++)
-    self->read(uc, block->entry[i], &self->entry[i]);
+  if (block->light)
+    self->read_all(uc, block->entry, self->entry_places, (int)block->entry_count);
   self->done = 0;
   self->instructions += block->count;
 }
 
-static uint64_t engine_address(engine *self, uc_engine *uc,
-                               const core_insn *insn) {
+/* Where the architecture has peripherals; ARMv7-M ARM B3.1. */
+static uint32_t is_peripheral(uint32_t address) { return address >> 29 == 2 || address >> 29 == 7; }
+
+static uint64_t engine_address(engine *self, uc_engine *uc, const core_insn *insn) {
   uint32_t base = 0, index = 0;
   if (insn->base != 0)
     self->read(uc, insn->base, &base);
@@ -317,15 +304,17 @@ static uint64_t engine_address(engine *self, uc_engine *uc,
     self->read(uc, insn->index, &index);
   if (insn->access == CORE_DIVIDE)
     return (uint64_t)index << 32 | base;
-  return base + (index << insn->shift) + (uint32_t)insn->offset;
+  uint32_t address = base + (index << insn->shift) + (uint32_t)insn->offset;
+  if (is_peripheral(address))
+    self->pending->entry_count = ENGINE_HEAVY;
+  return address;
 }
 
 /* An instruction of which more must be known than that it was executed, or one
  * that was not expected. */
 static void engine_look(engine *self, uc_engine *uc, uint32_t address) {
   const engine_block *block = self->pending;
-  if (block == NULL ||
-      block->light) /* light, but Unicorn had to translate it once more */
+  if (block == NULL || block->light) /* light, but Unicorn had to translate it once more */
     return;
   uint32_t cursor = engine_cursor(self);
   while (cursor < block->count && block->insns[cursor].address != address)
@@ -336,13 +325,11 @@ static void engine_look(engine *self, uc_engine *uc, uint32_t address) {
   const core_insn *insn = &block->insns[cursor];
   if (insn->traits & CORE_WATCHED)
     self->alert(address);
-  self->seen[cursor] =
-      insn->access == CORE_NO_ACCESS ? 0 : engine_address(self, uc, insn);
+  self->seen[cursor] = insn->access == CORE_NO_ACCESS ? 0 : engine_address(self, uc, insn);
   self->next++;
 }
 
-void engine_on_code(uc_engine *uc, uint64_t address, uint32_t size,
-                    void *user) {
+void engine_on_code(uc_engine *uc, uint64_t address, uint32_t size, void *user) {
   engine *self = user;
   (void)size;
   if (*self->next == (uint32_t)address)
@@ -358,10 +345,11 @@ int engine_open(engine *self, const core_table *table) {
   self->state = calloc(1, sizeof *self->state);
   self->table = table;
   self->next = &NOTHING;
+  for (uint32_t i = 0; i < ENGINE_ENTRY; i++)
+    self->entry_places[i] = &self->entry[i];
   self->run = table->core == CORE_M4 ? m4_run : m7_run;
   self->edge = table->core == CORE_M4 ? m4_edge : m7_edge;
-  if (self->blocks == NULL || self->state == NULL ||
-      seen_reserve(self, FIRST_INSTRUCTIONS) != 0) {
+  if (self->blocks == NULL || self->state == NULL || seen_reserve(self, FIRST_INSTRUCTIONS) != 0) {
     engine_close(self);
     return -1;
   }
@@ -369,8 +357,11 @@ int engine_open(engine *self, const core_table *table) {
 }
 
 void engine_close(engine *self) {
-  for (uint32_t i = 0; self->blocks != NULL && i <= self->mask; i++)
+  for (uint32_t i = 0; self->blocks != NULL && i <= self->mask; i++) {
+    if (self->blocks[i] != NULL)
+      m7_forget(self->blocks[i]->memo);
     free(self->blocks[i]);
+  }
   free(self->blocks);
   free(self->state);
   free(self->seen);

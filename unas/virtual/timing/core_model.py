@@ -9,7 +9,7 @@ from typing import Protocol
 from unas.board import Board
 from unas.errors import EmulatorError
 from unas.virtual.timing import layout
-from unas.virtual.timing.operations import ALWAYS, IF_ZERO, Branch, Operation, Role
+from unas.virtual.timing.operations import ALWAYS, FLAGS, IF_ZERO, PC, Branch, Operation, Role, Unit
 
 _MOST_SOURCES, _MOST_RESULTS = 4, 3
 
@@ -88,14 +88,14 @@ def _describe_sources(target: layout.Instruction, operation: Operation) -> None:
 
 
 def _describe_results(target: layout.Instruction, operation: Operation, place: Placement) -> None:
-    results = [(register, place.kind) for register in operation.results if register != 15]
+    results = [(register, place.kind) for register in operation.results if register != PC]
     many = len(results) > _MOST_RESULTS - 1
     access = operation.access
     if access is not None and access.base is not None and access.base_written:
         results.append((access.base, place.base_kind))
         target.traits |= layout.WRITES_BASE
     if operation.sets_flags:
-        results.append((16, place.kind))
+        results.append((FLAGS, place.kind))
     target.result_mask = _mask(tuple(register for register, _ in results))
     if many:  # no list: the mask says it; the base is ready long before
         target.kind[0] = place.kind
@@ -107,7 +107,7 @@ def _describe_results(target: layout.Instruction, operation: Operation, place: P
 
 def _describe_access(target: layout.Instruction, operation: Operation, address: int) -> None:
     access = operation.access
-    if operation.unit.name == "DIVIDE":
+    if operation.unit is Unit.DIVIDE:
         numerator, denominator = (register for register, _ in operation.sources[:2])
         target.access = layout.DIVIDE
         target.base = layout.unicorn_register(numerator)

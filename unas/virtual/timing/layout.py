@@ -23,7 +23,6 @@ NEXT_IS_TARGET, FP, FP_MAC, FP_SHADOWED, FP_ITERATIVE, BACKWARD, SIGNED, WATCHED
 )
 
 UNICORN_FLAGS = arm_const.UC_ARM_REG_XPSR
-UNICORN_PC = arm_const.UC_ARM_REG_PC
 
 
 def unicorn_register(number: int | None) -> int:
@@ -120,6 +119,7 @@ class Block(ctypes.Structure):
         ("entry", ctypes.c_int32 * ENTRY),
         ("runs", ctypes.c_uint32),
         ("light", ctypes.c_uint32),
+        ("memo", ctypes.c_void_p),
         ("insns", ctypes.c_void_p),
         ("places", ctypes.c_void_p),
         ("keys", ctypes.c_void_p),
@@ -147,16 +147,17 @@ class EngineState(ctypes.Structure):
         ("blocks", ctypes.c_void_p),
         ("stop", ctypes.c_void_p),
         ("read", ctypes.c_void_p),
+        ("read_all", ctypes.c_void_p),
         ("peek", ctypes.c_void_p),
         ("learn", ctypes.c_void_p),
         ("alert", ctypes.c_void_p),
-        ("lighten", ctypes.c_void_p),
+        ("translate", ctypes.c_void_p),
         ("uc", ctypes.c_void_p),
         ("run", ctypes.c_void_p),
         ("edge", ctypes.c_void_p),
         ("expected", ctypes.c_uint32),
+        ("entry_places", ctypes.c_void_p * ENTRY),
         ("entry", ctypes.c_uint32 * ENTRY),
-        ("pc", ctypes.c_int32),
         ("visit_address", ctypes.c_uint32),
         ("visit_size", ctypes.c_uint32),
     )

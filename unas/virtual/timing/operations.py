@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+PC = 15
 FLAGS = 16
 """Number of the condition flags among the registers: 0..15 R0..PC, 32..63 S0..S31."""
 FIRST_SINGLE = 32

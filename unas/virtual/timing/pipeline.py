@@ -23,7 +23,7 @@ from unas.virtual.timing.operations import Operation
 
 _Learn = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32)
 _Alert = ctypes.CFUNCTYPE(None, ctypes.c_uint32)
-_Lighten = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32)
+_Translate = ctypes.CFUNCTYPE(None, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_uint32)
 
 
 def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
@@ -43,11 +43,11 @@ def _declare(library: ctypes.CDLL) -> ctypes.CDLL:
     library.engine_pass.argtypes = (pointer, ctypes.c_int64)
     library.engine_open.argtypes = (pointer, pointer)
     library.engine_teach.argtypes = (pointer, pointer, pointer, pointer)
-    library.engine_lightened.argtypes = (pointer, word, word)
+    library.engine_translated.argtypes = (pointer, word, word, word)
     library.engine_settle.argtypes = (pointer, word)
     library.engine_sync.argtypes = library.engine_close.argtypes = (pointer,)
-    for name in ("engine_pass", "engine_sync", "engine_settle", "engine_close", "engine_lightened"):
-        getattr(library, name).restype = None
+    for name in ("pass", "sync", "settle", "close", "translated"):
+        getattr(library, f"engine_{name}").restype = None
     return library
 
 
@@ -101,19 +101,23 @@ class PipelineCounter:
             self._table.piece_shift = self.memory.fetch_bytes.bit_length() - 1
         self._state.bus = None if self.memory is None else self.memory.handle
         self._state.limit = self._state.cycle_limit = NO_LIMIT
-        self._heavy: list[tuple[int, int]] = []  # to be lightened
-        self._light: list[tuple[int, int]] = []
+        self._to_translate: list[tuple[int, int, bool]] = []  # address, bytes, light
+        self._light: set[tuple[int, int]] = set()
         # C keeps bare pointers to them.
-        self._callbacks = (_Learn(self._learn), _Alert(self._alert), _Lighten(self._lighten))
+        self._callbacks = (
+            _Learn(self._learn),
+            _Alert(self._alert),
+            _Translate(self._note_translation),
+        )
         functions = unicorn_functions()
         self._state.stop, self._state.read = functions.stop, functions.reg_read
-        self._state.peek = functions.mem_read
-        self._state.uc, self._state.pc = engine._uch, layout.UNICORN_PC
-        learn, alert, lighten = (ctypes.cast(c, ctypes.c_void_p) for c in self._callbacks)
+        self._state.read_all, self._state.peek = functions.reg_read_batch, functions.mem_read
+        self._state.uc = engine._uch
+        learn, alert, translate = (ctypes.cast(c, ctypes.c_void_p) for c in self._callbacks)
         self._state.learn, self._state.alert = learn, alert
         add_native_hook(engine, UC_HOOK_BLOCK, self._library.engine_on_block, self._self)
         self._hook = MovableHook(engine, UC_HOOK_CODE, self._library.engine_on_code, self._self)
-        self._state.lighten = lighten if self._hook.movable else None
+        self._state.translate = translate if self._hook.movable else None
 
     def _learn(self, address: int, size: int) -> int:
         try:
@@ -151,23 +155,34 @@ class PipelineCounter:
             self.error = error
             self._state.limit = 0
 
-    def _lighten(self, address: int, size: int) -> None:
-        self._heavy.append((address, size))
+    def _note_translation(self, address: int, size: int, light: int) -> None:
+        self._to_translate.append((address, size, bool(light)))
 
-    def _translate_heavy(self) -> None:
-        """Have Unicorn translate blocks anew, without calls. It must stand still."""
-        self._hook.nowhere()
-        for address, size in self._heavy:
+    def _translate(self) -> None:
+        """Have Unicorn translate blocks anew. It must stand still."""
+        for address, size, light in self._to_translate:
             end = address + size
+            (self._light.add if light else self._light.discard)((address, size))
             self._engine.ctl_remove_cache(address, end)
-            # What overlaps went with it.
-            again = [b for b in self._light if b[0] < end and address < b[0] + b[1]]
-            for start, _ in (*again, (address, size)):
-                self._engine.ctl_request_cache(start)
-            self._light.append((address, size))
-            self._library.engine_lightened(self._self, address, size)
-        self._heavy.clear()
-        self._hook.everywhere()
+            # Light ones that overlap it went with it.
+            overlapping = {b for b in self._light if b[0] < end and address < b[0] + b[1]}
+            self._hook.nowhere()
+            translated = {b for b in overlapping if self._translate_light(*b)}
+            self._hook.everywhere()
+            self._light -= overlapping - translated
+            for block in overlapping - translated:
+                self._library.engine_translated(self._self, *block, 0)
+            is_light = light and (address, size) in translated
+            self._library.engine_translated(self._self, address, size, is_light)
+        self._to_translate.clear()
+
+    def _translate_light(self, address: int, size: int) -> bool:
+        """False if that gives another block: more instructions fit into one without calls."""
+        _, _, translated_size = self._engine.ctl_request_cache(address)
+        if translated_size == size:
+            return True
+        self._engine.ctl_remove_cache(address, address + max(size, translated_size))
+        return False
 
     @property
     def instructions(self) -> int:
@@ -213,8 +228,8 @@ class PipelineCounter:
     def pause(self, pc: int) -> None:
         """See ``BlockCounter.pause``."""
         self._library.engine_settle(self._self, pc)
-        if self._heavy:
-            self._translate_heavy()
+        if self._to_translate:
+            self._translate()
 
     def snapshot(self) -> object:
         """See ``BlockCounter.snapshot``."""
