@@ -162,7 +162,9 @@ def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
     """SIGINT after the first network: code 130, no results; the next call measures the rest."""
     os.environ["UNAS_CACHE"], kept = str(tmp_path / "cache"), os.environ["UNAS_CACHE"]
     try:
-        command = [*PROGRAM, "calibrate", "--board", "f746", "--models", "4", "--seed", "3"]
+        # One worker, one image: after the first result there are five more to wait for.
+        command = [*PROGRAM, "calibrate", "--board", "f746", "--models", "6", "--seed", "3"]
+        command += ["--workers", "1", "--timing", "instructions"]
         command += ["--results", str(tmp_path / "results")]
         running = Background(command, log=tmp_path / "log")
         store = tmp_path / "cache" / "measurements"
@@ -182,7 +184,7 @@ def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
         after = {path: path.stat().st_mtime_ns for path in store.rglob("[!.]*.json")}
     finally:
         os.environ["UNAS_CACHE"] = kept
-    assert len(after) == 4
+    assert len(after) == 6
     assert before.items() <= after.items()  # nothing was measured twice
     folder = tmp_path / "results" / "calibration" / "f746"
     names = {path.name for path in folder.iterdir()}
