@@ -8,6 +8,8 @@ import sys
 import pytest
 
 from unas._process import run
+from unas.cli.choose import choose_emulation
+from unas.errors import ConfigError
 
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "unicorn", "serial", "jinja2")
 PROBE = """
@@ -35,3 +37,18 @@ def test_every_command_has_an_example() -> None:
     for command in ("boards", "estimate", "measure", "calibrate"):
         code = f"from unas.cli.main import main; main([{command!r}, '--help'])"
         assert "Example" in run([sys.executable, "-c", code], timeout_s=60).stdout
+
+
+@pytest.mark.parametrize(
+    ("emulator", "timing", "words"),
+    [
+        ("bochs", None, "known: unicorn"),
+        ("unicorn", "fast", "pipeline"),
+        ("qemu", "pipeline", "QEMU"),
+    ],
+)
+def test_an_emulation_that_does_not_exist_is_refused_before_anything_is_built(
+    emulator: str, timing: str | None, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        choose_emulation(emulator, timing)

@@ -91,13 +91,16 @@ def choose_emulation(emulator: str, timing: str | None) -> Emulation:
     """The emulation that --emulator and --timing name.
 
     Raises:
-        ConfigError: No such emulator, or one that has no timing to choose.
+        ConfigError: No such emulator or timing mode, or one that the emulator has not.
     """
     from unas.lab import Emulation, Emulator
+    from unas.virtual.counters import TIMINGS
 
     if emulator not in set(Emulator):
         raise ConfigError(f"no emulator {emulator!r}; known: {', '.join(Emulator)}")
     chosen = Emulator(emulator)
+    if timing is not None and timing not in TIMINGS:
+        raise ConfigError(f"no timing mode {timing!r}; choose one of {', '.join(TIMINGS)}")
     if chosen is Emulator.QEMU and timing not in (None, "instructions"):
         raise ConfigError(f"QEMU counts instructions, not {timing!r}; leave --timing out")
     return Emulation(chosen, timing)
