@@ -86,6 +86,7 @@ static bool measure(const bench_job *job, runtime_error *error) {
 
 bool bench_measure(const bench_job *job, runtime_error *error) {
   result.valid = trial.valid = false;
+  result.model = job->model;
   result.valid = measure(job, error);
   board_set_stage(BENCH_STAGE_IDLE);
   return result.valid;

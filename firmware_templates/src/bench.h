@@ -34,6 +34,7 @@ typedef struct {
 /* The last measurement. */
 typedef struct {
   bool valid;
+  uint16_t model; /* its index in the image */
   uint64_t cold_cycles;
   uint64_t samples[BENCH_RUNS_MAX];
   uint32_t sample_count;

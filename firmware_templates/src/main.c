@@ -75,14 +75,8 @@ static void send_info(const wire_request *request) {
   add_board(&out);
   add_fault(&out);
   text_u64(&out, "model_count", image_model_count);
-  for (uint32_t i = 0; i < image_model_count; i++) {
-    char id[17];
-    memcpy(id, image_models[i].sha256, 16);
-    id[16] = 0;
-    text_string(&out, "model", id);
-  }
   if (!text_complete(&out)) {
-    wire_log("INFO does not fit; pack fewer models into one image");
+    wire_log("INFO does not fit into its buffer");
   }
   wire_send(WIRE_INFO, request->sequence, answer, out.length);
 }
@@ -149,6 +143,7 @@ static size_t summary(const bench_result *result) {
   size_t input_bytes;
   (void)runtime_input(&input_bytes);
   text_begin(&out, answer, sizeof answer);
+  text_string(&out, "model", image_models[result->model].sha256);
   text_u64(&out, "input_bytes", input_bytes);
   text_u64(&out, "cold_cycles", result->cold_cycles);
   text_u64(&out, "samples", result->sample_count);

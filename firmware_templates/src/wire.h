@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_PROTOCOL 2u
+#define WIRE_PROTOCOL 3u
 #define WIRE_ORDER_MAX 256u /* buffers that a request can order */
 #define WIRE_REQUEST_MAX (16u + 2u * WIRE_ORDER_MAX)
 

@@ -133,8 +133,6 @@ def test_it_introduces_itself(connect: Connect, recipe: Recipe, models: list[Fla
     assert info.text("firmware_hash") == recipe.firmware_hash
     assert info.text("image_hash") == recipe.image_hash(models)
     assert info.number("model_count") == MODELS
-    keys = ["model", *(f"model.{i}" for i in range(1, MODELS))]
-    assert [info.text(key) for key in keys] == [model.sha256[:16] for model in models]
     assert "-O2" in info.text("flags")
 
 
@@ -143,6 +141,7 @@ def test_every_model_gives_the_golden_bytes(connect: Connect, models: list[Flatb
     session.hello()
     for index, model in enumerate(models):
         raw = session.measure(index, warmup=1, runs=3, seed=5)
+        assert raw.summary["model"] == model.sha256
         expected = golden_output(model.data, seeded_input(raw.number("input_bytes"), 5))
         assert raw.output == expected.output
         # The clock ticks once a call: a timed run sees two calls, the profiled one more per mark.

@@ -43,7 +43,7 @@ def _device(kind: Board, /, **changes: str) -> FakeDevice:
         "uid": "00" * 12,
         "arena_capacity_bytes": "1000",
     }
-    return FakeDevice(info={**info, **changes})
+    return FakeDevice(info={**info, **changes}, model_sha256=MODEL.sha256)
 
 
 def _measure(
@@ -65,7 +65,7 @@ def _measure(
 @pytest.mark.parametrize(
     "change",
     [
-        {"protocol": "1"},
+        {"protocol": str(PROTOCOL - 1)},
         {"board": "l4r5"},
         {"image_hash": "other"},
         {"model_count": "2"},
@@ -81,6 +81,13 @@ def test_anything_else_than_asked_for_is_refused(f746: Board, change: dict[str, 
     with pytest.raises(IdentityError):
         _measure(f746, device)
     assert device.measured == 0
+
+
+def test_a_measurement_of_another_model_is_refused(f746: Board) -> None:
+    device = _device(f746)
+    device.model_sha256 = Flatbuffer(b"another", "other").sha256
+    with pytest.raises(IdentityError, match="asked for was"):
+        _measure(f746, device)
 
 
 def test_a_revision_in_the_device_id_does_not_matter(f746: Board) -> None:

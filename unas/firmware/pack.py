@@ -11,8 +11,8 @@ from unas.board import Board
 # Room for the program itself, with some to spare; the linker has the last word.
 PROGRAM_BYTES = 64 * 1024
 _ALIGNMENT = 16
-# One INFO frame names every model of the image.
-MODELS_PER_IMAGE = 64
+# Hundreds of single kernels share one erase cycle; more would only make one link slow.
+MODELS_PER_IMAGE = 512
 
 
 def pack(

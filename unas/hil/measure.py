@@ -15,6 +15,7 @@ from unas.errors import (
     ArenaTooSmallError,
     DeviceError,
     EmulatorError,
+    IdentityError,
     LinkError,
     ModelError,
     UnasError,
@@ -166,6 +167,7 @@ def _measure_one(line: _Line, index: int, model: Flatbuffer, procedure: Procedur
     raw = line.session().measure(
         index, warmup=procedure.warmup, runs=procedure.runs, seed=procedure.seed, order=order
     )
+    _check_model(raw, model)
     stages = line.flasher.stages()  # before a trial that might need a fresh start
     started = time.monotonic()
     arena = verified_arena(line.session, Task(index, procedure.seed, order, raw), line.info)
@@ -175,6 +177,16 @@ def _measure_one(line: _Line, index: int, model: Flatbuffer, procedure: Procedur
         HardwareEvent("verify arena", round(time.monotonic() - started, 3)),
     )
     return _measurement(line, model, procedure, raw, stages, arena, events)
+
+
+def _check_model(raw: RawMeasurement, model: Flatbuffer) -> None:
+    """An image carries hundreds of models: what was timed must be what was asked for."""
+    timed = raw.summary.get("model", "")
+    if timed != model.sha256:
+        raise IdentityError(
+            f"the device timed model {timed[:16] or 'without a name'}, asked for was "
+            f"{model.sha256[:16]} ({model.name}); report it with the image"
+        )
 
 
 def _unit_stopped(flasher: Flasher, error: LinkError) -> UnasError:

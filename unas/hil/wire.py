@@ -10,7 +10,7 @@ from enum import IntEnum
 
 from cobs import cobs
 
-PROTOCOL = 2
+PROTOCOL = 3
 _HEADER = struct.Struct("<HBB")
 _CRC = struct.Struct("<I")
 # What no frame of this protocol reaches: noise without a zero byte is cut off there.

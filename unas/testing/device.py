@@ -57,6 +57,7 @@ class FakeDevice:
     refusal: tuple[int, str] | None = None
     faults: deque[Fault | None] = field(default_factory=deque)
     fault_record: Mapping[str, str] = field(default_factory=dict)
+    model_sha256: str = ""
     arena_needed: int = 2048
     arena_claimed: int = 2048
     arena_exact: bool = True
@@ -132,6 +133,7 @@ class FakeDevice:
     def _summary(self) -> dict[str, str]:
         total = sum(cycles for _, cycles in self.operators)
         return {
+            "model": self.model_sha256,
             "input_bytes": "10",
             "cold_cycles": "1500",
             "samples": str(self._measured_runs),
