@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unas.errors import ArchitectureError
-from unas.graph import ConvOptions, OperatorKind, Padding, PoolOptions
+from unas.graph import ConvOptions, MeanOptions, OperatorKind, Padding, PoolOptions
 from unas.graph.builder import GraphBuilder
 from unas.graph.shapes import window_output
 
@@ -60,6 +60,23 @@ def test_constants_have_tflite_layouts() -> None:
         "f_shape": (2,),
         "f": (1, 60),
     }
+
+
+def test_kernels_need_not_be_square_and_a_mean_leaves_channels() -> None:
+    builder = GraphBuilder()
+    x = builder.input("x", (1, 9, 7, 3))
+    options = ConvOptions(padding=Padding.SAME, stride_h=2)
+    conv = builder.conv("c", x, filters=5, kernel=(3, 1), options=options)
+    depthwise = builder.depthwise("d", conv, kernel=(2, 4), options=ConvOptions())
+    graph = builder.finish(builder.mean("m", depthwise))
+    shapes = {tensor.name: tensor.shape for tensor in graph.tensors}
+    assert shapes["c_kernel"] == (5, 3, 1, 3)
+    assert shapes["c"] == (1, 5, 7, 5)
+    assert shapes["d_kernel"] == (1, 2, 4, 5)
+    assert shapes["d"] == (1, 4, 4, 5)
+    assert shapes["m_axes"] == (2,)
+    assert shapes["m"] == (1, 5)
+    assert graph.operators[-1].options == MeanOptions((1, 2))
 
 
 def test_sums_of_different_shapes_are_refused() -> None:

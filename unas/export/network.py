@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from unas.architecture import CnnArchitecture
+from unas.architecture import Architecture
 from unas.export.lower import lower_graph
 from unas.export.order import in_best_order
 from unas.graph import Graph
@@ -11,7 +11,7 @@ from unas.space.build import build_graph
 
 
 def exported_graph(
-    architecture: CnnArchitecture, input_shape: tuple[int, int, int], num_classes: int
+    architecture: Architecture, input_shape: tuple[int, int, int], num_classes: int
 ) -> Graph:
     """The network as it is exported: lowered as TFLite's converter does, in its best order.
 

@@ -10,6 +10,7 @@ from unas.graph.operators import (
     ConvOptions,
     DenseOptions,
     ElementType,
+    MeanOptions,
     OperatorKind,
     Options,
     PadOptions,
@@ -17,6 +18,9 @@ from unas.graph.operators import (
     ReshapeOptions,
 )
 from unas.graph.shapes import conv_output, pool_output
+
+KernelSize = int | tuple[int, int]
+"""Side of a square kernel, or its height and width."""
 
 
 class GraphBuilder:
@@ -42,21 +46,25 @@ class GraphBuilder:
         self._inputs.append(index)
         return index
 
-    def conv(self, name: str, x: int, *, filters: int, kernel: int, options: ConvOptions) -> int:
-        """CONV_2D with a square kernel and a bias."""
+    def conv(
+        self, name: str, x: int, *, filters: int, kernel: KernelSize, options: ConvOptions
+    ) -> int:
+        """CONV_2D with a bias."""
         _, height, width, channels = self.shape(x)
-        out = conv_output(height, width, kernel, kernel, options)
-        weights = self._constant(f"{name}_kernel", (filters, kernel, kernel, channels))
+        kernel_h, kernel_w = _height_and_width(kernel)
+        out = conv_output(height, width, kernel_h, kernel_w, options)
+        weights = self._constant(f"{name}_kernel", (filters, kernel_h, kernel_w, channels))
         bias = self._bias(name, filters)
         inputs = (x, weights, bias)
         return self._operator(name, OperatorKind.CONV_2D, inputs, (1, *out, filters), options)
 
-    def depthwise(self, name: str, x: int, *, kernel: int, options: ConvOptions) -> int:
-        """DEPTHWISE_CONV_2D with a square kernel and a bias."""
+    def depthwise(self, name: str, x: int, *, kernel: KernelSize, options: ConvOptions) -> int:
+        """DEPTHWISE_CONV_2D with a bias."""
         _, height, width, channels = self.shape(x)
         filters = channels * options.depth_multiplier
-        out = conv_output(height, width, kernel, kernel, options)
-        weights = self._constant(f"{name}_kernel", (1, kernel, kernel, filters))
+        kernel_h, kernel_w = _height_and_width(kernel)
+        out = conv_output(height, width, kernel_h, kernel_w, options)
+        weights = self._constant(f"{name}_kernel", (1, kernel_h, kernel_w, filters))
         inputs = (x, weights, self._bias(name, filters))
         kind = OperatorKind.DEPTHWISE_CONV_2D
         return self._operator(name, kind, inputs, (1, *out, filters), options)
@@ -66,6 +74,12 @@ class GraphBuilder:
         _, height, width, channels = self.shape(x)
         out = (1, *pool_output(height, width, options), channels)
         return self._operator(name, kind, (x,), out, options)
+
+    def mean(self, name: str, x: int) -> int:
+        """MEAN over height and width: (1, height, width, channels) to (1, channels)."""
+        axes = self._constant(f"{name}_axes", (2,), ElementType.INT32)
+        shape = (1, self.shape(x)[-1])
+        return self._operator(name, OperatorKind.MEAN, (x, axes), shape, MeanOptions((1, 2)))
 
     def pad(self, name: str, x: int, paddings: tuple[tuple[int, int], ...]) -> int:
         """PAD by (before, after) per axis, batch included."""
@@ -139,3 +153,7 @@ class GraphBuilder:
         self._names.add(tensor.name)
         self._tensors.append(tensor)
         return len(self._tensors) - 1
+
+
+def _height_and_width(kernel: KernelSize) -> tuple[int, int]:
+    return (kernel, kernel) if isinstance(kernel, int) else kernel

@@ -19,7 +19,8 @@ def paper_macs(graph: Graph) -> int:
 
     Source: the compute terms of the reference's resource model with its default weights. An average
     or maximum over a window counts its elements, an addition its output's elements; bias, batch
-    normalisation, activation, padding and reshaping count nothing.
+    normalisation, activation, padding and reshaping count nothing. A mean, which the reference has
+    not, counts as the average over one window that it is.
     """
     return sum(operator_paper_macs(graph, op) for op in graph.operators)
 
@@ -61,6 +62,10 @@ def _pool(graph: Graph, op: Operator) -> int:
     return _output_elements(graph, op) * op.options.filter_h * op.options.filter_w
 
 
+def _mean(graph: Graph, op: Operator) -> int:
+    return graph.tensors[op.inputs[0]].elements
+
+
 _Count = Callable[[Graph, Operator], int]
 _MACS: dict[OperatorKind, _Count] = {
     OperatorKind.CONV_2D: _conv,
@@ -71,4 +76,5 @@ _PAPER_MACS: dict[OperatorKind, _Count] = _MACS | {
     OperatorKind.AVERAGE_POOL_2D: _pool,
     OperatorKind.MAX_POOL_2D: _pool,
     OperatorKind.ADD: _output_elements,
+    OperatorKind.MEAN: _mean,
 }

@@ -20,8 +20,7 @@ from unas.architecture import (
     Pooling,
     PoolingKind,
 )
-from unas.errors import ArchitectureError
-from unas.space.ranges import IntRange, draw_choice, draw_flag
+from unas.space.ranges import IntRange, check_gene, check_least, draw_choice, draw_flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +45,9 @@ class CnnSpace:
         p_batch_norm: That a layer has a batch normalisation.
         p_relu: That a layer ends with a ReLU.
         p_pooling: That there is a final pooling.
+
+    Raises:
+        ConfigError: A range begins below what a network can have.
     """
 
     blocks: IntRange
@@ -64,31 +66,36 @@ class CnnSpace:
     p_relu: float
     p_pooling: float
 
+    def __post_init__(self) -> None:
+        check_least(1, blocks=self.blocks, layers=self.layers)
+        check_least(1, filters=self.filters, units=self.units)
+        check_least(0, dense_layers=self.dense_layers)
+
     def validate(self, arch: CnnArchitecture) -> None:
         """Does nothing if the architecture is in this space.
 
         Raises:
             ArchitectureError: It is not; names the gene.
         """
-        _check("number of blocks", len(arch.blocks), self.blocks)
+        check_gene("number of blocks", len(arch.blocks), self.blocks)
         for i, block in enumerate(arch.blocks):
-            _check(f"blocks[{i}]: number of layers", len(block.layers), self.layers)
+            check_gene(f"blocks[{i}]: number of layers", len(block.layers), self.layers)
             for j, layer in enumerate(block.layers):
                 self._validate_layer(f"blocks[{i}].layers[{j}]", layer)
         if arch.pooling is not None:
-            _check("pooling: kind", arch.pooling.kind, self.pooling_kinds)
-            _check("pooling: size", arch.pooling.size, self.pooling_sizes)
-        _check("number of hidden dense layers", len(arch.dense), self.dense_layers)
+            check_gene("pooling: kind", arch.pooling.kind, self.pooling_kinds)
+            check_gene("pooling: size", arch.pooling.size, self.pooling_sizes)
+        check_gene("number of hidden dense layers", len(arch.dense), self.dense_layers)
         for i, dense in enumerate(arch.dense):
-            _check(f"dense[{i}]: units", dense.units, self.units)
+            check_gene(f"dense[{i}]: units", dense.units, self.units)
 
     def _validate_layer(self, where: str, layer: ConvLayer) -> None:
-        _check(f"{where}: type", layer.type, self.layer_types)
+        check_gene(f"{where}: type", layer.type, self.layer_types)
         if layer.filters is not None:
-            _check(f"{where}: filters", layer.filters, self.filters)
+            check_gene(f"{where}: filters", layer.filters, self.filters)
         if layer.type is not LayerType.POINTWISE:
-            _check(f"{where}: kernel_size", layer.kernel_size, self.kernel_sizes)
-            _check(f"{where}: stride", layer.stride, self.strides)
+            check_gene(f"{where}: kernel_size", layer.kernel_size, self.kernel_sizes)
+            check_gene(f"{where}: stride", layer.stride, self.strides)
 
 
 CNN_SPACE = CnnSpace(
@@ -159,9 +166,3 @@ def random_pooling(rng: np.random.Generator, space: CnnSpace) -> Pooling:
 def random_dense(rng: np.random.Generator, space: CnnSpace) -> DenseLayer:
     """A hidden dense layer with a random number of units."""
     return DenseLayer(space.units.draw(rng))
-
-
-def _check(what: str, value: object, allowed: IntRange | tuple[object, ...]) -> None:
-    if value not in allowed:
-        values = str(allowed) if isinstance(allowed, IntRange) else ", ".join(map(str, allowed))
-        raise ArchitectureError(f"{what} is {value}; in this search space it is one of {values}")

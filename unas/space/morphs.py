@@ -9,8 +9,7 @@ made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -26,50 +25,21 @@ from unas.architecture import (
 from unas.space.cnn import (
     CNN_SPACE,
     CnnSpace,
-    random_dense,
     random_layer,
     random_pooling,
 )
+from unas.space.morph_parts import (
+    COUNT_STEPS,
+    Morph,
+    MorphKind,
+    dense_morphs,
+    fixed,
+    list_morphs,
+    neighbours,
+)
 from unas.space.ranges import draw_flag
 
-_COUNT_STEPS = (-5, -3, -1, 1, 3, 5)
-_SIZE_STEPS = (-2, 2)
-
-
-class MorphKind(StrEnum):
-    """What a morphism changes."""
-
-    REMOVE_BLOCK = "remove block"
-    ADD_BLOCK = "add block"
-    TOGGLE_PARALLEL = "toggle parallel"
-    REMOVE_LAYER = "remove layer"
-    INSERT_LAYER = "insert layer"
-    TOGGLE_BATCH_NORM = "toggle batch norm"
-    TOGGLE_RELU = "toggle ReLU"
-    TOGGLE_PREPOOL = "toggle prepool"
-    CHANGE_TYPE = "change layer type"
-    CHANGE_FILTERS = "change filters"
-    CHANGE_KERNEL = "change kernel size"
-    TOGGLE_STRIDE = "toggle stride"
-    TOGGLE_POOLING = "toggle pooling"
-    CHANGE_POOLING_KIND = "change pooling kind"
-    CHANGE_POOLING_SIZE = "change pooling size"
-    REMOVE_DENSE = "remove dense layer"
-    ADD_DENSE = "add dense layer"
-    CHANGE_UNITS = "change units"
-
-
-@dataclass(frozen=True, slots=True)
-class Morph:
-    """One change of one parent.
-
-    Attributes:
-        kind: What it changes.
-        apply: Makes the changed architecture; the parent stays as it is.
-    """
-
-    kind: MorphKind
-    apply: Callable[[np.random.Generator], CnnArchitecture]
+__all__ = ["Morph", "MorphKind", "morphs", "random_morph"]
 
 
 def random_morph(
@@ -80,7 +50,7 @@ def random_morph(
     return choices[int(rng.integers(len(choices)))].apply(rng)
 
 
-def morphs(parent: CnnArchitecture, space: CnnSpace = CNN_SPACE) -> list[Morph]:
+def morphs(parent: CnnArchitecture, space: CnnSpace = CNN_SPACE) -> list[Morph[CnnArchitecture]]:
     """All morphisms of a parent that stay in the space, in a fixed order."""
     found = list(_block_morphs(parent, space))
     for i, block in enumerate(parent.blocks):
@@ -90,7 +60,7 @@ def morphs(parent: CnnArchitecture, space: CnnSpace = CNN_SPACE) -> list[Morph]:
     return [*found, *_pooling_morphs(parent, space), *_dense_morphs(parent, space)]
 
 
-def _block_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph]:
+def _block_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph[CnnArchitecture]]:
     count = len(parent.blocks)
     if count - 1 in space.blocks:
         yield Morph(
@@ -100,33 +70,28 @@ def _block_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph]:
         yield Morph(MorphKind.ADD_BLOCK, lambda rng: _with_block(rng, parent, space))
     for i, block in enumerate(parent.blocks):
         if i > 0:
-            yield _fixed(MorphKind.TOGGLE_PARALLEL, partial(_toggle_parallel, parent, i))
+            yield fixed(MorphKind.TOGGLE_PARALLEL, partial(_toggle_parallel, parent, i))
         if len(block.layers) == 1 and count - 1 in space.blocks:
-            yield _fixed(MorphKind.REMOVE_BLOCK, partial(_without_block, parent, i))
+            yield fixed(MorphKind.REMOVE_BLOCK, partial(_without_block, parent, i))
 
 
-def _layer_count_morphs(parent: CnnArchitecture, space: CnnSpace, i: int) -> Iterator[Morph]:
+def _layer_count_morphs(
+    parent: CnnArchitecture, space: CnnSpace, i: int
+) -> Iterator[Morph[CnnArchitecture]]:
     block = parent.blocks[i]
-    count = len(block.layers)
 
-    def remove(rng: np.random.Generator) -> CnnArchitecture:
-        j = int(rng.integers(count))
-        return _with(parent, i, replace(block, layers=block.layers[:j] + block.layers[j + 1 :]))
-
-    def insert(rng: np.random.Generator) -> CnnArchitecture:
-        # Every place can come, behind the last layer too: the reference never appends.
-        j = int(rng.integers(count, endpoint=True))
-        layer = random_layer(rng, space)
-        layers = (*block.layers[:j], layer, *block.layers[j:])
+    def rebuild(layers: tuple[ConvLayer, ...]) -> CnnArchitecture:
         return _with(parent, i, replace(block, layers=layers))
 
-    if count - 1 in space.layers:
-        yield Morph(MorphKind.REMOVE_LAYER, remove)
-    if count + 1 in space.layers:
-        yield Morph(MorphKind.INSERT_LAYER, insert)
+    # Every place can come, behind the last layer too: the reference never appends.
+    kinds = (MorphKind.REMOVE_LAYER, MorphKind.INSERT_LAYER)
+    draw = partial(random_layer, space=space)
+    return list_morphs(block.layers, space.layers, kinds, draw, rebuild, append=False)
 
 
-def _layer_morphs(parent: CnnArchitecture, space: CnnSpace, i: int, j: int) -> Iterator[Morph]:
+def _layer_morphs(
+    parent: CnnArchitecture, space: CnnSpace, i: int, j: int
+) -> Iterator[Morph[CnnArchitecture]]:
     block = parent.blocks[i]
     layer = block.layers[j]
 
@@ -144,7 +109,7 @@ def _layer_morphs(parent: CnnArchitecture, space: CnnSpace, i: int, j: int) -> I
         if kind is not layer.type:
             yield Morph(MorphKind.CHANGE_TYPE, retyped(kind))
     for morph, make in _gene_changes(layer, space):
-        yield _fixed(morph, regened(make))
+        yield fixed(morph, regened(make))
 
 
 def _gene_changes(
@@ -156,19 +121,18 @@ def _gene_changes(
     yield MorphKind.TOGGLE_RELU, partial(other, relu=not layer.relu)
     yield MorphKind.TOGGLE_PREPOOL, partial(other, prepool=not layer.prepool)
     if layer.filters is not None:
-        for filters in (layer.filters + step for step in _COUNT_STEPS):
+        for filters in (layer.filters + step for step in COUNT_STEPS):
             if filters in space.filters:
                 yield MorphKind.CHANGE_FILTERS, partial(other, filters=filters)
     if layer.type is not LayerType.POINTWISE:
-        for size in (layer.kernel_size + step for step in _SIZE_STEPS):
-            if size in space.kernel_sizes:
-                yield MorphKind.CHANGE_KERNEL, partial(other, kernel_size=size)
+        for size in neighbours(layer.kernel_size, space.kernel_sizes):
+            yield MorphKind.CHANGE_KERNEL, partial(other, kernel_size=size)
         for stride in space.strides:
             if stride != layer.stride:
                 yield MorphKind.TOGGLE_STRIDE, partial(other, stride=stride)
 
 
-def _pooling_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph]:
+def _pooling_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph[CnnArchitecture]]:
     pooling = parent.pooling
     if pooling is None:
         yield Morph(
@@ -176,41 +140,21 @@ def _pooling_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph]
             lambda rng: replace(parent, pooling=random_pooling(rng, space)),
         )
         return
-    yield _fixed(MorphKind.TOGGLE_POOLING, partial(replace, parent, pooling=None))
+    yield fixed(MorphKind.TOGGLE_POOLING, partial(replace, parent, pooling=None))
     for kind in space.pooling_kinds:
         if kind is not pooling.kind:
             new = Pooling(kind, pooling.size)
-            yield _fixed(MorphKind.CHANGE_POOLING_KIND, partial(replace, parent, pooling=new))
-    for size in (pooling.size + step for step in _SIZE_STEPS):
-        if size in space.pooling_sizes:
-            new = Pooling(pooling.kind, size)
-            yield _fixed(MorphKind.CHANGE_POOLING_SIZE, partial(replace, parent, pooling=new))
+            yield fixed(MorphKind.CHANGE_POOLING_KIND, partial(replace, parent, pooling=new))
+    for size in neighbours(pooling.size, space.pooling_sizes):
+        new = Pooling(pooling.kind, size)
+        yield fixed(MorphKind.CHANGE_POOLING_SIZE, partial(replace, parent, pooling=new))
 
 
-def _dense_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph]:
-    count = len(parent.dense)
+def _dense_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph[CnnArchitecture]]:
+    def rebuild(layers: tuple[DenseLayer, ...]) -> CnnArchitecture:
+        return replace(parent, dense=layers)
 
-    def remove(rng: np.random.Generator) -> CnnArchitecture:
-        i = int(rng.integers(count))
-        return replace(parent, dense=parent.dense[:i] + parent.dense[i + 1 :])
-
-    if count - 1 in space.dense_layers:
-        yield Morph(MorphKind.REMOVE_DENSE, remove)
-    if count + 1 in space.dense_layers:
-        yield Morph(
-            MorphKind.ADD_DENSE,
-            lambda rng: replace(parent, dense=(*parent.dense, random_dense(rng, space))),
-        )
-    for i, layer in enumerate(parent.dense):
-        for units in (layer.units + step for step in _COUNT_STEPS):
-            if units in space.units:
-                dense = (*parent.dense[:i], DenseLayer(units), *parent.dense[i + 1 :])
-                yield _fixed(MorphKind.CHANGE_UNITS, partial(replace, parent, dense=dense))
-
-
-def _fixed(kind: MorphKind, make: Callable[[], CnnArchitecture]) -> Morph:
-    """A morph without random genes. It makes the child when asked: most are never drawn."""
-    return Morph(kind, lambda rng: make())
+    return dense_morphs(parent.dense, space.dense_layers, space.units, rebuild)
 
 
 def _toggle_parallel(parent: CnnArchitecture, i: int) -> CnnArchitecture:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from unas.errors import ConfigError
+from unas.errors import ArchitectureError, ConfigError
 
 _T = TypeVar("_T")
 
@@ -51,3 +51,25 @@ def draw_choice(rng: np.random.Generator, values: Sequence[_T]) -> _T:
 def draw_flag(rng: np.random.Generator, probability: float) -> bool:
     """True with the given probability."""
     return bool(rng.random() < probability)
+
+
+def check_gene(what: str, value: object, allowed: IntRange | tuple[object, ...]) -> None:
+    """Does nothing if the value is allowed.
+
+    Raises:
+        ArchitectureError: It is not; says what is.
+    """
+    if value not in allowed:
+        values = str(allowed) if isinstance(allowed, IntRange) else ", ".join(map(str, allowed))
+        raise ArchitectureError(f"{what} is {value}; in this search space it is one of {values}")
+
+
+def check_least(least: int, **ranges: IntRange) -> None:
+    """Does nothing if all ranges begin with ``least`` or above.
+
+    Raises:
+        ConfigError: One begins below; names it.
+    """
+    for name, allowed in ranges.items():
+        if allowed.low < least:
+            raise ConfigError(f"{name} is {allowed}; no network has fewer than {least}, raise it")
