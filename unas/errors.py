@@ -5,6 +5,7 @@
 
     UnasError                   what, where, what to do: one line on the command line, exit code 1
     ├── ConfigError             a study, board or hardware-map file that cannot be used
+    ├── DataError               a data set that is missing, or a file of it that cannot be used
     ├── ModelError              a .tflite file that cannot be used
     │   └── UnsupportedOperatorError    no kernel for an operator; names it
     ├── ArchitectureError       genes outside the search space, or a network that cannot be built
@@ -31,6 +32,10 @@ class UnasError(Exception):
 
 class ConfigError(UnasError):
     """A study, board or hardware-map file that cannot be used."""
+
+
+class DataError(UnasError):
+    """A data set that is missing, or a file of it that cannot be used."""
 
 
 class ModelError(UnasError):

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The user's own data as NumPy arrays in one ``.npz`` file."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unas.errors import DataError
+from unas.train.datasets.dataset import (
+    UNIT_BYTES,
+    Dataset,
+    Normalisation,
+    Provenance,
+)
+from unas.train.datasets.files import digests, missing, parse
+from unas.train.datasets.splits import plan
+
+_KEYS = {
+    "train": (("x_train", "y_train"), ("x", "y")),
+    "validation": (("x_validation", "y_validation"), ("x_val", "y_val")),
+    "test": (("x_test", "y_test"),),
+}
+
+
+def read_npz(path: Path, wanted: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Arrays of an ``.npz`` file; objects in it, which would be code, are refused.
+
+    Raises:
+        DataError: It cannot be read, or lacks an array that is wanted.
+    """
+
+    def read(file: Path) -> dict[str, NDArray[Any]]:
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise ValueError("it holds a single array, not an archive")
+            with loaded as archive:
+                names = archive.files if wanted is None else list(wanted)
+                return {name: archive[name] for name in names}
+        except zipfile.BadZipFile as error:
+            raise ValueError(str(error)) from error
+
+    return parse(path, read, "write it with numpy.savez and plain numbers")
+
+
+def load_npz(
+    path: Path | None,
+    *,
+    normalise: str = "auto",
+    class_names: Iterable[str] | None = None,
+    split_seed: int = 0,
+    test_fraction: float = 0.2,
+    validation_fraction: float = 0.1,
+) -> Dataset:
+    """The user's own arrays.
+
+    Args:
+        path: The file. It holds ``x``, ``y`` or ``x_train``, ``y_train``, and may hold ``x_val``,
+            ``y_val`` (or ``x_validation`` …) and ``x_test``, ``y_test``. x is (n, height, width,
+            channels), (n, height, width), or (n, length) for a row of numbers; y is (n,), classes
+            from 0.
+        normalise: ``unit`` divides by 255; ``standard`` gives each channel mean 0 and deviation 1
+            over the training part; ``none``; ``auto`` is unit for bytes, standard for the rest.
+        class_names: Their names; numbers where left out.
+        split_seed: Of the stratified draws.
+        test_fraction: Share of the samples, where no test part is given.
+        validation_fraction: Share of the rest, where no validation part is given.
+
+    Raises:
+        DataError: The file is missing or damaged, or its arrays do not fit together.
+    """
+    if path is None or not path.is_file():
+        missing("npz", path, "an .npz file with arrays x and y")
+    given = _parts(path, read_npz(path))
+    parts = plan(
+        "npz",
+        {part: y for part, (_, y) in given.items()},
+        validation_fraction=validation_fraction,
+        test_fraction=test_fraction,
+        seed=split_seed,
+    )
+    splits = parts.of_arrays(given)
+    names = tuple(class_names) if class_names is not None else _numbered(given)
+    height, width, channels = given["train"][0].shape[1:]
+    return Dataset(
+        name="npz",
+        input_shape=(height, width, channels),
+        class_names=names,
+        normalisation=_normalisation(normalise, splits.train.x),
+        provenance=Provenance(digests(path), parts.words, split_seed),
+        splits=splits,
+    )
+
+
+def _parts(
+    path: Path, arrays: dict[str, NDArray[Any]]
+) -> dict[str, tuple[NDArray[Any], NDArray[np.int32]]]:
+    given = {}
+    for part, choices in _KEYS.items():
+        for x_key, y_key in choices:
+            if x_key in arrays and y_key in arrays:
+                given[part] = _pair(path, part, arrays[x_key], arrays[y_key])
+                break
+    if "train" not in given:
+        raise DataError(
+            f"{path} holds {', '.join(sorted(arrays)) or 'nothing'}; "
+            "name the arrays x and y, or x_train and y_train"
+        )
+    return given
+
+
+def _pair(
+    path: Path, part: str, x: NDArray[Any], y: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer) or len(x) != len(y):
+        raise DataError(
+            f"{path}: labels of {part} are {y.dtype} {y.shape} for {len(x)} samples; "
+            "give one whole number a sample"
+        )
+    if not 2 <= x.ndim <= 4 or x.dtype.kind not in "buif":
+        raise DataError(
+            f"{path}: samples of {part} are {x.dtype} {x.shape}; "
+            "give numbers of shape (n, height, width, channels)"
+        )
+    # A row of numbers is a picture of height 1 with one channel.
+    shape = {2: (len(x), 1, -1, 1), 3: (*x.shape, 1), 4: x.shape}[x.ndim]
+    stored = x if x.dtype == np.uint8 else x.astype(np.float32)
+    return stored.reshape(shape), y.astype(np.int32)
+
+
+def _numbered(given: dict[str, tuple[NDArray[Any], NDArray[np.int32]]]) -> tuple[str, ...]:
+    count = 1 + max(int(y.max(initial=0)) for _, y in given.values())
+    return tuple(str(number) for number in range(max(count, 2)))
+
+
+def _normalisation(kind: str, x: NDArray[Any]) -> Normalisation:
+    if kind == "auto":
+        kind = "unit" if x.dtype == np.uint8 else "standard"
+    if kind == "unit":
+        return UNIT_BYTES
+    if kind == "standard":
+        return Normalisation.standard(x, (0, 1, 2))
+    if kind == "none":
+        return Normalisation.of(0, 1)
+    raise DataError(f"npz: normalise is {kind!r}; give auto, unit, standard or none")

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Folders of pictures, one folder a class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unas.errors import DataError
+from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
+from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance, Split
+from unas.train.datasets.files import missing, parse, stored_array, tree_digest
+from unas.train.datasets.splits import plan
+
+_ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"))
+_PART_FOLDERS = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
+_MODES = {1: "L", 3: "RGB"}
+
+
+@dataclass(frozen=True, slots=True)
+class PictureSet:
+    """What ``load_pictures`` needs to know of a data set.
+
+    Attributes:
+        name: Of the data set.
+        root: Folder of the classes, or of ``train``, ``test`` (and ``validation``) with classes.
+        size: (height, width) that pictures are scaled to.
+        channels: 1 grey, 3 colour.
+        class_folders: Which folders are classes, in the order of the labels; None for all.
+        class_names: Their names; None for the folders' names.
+        augmentation: For training.
+        val_is_test: A folder ``val`` beside ``train`` is the test part.
+    """
+
+    name: str
+    root: Path
+    size: tuple[int, int]
+    channels: int
+    class_folders: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
+    augmentation: ImageAugmentation = NO_AUGMENTATION
+    val_is_test: bool = False
+
+
+def load_image_folder(
+    path: Path | None,
+    *,
+    size: Sequence[int],
+    channels: int = 3,
+    split_seed: int = 0,
+    test_fraction: float = 0.2,
+    validation_fraction: float = 0.1,
+) -> Dataset:
+    """The user's own pictures.
+
+    Args:
+        path: Folder with a folder a class; or with ``train``, and perhaps ``val`` and ``test``,
+            that hold these.
+        size: [height, width] that pictures are scaled to.
+        channels: 1 grey, 3 colour.
+        split_seed: Of the stratified draws.
+        test_fraction: Share of the pictures, where no test part is given.
+        validation_fraction: Share of the rest, where no validation part is given.
+
+    Raises:
+        DataError: The folder is missing, or a picture cannot be read.
+    """
+    if path is None or not path.is_dir():
+        missing("image_folder", path, "a folder that holds a folder a class")
+    pictures = PictureSet("image_folder", path, picture_size("image_folder", size), channels)
+    return load_pictures(
+        pictures,
+        split_seed=split_seed,
+        test_fraction=test_fraction,
+        validation_fraction=validation_fraction,
+    )
+
+
+def picture_size(name: str, size: Sequence[int]) -> tuple[int, int]:
+    """(height, width) of an option.
+
+    Raises:
+        DataError: It is something else.
+    """
+    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
+        raise DataError(f"{name}: size is {list(size)}; give [height, width] in pixels")
+    return size[0], size[1]
+
+
+def load_pictures(
+    pictures: PictureSet, *, split_seed: int, test_fraction: float, validation_fraction: float
+) -> Dataset:
+    """Find, part, read and scale the pictures of a set.
+
+    Raises:
+        DataError: No pictures, an unknown number of channels, or a picture that cannot be read.
+    """
+    if pictures.channels not in _MODES:
+        raise DataError(f"{pictures.name}: channels is {pictures.channels}; give 1 or 3")
+    folders = _part_folders(pictures)
+    classes = pictures.class_folders or _class_folders(folders["train"])
+    found = {part: _find(folder, classes) for part, folder in folders.items()}
+    if not found["train"] or len(classes) < 2:
+        missing(
+            pictures.name, pictures.root, "a folder that holds two folders or more, one a class"
+        )
+    labels = {part: np.array([y for _, y in files], np.int32) for part, files in found.items()}
+    parts = plan(
+        pictures.name,
+        labels,
+        validation_fraction=validation_fraction,
+        test_fraction=test_fraction,
+        seed=split_seed,
+    )
+    files = [path for listed in found.values() for path, _ in listed]
+    tree = tree_digest(pictures.root, files)
+
+    def take(part: str, index: NDArray[np.intp]) -> Split:
+        paths = [found[part][i][0] for i in index]
+        return Split(_read_all(pictures, tree[1], paths), labels[part][index])
+
+    return Dataset(
+        name=pictures.name,
+        input_shape=(*pictures.size, pictures.channels),
+        class_names=pictures.class_names or tuple(classes),
+        normalisation=UNIT_BYTES,
+        augmentation=pictures.augmentation,
+        provenance=Provenance((tree,), parts.words, split_seed),
+        splits=parts.splits(take),
+    )
+
+
+def _part_folders(pictures: PictureSet) -> dict[str, Path]:
+    """Folders of the given parts; a set without parts is all ``train``."""
+    root = pictures.root
+    if not (root / "train").is_dir():
+        return {"train": root}
+    meaning = "test" if pictures.val_is_test and not (root / "test").is_dir() else "validation"
+    folders = {
+        part: root / name
+        for part, names in _PART_FOLDERS.items()
+        for name in names
+        if (root / name).is_dir()
+    }
+    if (root / "val").is_dir():
+        folders[meaning] = root / "val"
+    return folders
+
+
+def _class_folders(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(child.name for child in folder.iterdir() if _is_class(child)))
+
+
+def _is_class(folder: Path) -> bool:
+    return folder.is_dir() and not folder.name.startswith((".", "_"))
+
+
+def _find(folder: Path, classes: Iterable[str]) -> list[tuple[Path, int]]:
+    """Pictures with their labels, class by class, in the order of their names."""
+    return [
+        (path, label)
+        for label, name in enumerate(classes)
+        for path in sorted((folder / name).rglob("*"))
+        if path.suffix.lower() in _ENDINGS and not path.name.startswith(".")
+    ]
+
+
+def _read_all(pictures: PictureSet, digest: str, paths: Sequence[Path]) -> NDArray[Any]:
+    names = " ".join(path.relative_to(pictures.root).as_posix() for path in paths)
+
+    def fill(array: NDArray[Any]) -> None:
+        for i, path in enumerate(paths):
+            array[i] = read_picture(path, pictures.size, pictures.channels)
+
+    shape = (len(paths), *pictures.size, pictures.channels)
+    return stored_array(f"pictures {digest} {names}", shape, np.uint8, fill)
+
+
+def read_picture(path: Path, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+    """Read and scale (area-weighted, bilinear) a picture: (height, width, channels) bytes.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    from PIL import Image
+
+    def read(file: Path) -> NDArray[np.uint8]:
+        with Image.open(file) as image:
+            plain = image.convert(_MODES[channels])
+            scaled = plain.resize(size[::-1], Image.Resampling.BILINEAR)
+            return np.asarray(scaled, np.uint8).reshape(*size, channels)
+
+    return parse(path, read, "remove it or fetch it again")
