@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from unas.constraints import Constraints
+from unas.errors import ConfigError
+from unas.record import Outcome
+from unas.search.aging import AgingEvolution
+from unas.search.proposals import SparsityGene
+from unas.search.random_search import RandomSearch
+from unas.search.replay import NOT_RECORDED, RecordedSpace, replay
+from unas.search.strategy import SearchSpace
+from unas.testing.search import FakeSpace, fake_search
+
+BOUNDS = Constraints(error=0.2, peak_memory_bytes=45, model_size_bytes=1000)
+
+
+def _evolution(space: SearchSpace, sparsity: SparsityGene | None = None) -> AgingEvolution:
+    return AgingEvolution(space, BOUNDS, population=20, sample=5, sparsity=sparsity)
+
+
+def test_the_strategy_that_wrote_a_journal_finds_all_of_it() -> None:
+    for sparsity in (None, SparsityGene(0.1, 0.6)):
+        recorded = fake_search(_evolution(FakeSpace(), sparsity), 150, BOUNDS)
+        again = replay(_evolution(FakeSpace(), sparsity), recorded, 150)
+        assert (list(again.records), again.missing) == (recorded, 0)
+
+
+def test_what_is_not_in_the_journal_is_told_and_not_made_up() -> None:
+    recorded = fake_search(_evolution(FakeSpace()), 60, BOUNDS)
+    other = replay(RandomSearch(FakeSpace(), seed=9), recorded, 60)
+    known = {record.candidate.sha256 for record in recorded}
+    assert 0 < other.missing <= 60
+    missing = 0
+    for record in other.records:
+        if record.candidate.sha256 not in known:
+            assert (record.outcome, record.cause) == (Outcome.FAILED, NOT_RECORDED)
+            assert not record.values
+            missing += 1
+    assert missing == other.missing
+    assert [record.index for record in other.records] == list(range(60))
+
+
+@pytest.mark.parametrize("sparsity", [None, SparsityGene(0.1, 0.6)])
+def test_any_strategy_searches_the_space_of_a_journal(sparsity: SparsityGene | None) -> None:
+    recorded = fake_search(_evolution(FakeSpace(), sparsity), 200, BOUNDS)
+    by_architecture = {r.candidate.architecture.sha256: r for r in reversed(recorded)}
+    for strategy in (_evolution, RandomSearch):
+        found = replay(strategy(RecordedSpace(recorded)), recorded, 80)
+        assert found.missing == 0
+        for record in found.records:
+            first = by_architecture[record.candidate.architecture.sha256]
+            assert replace(record, index=first.index) == first
+
+
+def test_morphs_of_a_recorded_space_are_recorded_children() -> None:
+    recorded = fake_search(_evolution(FakeSpace()), 200, BOUNDS)
+    space, rng = RecordedSpace(recorded), np.random.default_rng(0)
+    by_digest = {record.candidate.sha256: record.candidate for record in recorded}
+    children = {
+        (by_digest[r.candidate.parent].architecture.sha256, r.candidate.architecture.sha256)
+        for r in recorded
+        if r.candidate.parent is not None
+    }
+    for parent, _ in sorted(children):
+        arch = next(r for r in recorded if r.candidate.architecture.sha256 == parent)
+        child = space.morph(rng, arch.candidate.architecture)
+        assert (parent, child.sha256) in children
+
+
+def test_a_journal_without_records_is_no_space() -> None:
+    with pytest.raises(ConfigError, match="no records"):
+        RecordedSpace([])

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Candidates: one network of a search, not judged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from unas.architecture import Architecture, architecture_from_json_dict
+from unas.errors import ArchitectureError
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KEYS = ("architecture", "sparsity", "parent")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The genes of one network.
+
+    Attributes:
+        architecture: What is built before anything is pruned.
+        sparsity: Share of channels (or weights) that pruning takes away while training; None
+            without pruning.
+        parent: ``sha256`` of the candidate this one was made from; None for a random one.
+
+    Raises:
+        ArchitectureError: A sparsity outside 0..1 (1 excluded), or a parent that is no digest.
+    """
+
+    architecture: Architecture
+    sparsity: float | None = None
+    parent: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.sparsity is not None and not 0 <= self.sparsity < 1:
+            raise ArchitectureError(f"sparsity is {self.sparsity}; it must be within 0..1, below 1")
+        if self.parent is not None and not _SHA256.fullmatch(self.parent):
+            raise ArchitectureError(f"parent is {self.parent!r}; it must be a candidate's sha256")
+
+    @property
+    def sha256(self) -> str:
+        """Hex digest of the genes. Where they come from does not count: equal genes, one digest."""
+        text = f"{self.architecture.sha256} {self.sparsity!r}"
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    @property
+    def short_id(self) -> str:
+        """The first twelve digits of ``sha256``."""
+        return self.sha256[:12]
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "architecture": self.architecture.to_json_dict(),
+            "sparsity": self.sparsity,
+            "parent": self.parent,
+        }
+
+    def to_json(self) -> str:
+        """``to_json_dict`` as text: one line."""
+        return json.dumps(self.to_json_dict(), separators=(",", ":"))
+
+    @classmethod
+    def from_json_dict(cls, data: Mapping[str, Any]) -> Candidate:
+        """The inverse of ``to_json_dict``, strict.
+
+        Raises:
+            ArchitectureError: A key is missing, unknown or of the wrong type.
+        """
+        if not isinstance(data, Mapping) or set(data) != set(_KEYS):
+            raise ArchitectureError(f"a candidate is a JSON object with exactly {', '.join(_KEYS)}")
+        sparsity, parent = data["sparsity"], data["parent"]
+        if type(sparsity) is int:
+            sparsity = float(sparsity)
+        if not (sparsity is None or (type(sparsity) is float and math.isfinite(sparsity))):
+            raise ArchitectureError(f"sparsity is {sparsity!r}; it must be a number or null")
+        if not (parent is None or isinstance(parent, str)):
+            raise ArchitectureError(f"parent is {parent!r}; it must be a string or null")
+        return cls(architecture_from_json_dict(data["architecture"]), sparsity, parent)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads study files."""
+
+from __future__ import annotations
+
+import tomllib
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from unas.config.reading import near_names, read_table
+from unas.config.study import CONSTRAINT_KEYS, SCHEMA, StudyConfig
+from unas.constraints import Constraints
+from unas.errors import ConfigError
+from unas.units import parse_bytes, parse_microseconds
+
+
+def load_study(path: Path) -> StudyConfig:
+    """Read a study file; its stem is the study's name unless the file says another.
+
+    Raises:
+        ConfigError: The file cannot be read, or has unknown, missing or wrong entries.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read the study {path}: {error.strerror}; give the path of a .toml file"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8: {error.reason}; save it as UTF-8") from error
+    return study_from_toml(text, str(path), path.stem)
+
+
+def study_from_toml(text: str, where: str, name: str) -> StudyConfig:
+    """A study from TOML text.
+
+    Args:
+        text: The file's content.
+        where: The file, for messages.
+        name: Of the study, unless the text says another.
+
+    Raises:
+        ConfigError: Unknown, missing or wrong entries.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is no valid TOML: {error}; correct it") from error
+    return study_from_dict(data, where, name)
+
+
+def study_from_dict(data: Mapping[str, Any], where: str, name: str) -> StudyConfig:
+    """A study from parsed TOML; the inverse of ``StudyConfig.to_dict``.
+
+    Raises:
+        ConfigError: Unknown, missing or wrong entries.
+    """
+    known = {f.name: f for f in fields(StudyConfig)}
+    for key in data:
+        if key not in known and key != "schema":
+            raise ConfigError(
+                f"{where}: unknown table or key {key!r}; {near_names(key, [*known, 'schema'])}"
+            )
+    schema = data.get("schema", SCHEMA)
+    if type(schema) is not int or schema != SCHEMA:
+        raise ConfigError(f"{where}: 'schema' is {schema!r}; this version of unas reads {SCHEMA}")
+    values: dict[str, Any] = {"name": _name(data.get("name", name), where)}
+    hints = typing.get_type_hints(StudyConfig)
+    for key, field in known.items():
+        if key in data and key == "constraints":
+            values[key] = _constraints(data[key], f"{where} [{key}]")
+        elif key in data and key != "name":
+            kind = next((k for k in typing.get_args(hints[key]) if k is not type(None)), hints[key])
+            values[key] = read_table(data[key], kind, f"{where} [{key}]")
+        elif key != "name" and field.default is MISSING and field.default_factory is MISSING:
+            raise ConfigError(f"{where}: the table [{key}] is missing; add it")
+    try:
+        return StudyConfig(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _name(name: object, where: str) -> str:
+    if not isinstance(name, str) or not name or name.strip(".") == "" or set(name) & set("/\\\0"):
+        raise ConfigError(
+            f"{where}: 'name' is {name!r}; it names a folder, so give it letters and no slash"
+        )
+    return name
+
+
+def _constraints(data: object, where: str) -> Constraints:
+    if not isinstance(data, Mapping):
+        raise ConfigError(f"{where} is {data!r}; it must be a table")
+    values = {}
+    for key, value in data.items():
+        if key not in CONSTRAINT_KEYS:
+            raise ConfigError(f"{where}: unknown key {key!r}; {near_names(key, CONSTRAINT_KEYS)}")
+        try:
+            values[CONSTRAINT_KEYS[key]] = _PARSERS[key](value)
+        except ConfigError as error:
+            raise ConfigError(f"{where}: {key!r}: {error}") from error
+    try:
+        return Constraints(**values)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from error
+
+
+def _share(value: object) -> float:
+    if type(value) not in (int, float) or not 0 < typing.cast(float, value) <= 1:
+        raise ConfigError(f"{value!r} is no share of wrong answers; give one above 0, at most 1")
+    return float(typing.cast(float, value))
+
+
+def _count(value: object) -> int:
+    if type(value) is not int:
+        raise ConfigError(f"{value!r} is no whole number; give one")
+    return value
+
+
+def _microseconds(value: object) -> float:
+    if type(value) is float:
+        return value
+    return parse_microseconds(typing.cast(Any, value))
+
+
+_PARSERS: dict[str, Callable[[Any], Any]] = {
+    "error": _share,
+    "peak_memory": parse_bytes,
+    "model_size": parse_bytes,
+    "macs": _count,
+    "latency": _microseconds,
+}

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What was found out about networks, with its provenance; JSON in and out."""
+
+from __future__ import annotations
+
+from unas.record.measurement import (
+    MEASUREMENT_SCHEMA,
+    ArenaUse,
+    HardwareEvent,
+    Measurement,
+    OperatorCycles,
+    OutputCheck,
+    Provenance,
+)
+from unas.record.study import (
+    RECORD_SCHEMA,
+    Figures,
+    FinalTraining,
+    Interval,
+    MeasuredFigures,
+    Outcome,
+    Record,
+    Stage,
+    TrainingResult,
+)
+
+__all__ = [
+    "MEASUREMENT_SCHEMA",
+    "RECORD_SCHEMA",
+    "ArenaUse",
+    "Figures",
+    "FinalTraining",
+    "HardwareEvent",
+    "Interval",
+    "MeasuredFigures",
+    "Measurement",
+    "OperatorCycles",
+    "Outcome",
+    "OutputCheck",
+    "Provenance",
+    "Record",
+    "Stage",
+    "TrainingResult",
+]

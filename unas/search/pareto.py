@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Pareto front of everything seen, over any quantities of the records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unas.errors import ConfigError
+from unas.record import Figures, Interval, MeasuredFigures, Outcome, Record, TrainingResult
+
+JUDGED = ("error", "peak_memory_bytes", "model_size_bytes", "macs", "latency_us")
+"""The quantities of ``Record.values``."""
+
+
+def quantity(record: Record, name: str) -> float | None:
+    """One number of a record, or None where it is not known.
+
+    Args:
+        record: The record.
+        name: One of ``values`` (what was judged: ``"error"``, ``"latency_us"``, …), or of
+            ``QUANTITIES``, which come from one source each and never mix provenances.
+
+    Raises:
+        ConfigError: No such quantity.
+    """
+    if name in JUDGED:
+        return record.values.get(name)
+    if name not in QUANTITIES:
+        known = ", ".join((*JUDGED, *QUANTITIES))
+        raise ConfigError(f"records have no quantity {name!r}; known: {known}")
+    return QUANTITIES[name](record)
+
+
+def non_dominated(points: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Positions of the points that no other point dominates; less is better on every axis.
+
+    A point dominates another if it is nowhere worse and somewhere better. Equal points do not
+    dominate each other: all of them are kept.
+
+    Args:
+        points: Shape (points, objectives), finite.
+    """
+    kept = []
+    for i, point in enumerate(points):
+        no_worse = (points <= point).all(axis=1)
+        if not (no_worse & (points < point).any(axis=1)).any():
+            kept.append(i)
+    return np.array(kept, dtype=np.intp)
+
+
+def pareto_front(
+    records: Iterable[Record],
+    objectives: Sequence[str] = ("error", "peak_memory_bytes", "model_size_bytes"),
+    *,
+    feasible_only: bool = False,
+) -> list[Record]:
+    """The COMPLETE records that no other one dominates, by the first objective.
+
+    Args:
+        records: Everything seen.
+        objectives: Names of quantities; a record that lacks one takes no part.
+        feasible_only: Whether a record must also violate no bound.
+
+    Raises:
+        ConfigError: No such quantity.
+    """
+    judged, points = [], []
+    for record in records:
+        values = [quantity(record, name) for name in objectives]
+        known = [value for value in values if value is not None]
+        usable = record.feasible if feasible_only else record.outcome is Outcome.COMPLETE
+        if usable and len(known) == len(objectives):
+            judged.append(record)
+            points.append(known)
+    if not judged:
+        return []
+    front = non_dominated(np.array(points, dtype=np.float64))
+    return [judged[i] for i in sorted(front, key=lambda i: (points[i], judged[i].index))]
+
+
+def _middle(interval: Interval | None) -> float | None:
+    return None if interval is None else interval.value
+
+
+def _figure(pick: Callable[[Figures], float | None]) -> Callable[[Record], float | None]:
+    return lambda record: None if record.figures is None else pick(record.figures)
+
+
+def _board(pick: Callable[[MeasuredFigures], float]) -> Callable[[Record], float | None]:
+    return lambda record: None if record.measurement is None else pick(record.measurement)
+
+
+def _training(pick: Callable[[TrainingResult], float | None]) -> Callable[[Record], float | None]:
+    return lambda record: None if record.training is None else pick(record.training)
+
+
+QUANTITIES: dict[str, Callable[[Record], float | None]] = {
+    "val_error": _training(lambda t: t.val_error),
+    "test_error": _training(lambda t: t.test_error),
+    "float_val_error": _training(lambda t: t.float_val_error),
+    "float_test_error": _training(lambda t: t.float_test_error),
+    "paper_macs": _figure(lambda f: f.paper_macs),
+    "flatbuffer_bytes": _figure(lambda f: f.flatbuffer_bytes),
+    "peak_memory_without_input_bytes": _figure(lambda f: f.peak_memory_without_input_bytes),
+    "predicted_latency_us": _figure(lambda f: _middle(f.latency_us)),
+    "predicted_arena_used_bytes": _figure(lambda f: _middle(f.arena_used_bytes)),
+    "board_latency_us": _board(lambda m: m.latency_us),
+    "board_arena_used_bytes": _board(lambda m: m.arena_used_bytes),
+    "board_flash_bytes": _board(lambda m: m.flash_bytes),
+}
+"""Further quantities. What a board says is emulated or measured, as the record tells."""

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How far a search has come, from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from unas.constraints import Constraints
+from unas.record import Outcome, Record
+from unas.search.hypervolume import hypervolume
+from unas.search.pareto import quantity
+
+
+def covered_share(
+    records: Sequence[Record], constraints: Constraints, *, reach: float = 2.0
+) -> float:
+    """Hypervolume in units of the bounds: 0 at the start, 1 never quite.
+
+    Each bounded quantity is divided by its bound; the reference point is ``reach`` on every axis,
+    and the volume is given as a share of the whole cube's, ``reach ** axes``. Violations up to
+    ``reach`` times a bound count, less than what keeps it.
+
+    Args:
+        records: Everything seen; only COMPLETE ones that know every bounded quantity count.
+        constraints: The bounds.
+        reach: Where the cube ends.
+    """
+    bounds = constraints.bounds()
+    points = [
+        [record.values[name] / bound for name, bound in bounds.items()]
+        for record in records
+        if record.outcome is Outcome.COMPLETE and bounds.keys() <= record.values.keys()
+    ]
+    rows = np.array(points, dtype=np.float64).reshape(-1, len(bounds))
+    return hypervolume(rows, [reach] * len(bounds)) / reach ** len(bounds)
+
+
+def best_feasible(records: Sequence[Record], name: str) -> Record | None:
+    """The feasible record with the least of a quantity, the earliest of equal ones.
+
+    Args:
+        records: Everything seen.
+        name: Of the quantity, see ``unas.search.pareto.quantity``.
+
+    Raises:
+        ConfigError: No such quantity.
+    """
+    known = [(quantity(record, name), record) for record in records if record.feasible]
+    ranked = [(value, record.index, record) for value, record in known if value is not None]
+    return min(ranked, key=lambda entry: entry[:2])[2] if ranked else None
+
+
+def count_outcomes(records: Sequence[Record]) -> dict[Outcome, int]:
+    """Records by outcome, every outcome named."""
+    return {outcome: sum(r.outcome is outcome for r in records) for outcome in Outcome}
+
+
+def trainings(records: Sequence[Record]) -> int:
+    """How many candidates were trained, to the end or not: what ``search.trainings`` limits."""
+    return sum(record.training is not None for record in records)

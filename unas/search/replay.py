@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies tried on a recorded journal: no board, no training.
+
+``replay`` answers proposals from records and tells apart what is not among them. So that any
+strategy finds its way there, ``RecordedSpace`` is a search space of the journal's candidates alone:
+random draws come from them, and a morph leads to a recorded child of the parent, or to a recorded
+candidate drawn anew where there is none.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from unas.architecture import Architecture
+from unas.errors import ConfigError
+from unas.record import Outcome, Record, Stage
+from unas.search.strategy import Strategy
+
+NOT_RECORDED = "not in the journal"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of a replay.
+
+    Attributes:
+        records: In the order they were told. What the journal does not hold is FAILED, with the
+            cause ``NOT_RECORDED``.
+        missing: How many the journal does not hold.
+    """
+
+    records: tuple[Record, ...]
+    missing: int
+
+
+def replay(strategy: Strategy, recorded: Iterable[Record], rounds: int) -> Replay:
+    """Let a fresh strategy search, and answer from records.
+
+    A candidate is found by its genes. One without sparsity gene is also found by its architecture
+    alone: the first record with that architecture answers, under its own candidate.
+
+    Args:
+        strategy: Asked and told one by one.
+        recorded: The journal's records.
+        rounds: Proposals.
+    """
+    known: dict[str, Record] = {}
+    for record in recorded:
+        known.setdefault(record.candidate.sha256, record)
+        known.setdefault(record.candidate.architecture.sha256, record)
+    told = []
+    for _ in range(rounds):
+        proposal = strategy.ask()
+        candidate = proposal.candidate
+        found = known.get(candidate.sha256)
+        if found is None and candidate.sparsity is None:
+            found = known.get(candidate.architecture.sha256)
+        if found is None:
+            cause = NOT_RECORDED
+            answer = Record(proposal.index, candidate, Outcome.FAILED, Stage.RESOURCES, cause=cause)
+        else:
+            answer = replace(found, index=proposal.index)
+        strategy.tell(answer)
+        told.append(answer)
+    return Replay(tuple(told), sum(record.cause == NOT_RECORDED for record in told))
+
+
+class RecordedSpace:
+    """The architectures of a journal as a search space. Its candidates have no sparsity gene."""
+
+    def __init__(self, recorded: Iterable[Record]) -> None:
+        """A space of these records' architectures.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        self._all: list[Architecture] = []
+        self._children: Mapping[str, list[Architecture]] = defaultdict(list)
+        architecture_of: dict[str, str] = {}
+        seen = set[str]()
+        for record in recorded:
+            candidate = record.candidate
+            digest = candidate.architecture.sha256
+            architecture_of[candidate.sha256] = digest
+            if candidate.parent in architecture_of:
+                self._children[architecture_of[candidate.parent]].append(candidate.architecture)
+            if digest not in seen:
+                seen.add(digest)
+                self._all.append(candidate.architecture)
+        if not self._all:
+            raise ConfigError("the journal has no records; replay one of a search that ran")
+
+    def random(self, rng: np.random.Generator) -> Architecture:
+        """Any recorded architecture."""
+        return self._all[int(rng.integers(len(self._all)))]
+
+    def morph(self, rng: np.random.Generator, arch: Architecture) -> Architecture:
+        """A recorded child, or any recorded architecture if there is none."""
+        children = self._children.get(arch.sha256)
+        if not children:
+            return self.random(rng)
+        return children[int(rng.integers(len(children)))]

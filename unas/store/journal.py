@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The journal of a study: JSON lines, appended and never changed.
+
+The first line says which study it is, each later one holds a record or a final training. A line is
+on the disk when ``append`` returns. What a killed process was just writing is a last line without
+its end: it is cut off when the study goes on. Any other damage is an error that names the line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import filelock
+
+from unas.config import StudyConfig
+from unas.errors import StoreError
+from unas.record import FinalTraining, Record
+from unas.store.journal_content import JournalContent, journal_header, read_whole_lines
+
+
+class Journal:
+    """Open for appending; one process at a time."""
+
+    def __init__(self, path: Path, study: StudyConfig, *, resume: bool = False) -> None:
+        """Begin a journal, or go on with one.
+
+        Args:
+            path: The file; its folder is made.
+            study: What is being searched.
+            resume: Whether an existing journal goes on. One without a whole line begins anew.
+
+        Raises:
+            StoreError: There is a journal but ``resume`` is false, it is of another study, damaged
+                or being written to by another process, or the place cannot be written.
+        """
+        self._path = path
+        self._lock = filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=0)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreError(
+                f"{path} is being written to by another process; wait for it or end it"
+            ) from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+        try:
+            self.content = self._begin(study, resume)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def append(self, entry: Record | FinalTraining) -> None:
+        """Write one line; it is on the disk when this returns.
+
+        Raises:
+            StoreError: The disk refuses, or a number in the entry is not finite.
+        """
+        kind = "record" if isinstance(entry, Record) else "final"
+        self._write(_line({"kind": kind, **entry.to_json_dict()}))
+
+    def close(self) -> None:
+        """Let others write; closing twice is fine."""
+        if not self._stream.closed:
+            self._stream.close()
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _begin(self, study: StudyConfig, resume: bool) -> JournalContent:
+        content = None
+        if self._path.exists():
+            if not resume:
+                raise StoreError(
+                    f"{self._path} holds a search already; go on with --resume, or move it away"
+                )
+            content = read_whole_lines(self._path)
+        if content is not None:
+            _check_same(self._path, content.study, study)
+        try:
+            self._stream = self._path.open("ab", buffering=0)
+            self._whole_bytes = 0 if content is None else content.whole_bytes
+            self._stream.truncate(self._whole_bytes)
+            _sync_folder(self._path.parent)
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        if content is None:
+            self._write(_line(journal_header(study)))
+            content = JournalContent(study.portable, (), (), self._whole_bytes)
+        return content
+
+    def _write(self, line: bytes) -> None:
+        left = memoryview(line)
+        try:
+            while left:
+                left = left[self._stream.write(left) :]
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            with contextlib.suppress(OSError):  # a full disk must not leave half a line in between
+                self._stream.truncate(self._whole_bytes)
+            raise _unwritable(self._path, error) from error
+        self._whole_bytes += len(line)
+
+
+def _check_same(path: Path, theirs: StudyConfig, ours: StudyConfig) -> None:
+    changed = [
+        f"[{table}]{key and ' '}{key}"
+        for table, key in _differing(theirs.judging(), ours.judging())
+    ]
+    if not changed:
+        return
+    raise StoreError(
+        f"{path} is of another study: {', '.join(changed)} differ; undo that, or begin a new study "
+        "under another name"
+    )
+
+
+def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Tables and keys; a table that only one of them has stands without a key."""
+    found = []
+    for table in sorted(a.keys() | b.keys()):
+        if table in a and table in b and isinstance(a[table], dict):
+            one, other = a[table], b[table]
+            keys = sorted(one.keys() | other.keys())
+            found += [(table, key) for key in keys if one.get(key) != other.get(key)]
+        elif a.get(table) != b.get(table):
+            found.append((table, ""))
+    return found
+
+
+def _line(data: Mapping[str, Any]) -> bytes:
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Without it a new file's name may be lost with the power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> StoreError:
+    return StoreError(f"cannot write {path}: {error.strerror}; check the disk and the directory")
