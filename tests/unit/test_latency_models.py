@@ -65,7 +65,7 @@ def test_the_best_model_is_chosen_and_better_than_the_line(fitted: Fitted) -> No
     errors = {name: fitted.quality(name).fit.mape_percent for name in MODELS}
     assert errors[fitted.model.name] == min(errors.values())
     assert errors[BOOSTED] < errors[MAC_LINE] / 3
-    assert errors[OPERATOR_LINEAR] < errors[MAC_LINE] / 2
+    assert errors[OPERATOR_LINEAR] < 0.75 * errors[MAC_LINE]
 
 
 def test_intervals_cover_what_they_say_on_new_networks(fitted: Fitted) -> None:
@@ -166,10 +166,13 @@ def test_too_few_networks_are_told() -> None:
         _fit(random_samples(3, seed=0))
 
 
-def test_only_wholes_fit_nothing_but_the_line() -> None:
-    samples = [replace(sample, operator_cycles=()) for sample in random_samples(9, seed=0)]
-    with pytest.raises(StoreError, match="operators"):
-        _fit(samples)
+def test_wholes_alone_teach_something_too() -> None:
+    samples = [replace(s, operator_cycles=()) for s in random_samples(150, seed=0)]
+    fitted = _fit(samples)
+    errors = {name: fitted.quality(name).fit.mape_percent for name in MODELS}
+    assert errors[OPERATOR_LINEAR] < errors[MAC_LINE] / 2
+    with pytest.raises(StoreError, match="nothing to fit"):
+        OperatorLinear.fit([], TRAITS)
 
 
 def test_true_cycles_are_what_the_world_says() -> None:

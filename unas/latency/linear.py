@@ -10,21 +10,15 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import lsq_linear, nnls
 
 from unas.errors import StoreError
 from unas.latency.kernel import Call
 from unas.latency.sample import Sample
 from unas.latency.terms import cost_terms, family, term_names
 from unas.latency.traits import Traits
+from unas.latency.weights import bounded_weights, most_cycles
 
 Vector = npt.NDArray[np.float64]
-_ROUNDS = 8
-# Beyond this relative error a point counts less: one odd layer must not bend all others.
-_OUTLIER = 0.05
-# See _most.
-_CALL_MOST, _ROW_MOST, _LINE_MOST, _ELEMENT_MOST = 1e6, 280.0, 40.0, 70.0
-_ROWS = frozenset({"row", "pixel", "block", "pass", "remainder", "alone", "patch", "unit", "units"})
 Weights = tuple[float, ...]
 
 
@@ -46,27 +40,49 @@ class OperatorLinear:
     def fit(cls, samples: Sequence[Sample], traits: Traits) -> OperatorLinear:
         """Fit the weights to operators' cycles, family by family.
 
-        Least squares of the relative error with bounded weights, none below zero, reweighted so
-        that outliers count less (iteratively reweighted least squares with Huber's weights).
+        Where no sample tells the cycles of its operators, all families are fitted at once to the
+        cycles of whole networks; that takes many more of them.
 
         Args:
-            samples: With cycles per operator.
+            samples: Networks and kernels.
             traits: Of board and runtime.
 
         Raises:
-            StoreError: No sample has cycles per operator.
+            StoreError: There is no sample.
         """
         rows: dict[str, list[tuple[Call, float]]] = {}
-        work = cycles = 0.0
         for call, found in operator_points(samples):
             rows.setdefault(family(call), []).append((call, found))
-            work, cycles = work + _work(call), cycles + found
         if not rows:
-            raise StoreError(
-                "no sample tells the cycles of its operators; import or measure some that do"
-            )
+            return cls._fit_wholes(samples, traits)
         weights = {name: _fit_family(name, rows[name], traits) for name in sorted(rows)}
-        return cls(traits, weights, cycles / work)
+        points = [point for group in rows.values() for point in group]
+        work = sum(_work(call) for call, _ in points)
+        return cls(traits, weights, sum(found for _, found in points) / work)
+
+    @classmethod
+    def _fit_wholes(cls, samples: Sequence[Sample], traits: Traits) -> OperatorLinear:
+        if not samples:
+            raise StoreError("nothing to fit a latency model on; measure or import something")
+        names = sorted({family(call) for sample in samples for call in sample.calls})
+        first = {}
+        most: list[float] = []
+        cycles = np.array([sample.cycles for sample in samples])
+        work = sum(_work(call) for sample in samples for call in sample.calls)
+        fallback = float(cycles.sum()) / work
+        for name in names:
+            first[name] = len(most)
+            most += [fallback * most_cycles(term) for term in term_names(name, traits)]
+        terms = np.zeros((len(samples), len(most)))
+        for row, sample in zip(terms, samples, strict=True):
+            for call in sample.calls:
+                counts = cost_terms(call, traits)
+                row[first[family(call)] : first[family(call)] + len(counts)] += counts
+        found = bounded_weights(terms, cycles, np.array(most))
+        weights = {
+            name: found[first[name] : first[name] + len(term_names(name, traits))] for name in names
+        }
+        return cls(traits, weights, fallback)
 
     def operators(self, calls: Sequence[Call]) -> Vector:
         """Cycles of each call, shape (n,)."""
@@ -138,39 +154,5 @@ def _fit_family(name: str, points: Sequence[tuple[Call, float]], traits: Traits)
     terms = np.array([cost_terms(call, traits) for call, _ in points])
     cycles = np.array([found for _, found in points])
     rate = float(cycles.sum()) / sum(_work(call) for call, _ in points)
-    most = np.array([rate * _most(term) for term in term_names(name, traits)])
-    relative = terms / cycles[:, None]
-    seen = relative.max(axis=0) > 0
-    scale = relative.max(axis=0)[seen]
-    rows, most = relative[:, seen] / scale, most[seen] * scale
-    trust = np.ones(len(cycles))
-    weights = np.zeros(int(seen.sum()))
-    for _ in range(_ROUNDS):
-        weights = _bounded(rows * trust[:, None], trust, most)
-        error = np.abs(rows @ weights - 1.0)
-        trust = np.sqrt(1.0 / np.maximum(1.0, error / _OUTLIER))
-    found = np.zeros(len(seen))
-    found[seen] = weights / scale
-    return tuple(float(weight) for weight in found)
-
-
-def _bounded(rows: Vector, found: Vector, most: Vector) -> Vector:
-    """Least squares with weights from 0 to ``most``; what seldom binds is tried without first."""
-    weights: Vector = nnls(rows, found)[0]
-    if (weights > most).any():
-        weights = lsq_linear(rows, found, (0.0, most)).x
-    return weights
-
-
-def _most(term: str) -> float:
-    """Upper bound of a term's weight, in units of the family's mean cost per byte and product.
-
-    What only few points show, they show together with something else: without a bound the fit may
-    give all to the wrong one, and go wild where that one grows.
-    """
-    words = term.replace(",", "").split()
-    if "call" in words:
-        return _CALL_MOST
-    if words[-1] == "line" or "line" in words:
-        return _LINE_MOST
-    return _ROW_MOST if _ROWS.intersection(words) else _ELEMENT_MOST
+    most = np.array([rate * most_cycles(term) for term in term_names(name, traits)])
+    return bounded_weights(terms, cycles, most)
