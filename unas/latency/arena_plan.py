@@ -8,11 +8,15 @@ arXiv:2001.03288, section 5.2). TensorFlow Lite Micro's planner is the first of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import bisect
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from unas.latency.arena_buffers import Buffers, Group, aligned
 from unas.latency.arena_search import searched_plan
+
+Span = tuple[int, int, int]  # first and last operator, bytes
+_Placed = tuple[int, int, int, int]  # from offset, to offset, first and last operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,34 +73,31 @@ def _by_start(group: Group) -> tuple[int, int, int]:
 
 
 def _place(groups: Sequence[Group], limit: int | None = None) -> Plan:
-    """Place groups in this order; gives where the highest ends, or stops beyond the limit."""
+    """Place groups in this order; stops at a plan that is no smaller than the limit."""
     offsets: dict[int, int] = {}
-    placed: list[tuple[int, int, int, int]] = []
+    placed: list[_Placed] = []  # by offset
     top = 0
     for group in groups:
-        at = offsets[group.index] = _lowest(group, placed)
+        at = offsets[group.index] = _lowest(group.spans, placed)
         for first, last, size in group.spans:
-            placed.append((first, last, at, at + size))
+            bisect.insort(placed, (at, at + size, first, last))
             top = max(top, at + size)
         if limit is not None and top >= limit:
             break
     return Plan(top, offsets)
 
 
-def _lowest(group: Group, placed: Iterable[tuple[int, int, int, int]]) -> int:
-    """The lowest offset at which nothing placed is in the way."""
-    in_the_way = sorted(
-        [
-            (begin, end, size)
-            for first, last, size in group.spans
-            for from_step, to_step, begin, end in placed
-            if first <= to_step and from_step <= last
-        ]
-    )
+def _lowest(spans: Sequence[Span], placed: Sequence[_Placed]) -> int:
+    """The lowest offset at which nothing placed is in the way of any of them."""
     at, before = 0, -1
-    while at != before:
+    while at != before:  # one that moves up may run into what another one had passed
         before = at
-        for begin, end, size in in_the_way:
-            if begin < at + size and at < end:
-                at = end
+        for first, last, size in spans:
+            for begin, end, since, until in placed:
+                if begin >= at + size:
+                    break
+                if end > at and since <= last and first <= until:
+                    at = end
+        if len(spans) == 1:
+            break
     return at

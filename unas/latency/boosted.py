@@ -22,6 +22,7 @@ from unas.latency.trees import Grove, Growth, Trees, grow
 Vector = npt.NDArray[np.float64]
 # Trees from fewer points would learn the points.
 _FEWEST = 30
+_MOST_KNOWN = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Boosted:
     _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
     _grove: Grove = field(init=False, repr=False, compare=False)
     _width: int = field(init=False, repr=False, compare=False)
+    # A search asks for the same operators again and again.
+    _known: dict[Call, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         names = sorted(self.trees)
@@ -104,6 +107,14 @@ class Boosted:
 
     def operators(self, calls: Sequence[Call]) -> Vector:
         """Cycles of each call, shape (n,)."""
+        new = [call for call in dict.fromkeys(calls) if call not in self._known]
+        if new:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known.update(zip(new, self._predict(new).tolist(), strict=True))
+        return np.array([self._known[call] for call in calls])
+
+    def _predict(self, calls: Sequence[Call]) -> Vector:
         cycles, x = np.empty(len(calls)), np.zeros((len(calls), self._width))
         which = np.zeros(len(calls), np.int64)
         for i, call in enumerate(calls):

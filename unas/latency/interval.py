@@ -43,11 +43,9 @@ class Doubt:
         Operators err independently, so a network of many equal ones is surer than one of few.
         """
         worst = max(self.families.values(), default=_LEAST_SPREAD)
-        squares = sum(
-            (share * self.families.get(family(call), worst)) ** 2
-            for call, share in zip(calls, cycles, strict=True)
-        )
-        return math.hypot(math.sqrt(squares) / max(float(cycles.sum()), 1.0), self.whole)
+        errors = cycles * np.array([self.families.get(family(call), worst) for call in calls])
+        total = max(float(cycles.sum()), 1.0)
+        return math.hypot(math.sqrt(float(errors @ errors)) / total, self.whole)
 
     @classmethod
     def learn(cls, errors: Mapping[str, Sequence[float]]) -> Doubt:

@@ -24,7 +24,7 @@ Shape = tuple[int, int, int]
 _WITH_KERNEL = (OperatorKind.CONV_2D, OperatorKind.DEPTHWISE_CONV_2D)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: counts are kept once computed, kernels are asked many times
 class Kernel:
     """A call's signature: two operators with equal signatures do the same work.
 
@@ -51,22 +51,29 @@ class Kernel:
     activation: Activation = Activation.NONE
     first: bool = False
 
-    @property
+    def __hash__(self) -> int:
+        return self._hash
+
+    @functools.cached_property
+    def _hash(self) -> int:
+        return hash((self.kind, self.input, self.output, self.filter, self.stride, self.pad))
+
+    @functools.cached_property
     def pixels(self) -> int:
         """Positions of the output."""
         return self.output[0] * self.output[1]
 
-    @property
+    @functools.cached_property
     def outputs(self) -> int:
         """Elements, which are bytes, of the output."""
         return self.pixels * self.output[2]
 
-    @property
+    @functools.cached_property
     def inputs(self) -> int:
         """Elements, which are bytes, of the input."""
         return math.prod(self.input)
 
-    @property
+    @functools.cached_property
     def taps(self) -> int:
         """Products per output element."""
         window = self.filter[0] * self.filter[1]
@@ -76,20 +83,20 @@ class Kernel:
             return self.inputs
         return window
 
-    @property
+    @functools.cached_property
     def macs(self) -> int:
         """Multiply-accumulates; 0 for kinds that have none."""
         counted = (*_WITH_KERNEL, OperatorKind.FULLY_CONNECTED)
         return self.outputs * self.taps if self.kind in counted else 0
 
-    @property
+    @functools.cached_property
     def paper_macs(self) -> int:
         """The paper's count: pools and additions too; see ``unas.resources.macs``."""
         if self.kind in (OperatorKind.AVERAGE_POOL_2D, OperatorKind.MAX_POOL_2D):
             return self.outputs * self.taps
         return self.outputs if self.kind is OperatorKind.ADD else self.macs
 
-    @property
+    @functools.cached_property
     def weights(self) -> int:
         """Bytes of its kernel; biases not counted."""
         if self.kind is OperatorKind.DEPTHWISE_CONV_2D:

@@ -59,17 +59,15 @@ class _Places:
     def __init__(self, graph: Graph, buffers: Buffers, plan: Plan, fast_bytes: int | None) -> None:
         self._graph, self._owners, self._plan = graph, buffers.owners, plan
         self._fast = plan.bytes if fast_bytes is None else fast_bytes
-        self._scratch = set()
-        self._in_use: list[list[Span]] = [[] for _ in graph.operators]
-        steps, tensors = len(graph.operators), len(graph.tensors)
-        for group in buffers.groups:
-            if group.index >= tensors:
-                self._scratch.add(group.index - tensors)
-                continue
-            at = plan.offsets[group.index]
-            for first, last, size in group.spans:
-                for step in range(first, min(last + 1, steps)):
-                    self._in_use[step].append((at, at + size))
+        tensors = len(graph.tensors)
+        self._scratch = {g.index - tensors for g in buffers.groups if g.index >= tensors}
+        placed = [
+            (plan.offsets[group.index], plan.offsets[group.index] + size, first, last)
+            for group in buffers.groups
+            if group.index < tensors
+            for first, last, size in group.spans
+        ]
+        self._placed = sorted(placed)
 
     def of(self, step: int, kernel: Kernel) -> Place:
         op = self._graph.operators[step]
@@ -86,16 +84,20 @@ class _Places:
     def _far(self, group: int | None, size: int) -> float:
         if group is None:
             return 0.0
-        end = self._plan.offsets[group] + size
-        return min(max((end - self._fast) / size, 0.0), 1.0)
+        beyond = self._plan.offsets[group] + size - self._fast
+        return 0.0 if beyond <= 0 else min(beyond / size, 1.0)
 
     def _widest(self, step: int) -> Span:
         """(bytes, offset) of the widest gap while an operator runs: its working memory."""
         room, start, reached = 0, 0, 0
-        for begin, end in (*sorted(self._in_use[step]), (self._plan.bytes, self._plan.bytes)):
-            if begin - reached > room:
-                room, start = begin - reached, reached
-            reached = max(reached, end)
+        for begin, end, first, last in self._placed:
+            if first <= step <= last:
+                if begin - reached > room:
+                    room, start = begin - reached, reached
+                if end > reached:
+                    reached = end
+        if self._plan.bytes - reached > room:
+            room, start = self._plan.bytes - reached, reached
         return room, start
 
 

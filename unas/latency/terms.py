@@ -18,6 +18,12 @@ from unas.latency.traits import Traits
 
 Terms = dict[str, float]
 _WORD = 4
+_PLAIN_CONV = "CONV_2D plain"
+_DEPTHWISE_PIXEL = "DEPTHWISE_CONV_2D one pixel"
+_FEW = {
+    OperatorKind.MAX_POOL_2D: "MAX_POOL_2D few channels",
+    OperatorKind.AVERAGE_POOL_2D: "AVERAGE_POOL_2D few channels",
+}
 
 
 @functools.lru_cache(maxsize=1 << 16)
@@ -42,15 +48,16 @@ def _counted(name: str, call: Call, traits: Traits) -> Terms:
 
 def family(call: Call) -> str:
     """What is fitted together: an operator kind, with variants of different inner loops apart."""
-    kernel, scratch = call.kernel, call.place.scratch_bytes
-    if kernel.kind is OperatorKind.CONV_2D and scratch == 0:
-        return f"{kernel.kind} plain"  # the kernel found that gathering does not pay
-    if kernel.kind is OperatorKind.DEPTHWISE_CONV_2D and kernel.pixels == 1:
-        return f"{kernel.kind} one pixel"
-    pools = (OperatorKind.MAX_POOL_2D, OperatorKind.AVERAGE_POOL_2D)
-    if kernel.kind in pools and kernel.output[2] < _WORD:
-        return f"{kernel.kind} few channels"
-    return str(kernel.kind)
+    kernel = call.kernel
+    kind = kernel.kind
+    if kind is OperatorKind.CONV_2D:
+        # Where the kernel found that gathering does not pay, it has no working memory.
+        return _PLAIN_CONV if call.place.scratch_bytes == 0 else kind.value
+    if kind is OperatorKind.DEPTHWISE_CONV_2D:
+        return _DEPTHWISE_PIXEL if kernel.pixels == 1 else kind.value
+    if kernel.output[2] < _WORD and kind in _FEW:
+        return _FEW[kind]
+    return kind.value
 
 
 def pixels_at_once(call: Call, traits: Traits) -> float:
@@ -318,13 +325,12 @@ _FOREIGN: dict[str, Callable[[Call], Terms]] = {
 _EXAMPLE = Call(Kernel(OperatorKind.CONV_2D, (4, 4, 4), (4, 4, 4)))
 _TERMS: dict[str, Callable[[Call, Traits], Terms]] = {
     "CONV_2D": _conv,
-    "CONV_2D plain": _plain_conv,
+    _PLAIN_CONV: _plain_conv,
     "DEPTHWISE_CONV_2D": _depthwise,
-    "DEPTHWISE_CONV_2D one pixel": _depthwise_pixel,
+    _DEPTHWISE_PIXEL: _depthwise_pixel,
     "FULLY_CONNECTED": _dense,
     "MAX_POOL_2D": _pool,
     "AVERAGE_POOL_2D": _pool,
-    "MAX_POOL_2D few channels": _pool_of_few,
-    "AVERAGE_POOL_2D few channels": _pool_of_few,
+    **dict.fromkeys(_FEW.values(), _pool_of_few),
     "ADD": _add,
 }
