@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What training gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unas.graph import Graph
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True, slots=True)
+class EpochReport:
+    """One epoch.
+
+    Attributes:
+        epoch: Counted from 0.
+        learning_rate: In this epoch.
+        sparsity: Share of channels (weights) that the masks take away at its end.
+        train_loss: Mean over the training split along the way, all terms.
+        train_error: Likewise, 0..1: of augmented samples, by weights that changed meanwhile.
+        validation_loss: Mean cross-entropy on the validation split at its end.
+        validation_error: 0..1.
+        seconds: Of the host.
+    """
+
+    epoch: int
+    learning_rate: float
+    sparsity: float
+    train_loss: float
+    train_error: float
+    validation_loss: float
+    validation_error: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained network. All its parts belong to the same weights, those of ``best_epoch``.
+
+    Attributes:
+        graph: What is left of the network: without the pruned channels.
+        model: The float network of exactly this graph.
+        epochs: Every epoch that was run, in order.
+        best_epoch: The one with the least validation error; with pruning, among those with the
+            final masks. Of equal ones the one with the least validation loss.
+        validation_error: Of the float network, 0..1.
+        test_error: Of the float network, 0..1; None if it was hopeless.
+        hopeless: Why training was given up, or None.
+        kept: With structured pruning, for each group of channels (``unas.graph.channels``) which of
+            them stayed; otherwise empty.
+        sparsity: Share of channels (weights) that were pruned.
+        seconds: Of the host, for all of it.
+    """
+
+    graph: Graph
+    model: keras.Model
+    epochs: tuple[EpochReport, ...]
+    best_epoch: int
+    validation_error: float
+    test_error: float | None
+    hopeless: str | None
+    kept: tuple[NDArray[np.bool_], ...]
+    sparsity: float
+    seconds: float
