@@ -10,7 +10,7 @@ import numpy as np
 
 from unas.errors import StoreError
 from unas.latency.additivity import Additivity
-from unas.latency.interval import Doubt, Interval
+from unas.latency.interval import Doubt, Interval, circumstance
 from unas.latency.metrics import FitQuality, quality
 from unas.latency.model import MAC_LINE, MODELS, Core, LatencyModel, fit_core, log_errors, whole
 from unas.latency.placing import ArenaLayout
@@ -196,12 +196,12 @@ class _Fold:
         ]
 
     def errors(self) -> Iterator[tuple[str, float]]:
-        """(family, log(found / predicted)) of every operator that is known."""
+        """(circumstance, log(found / predicted)) of every operator that is known."""
         for sample, predicted in zip(self.test, self.operators, strict=True):
             if sample.operator_cycles:
                 errors = log_errors(sample.operator_cycles, predicted)
                 for call, error in zip(sample.calls, errors, strict=True):
-                    yield family(call), float(error)
+                    yield circumstance(call), float(error)
 
 
 class _Judgement:

@@ -25,12 +25,18 @@ from unas.latency.terms import family
 _LEAST_SPREAD = 0.01
 
 
+def circumstance(call: Call) -> str:
+    """What operators are equally sure: those of a family, near or far from fast memory."""
+    name = family(call)
+    return name if call.place.near_scratch is None else f"{name}, far"
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """Relative error of single operators by family, and what a network has beside it.
+    """Relative error of single operators by circumstance, and what a network has beside it.
 
     Attributes:
-        families: Root mean square of log(found / predicted), by family.
+        families: Root mean square of log(found / predicted), by circumstance.
         whole: What errors that all operators of a network share amount to.
     """
 
@@ -43,13 +49,13 @@ class Doubt:
         Operators err independently, so a network of many equal ones is surer than one of few.
         """
         worst = max(self.families.values(), default=_LEAST_SPREAD)
-        errors = cycles * np.array([self.families.get(family(call), worst) for call in calls])
+        errors = cycles * np.array([self.families.get(circumstance(call), worst) for call in calls])
         total = max(float(cycles.sum()), 1.0)
         return math.hypot(math.sqrt(float(errors @ errors)) / total, self.whole)
 
     @classmethod
     def learn(cls, errors: Mapping[str, Sequence[float]]) -> Doubt:
-        """From log(found / predicted) of held-out operators, by family."""
+        """From log(found / predicted) of held-out operators, by circumstance."""
         return cls(
             {
                 name: max(float(np.sqrt(np.mean(np.square(values)))), _LEAST_SPREAD)
