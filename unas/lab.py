@@ -174,6 +174,7 @@ class Lab:
         return MeasurementKey(
             model_sha256, bench.board.id, firmware_hash, bench.source,
             procedure.warmup, procedure.runs, procedure.seed,
+            procedure.verify_arena, procedure.most_output_bytes,
         )  # fmt: skip
 
     def _run(self, models: Sequence[Flatbuffer], builder: Builder) -> Generator[Result, None, None]:

@@ -11,6 +11,7 @@ import pytest
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
 from unas.errors import DeviceError, EmulatorError, IdentityError, LinkError, UnasError
+from unas.hil.golden import Golden
 from unas.hil.measure import Failure, Procedure, measure_image
 from unas.hil.session import Deadlines
 from unas.hil.wire import PROTOCOL
@@ -47,7 +48,10 @@ def _device(kind: Board, /, **changes: str) -> FakeDevice:
 
 
 def _measure(
-    board: Board, device: FakeDevice, flasher: FakeFlasher | None = None
+    board: Board,
+    device: FakeDevice,
+    flasher: FakeFlasher | None = None,
+    procedure: Procedure | None = None,
 ) -> list[Measurement | Failure]:
     return list(
         measure_image(
@@ -55,7 +59,7 @@ def _measure(
             _image(board),
             board,
             [MODEL],
-            Procedure(0, 3, 1),
+            procedure or Procedure(0, 3, 1),
             deadlines=QUICK,
             open_transport=lambda _port, _baud: FakeTransport(device),
         )
@@ -117,3 +121,26 @@ def test_a_line_that_breaks_is_told_in_the_best_words(
     device.faults = deque([None, Fault.GONE])
     with pytest.raises(error, match=reason or "gone"):
         _measure(f746, device, FakeFlasher(reason))
+
+
+def test_an_arena_that_is_not_tried_is_what_the_runtime_claims(
+    f746: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And of a long output only the beginning is read, and checked."""
+    device = _device(f746)
+    device.output = bytes(range(200))
+    golden = Golden(bytes(range(199)) + b"?", "made up")
+    monkeypatch.setattr("unas.hil.measure.golden_output", lambda *_: golden)
+    (full,) = _measure(f746, device)
+    assert isinstance(full, Measurement)
+    assert full.arena.verified
+    assert (full.output.output_bytes, full.output.mismatches) == (200, 1)
+    tried = len(device.tried)
+    (quick,) = _measure(f746, device, procedure=Procedure(0, 3, 1, False, 50))
+    assert isinstance(quick, Measurement)
+    assert len(device.tried) == tried
+    assert not quick.arena.verified
+    assert quick.arena.used_bytes == quick.arena.claimed_bytes == device.arena_claimed
+    assert (quick.output.output_bytes, quick.output.mismatches) == (50, 0)
+    assert quick.samples_cycles == full.samples_cycles
+    assert "verify arena" not in {event.act for event in quick.events}

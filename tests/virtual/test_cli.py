@@ -22,6 +22,7 @@ from unas.export.flatbuffer import write_flatbuffer
 from unas.export.network import exported_graph
 from unas.graph import Graph, Operator, OperatorKind, PoolOptions, Tensor
 from unas.space.cnn import random_architecture
+from unas.store.samples import read_samples
 
 PROGRAM = (sys.executable, "-m", "unas.cli.main")
 needs_compiler = pytest.mark.skipif(
@@ -188,8 +189,39 @@ def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
     assert before.items() <= after.items()  # nothing was measured twice
     folder = tmp_path / "results" / "calibration" / "f746"
     names = {path.name for path in folder.iterdir()}
-    assert {"measurements.csv", "fit.json", "environment.json", "mac_vs_latency.png"} <= names
+    assert {"measurements.csv", "models.json", "environment.json", "mac_vs_latency.png"} <= names
     assert "emulated" in (folder / "mac_vs_latency.svg").read_text()
     figure = (folder / "mac_vs_latency.png").read_bytes()
     run([*PROGRAM, "plot", "mac-vs-latency", "--board", "f746"], timeout_s=60, cwd=tmp_path)
     assert (folder / "mac_vs_latency.png").read_bytes() == figure
+
+
+@needs_compiler
+def test_active_sampling_judges_by_networks_it_never_fits(tmp_path: Path) -> None:
+    """And what it measured once it does not measure again."""
+    command = [*PROGRAM, "calibrate", "--board", "f746", "--until", "0.001%"]
+    command += ["--held-out", "4", "--models", "5", "--kernels", "6", "--seed", "3"]
+    command += ["--timing", "instructions", "--results", str(tmp_path), "--format", "json"]
+    first, again = (json.loads(run(command, timeout_s=240).stdout) for _ in range(2))
+    effort = [data["sampling"].pop("effort") for data in (first, again)]
+    assert first == again
+    assert effort[1]["stored"] == effort[1]["models"] == effort[0]["models"]
+    assert effort[0]["images"] >= 1
+    assert first["provenance"] == "emulated"
+    assert first["quality"]["latency"][first["chosen"]]["fit"]["n"] == 4
+    folder = tmp_path / "calibration" / "f746"
+    told = json.loads((folder / "sampling.json").read_text())
+    assert told["rounds"][-1]["networks"] == 5
+    assert told["rounds"][-1]["kernels"] == 6
+    assert told["held_out_mape_percent"] > 0.001
+    assert not told["reached"]
+    kernels = (folder / "kernels.jsonl").read_text().splitlines()
+    assert not any(json.loads(line)["arena"]["verified"] for line in kernels)
+    samples = read_samples(folder / "samples.jsonl")
+    assert set(told["held_out"]) < {sample.name for sample in samples}
+
+
+def test_a_goal_that_is_no_percentage(tmp_path: Path) -> None:
+    for goal in ("soon", "0%", "120%", "-3"):
+        line = _refused(tmp_path, "calibrate", "--board", "f746", "--until", goal)
+        assert "--until 5%" in line

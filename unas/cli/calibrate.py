@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -26,118 +24,78 @@ from unas.cli.choose import (
     choose_emulation,
     choose_runtime,
 )
-from unas.cli.output import Format, note, print_json, print_table
-from unas.errors import StoreError
+from unas.cli.output import Format, note
+from unas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from unas.calibrate import Point, Sample
     from unas.lab import Bench
-    from unas.latency.fit import Fit
+    from unas.store.calibration import Findings
 
 _UNIT_RUNS, _VIRTUAL_RUNS = 5, 1
+_ACTIVE_KERNELS = 512
 
 
-def _progress() -> Any:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )
-
-
-def _draw(bench: Bench, count: int, seed: int) -> list[Sample]:
-    from unas.calibrate import draw_samples
-
-    samples = []
-    with _progress() as progress:
-        task = progress.add_task("drawing networks  ", total=count, rate="")
-        for sample in draw_samples(bench.board, count, seed):
-            samples.append(sample)
-            progress.advance(task)
-    return samples
-
-
-def _measure(bench: Bench, samples: list[Sample], fresh: bool) -> tuple[list[Point], list[str]]:
-    from unas._resources import cache_dir
-    from unas.calibrate import Point
-    from unas.lab import Lab
-    from unas.record import Measurement
-    from unas.store.cache import DirectoryStore
-
-    lab = Lab(bench, DirectoryStore(cache_dir() / "measurements"), fresh=fresh, log=note)
-    found: dict[str, Measurement] = {}
-    failures: list[str] = []
-    # closing: an interrupt between two results must stop the workers too, and in order.
-    results = lab.measure([sample.model for sample in samples])
-    with _progress() as progress, contextlib.closing(results):
-        task = progress.add_task("measuring networks", total=len(samples), rate="")
-        started, measured = time.monotonic(), 0
-        for result, stored in results:
-            measured += not stored
-            rate = f"{measured / (time.monotonic() - started):.2f}/s" if measured else "from store"
-            progress.update(task, advance=1, rate=rate)
-            if isinstance(result, Measurement):
-                found[result.model_sha256] = result
-            else:
-                failures.append(str(result.error))
-    points = [
-        Point(sample, found[sample.model.sha256])
-        for sample in samples
-        if sample.model.sha256 in found
-    ]
-    return points, failures
-
-
-def _print(provenance: str, fits: tuple[Fit, Fit]) -> None:
-    rows = []
-    for fit in fits:
-        for what, quality in (
-            ("in sample", fit.in_sample),
-            ("cross-validated", fit.cross_validated),
-        ):
-            rows.append(
-                [
-                    fit.quantity,
-                    fit.feature,
-                    what,
-                    str(quality.n),
-                    f"{quality.r2:.4f}",
-                    f"{quality.mape_percent:.1f} %",
-                    f"{quality.within_10_percent:.0f} %",
-                    f"{quality.spearman:.4f}",
-                    f"{quality.kendall:.4f}",
-                ]
-            )
-    print_table(
-        f"Fit on {provenance} values",
-        ["quantity", "from", "", "n", "R²", "MAPE", "within ±10 %", "Spearman", "Kendall"],
-        rows,
-    )
-    for fit in fits:
-        typer.echo(
-            f"{fit.quantity} = {fit.line.slope:.6g} * {fit.feature} {fit.line.intercept:+.6g}"
-        )
+def _percent(text: str) -> float:
+    """5.0 of "5%" or "5"."""
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        value = 0.0
+    if not 0.0 < value < 100.0:
+        raise ConfigError(f"--until {text}: give a mean error in percent, for example --until 5%")
+    return value
 
 
 def command(
     board: BoardOption,
     models: Annotated[
-        int, typer.Option("--models", min=4, max=10_000, help="Networks to measure.")
+        int,
+        typer.Option(
+            "--models",
+            min=4,
+            max=10_000,
+            help="Networks to measure; with --until: at most, the held-out ones not counted.",
+        ),
     ] = 100,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--until",
+            metavar="PERCENT",
+            help="Measure what the model is least sure about, until the mean absolute relative "
+            "error of the latency of held-out networks is at most this (for example 5%).",
+            show_default=False,
+        ),
+    ] = None,
+    kernels: Annotated[
+        int | None,
+        typer.Option(
+            "--kernels",
+            min=0,
+            max=100_000,
+            help="Single operators to measure beside the networks. Default: none; with --until: "
+            f"at most {_ACTIVE_KERNELS}.",
+            show_default=False,
+        ),
+    ] = None,
+    held_out: Annotated[
+        int,
+        typer.Option(
+            "--held-out",
+            min=4,
+            max=10_000,
+            help="With --until: networks to judge by, never fitted.",
+        ),
+    ] = 20,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="CSV",
+            help="Fit on measurements made elsewhere (docs/importing.md); nothing is measured.",
+            show_default=False,
+        ),
+    ] = None,
     seed: SeedOption = 0,
     runtime: RuntimeOption = "builtin",
     tflm: TflmOption = None,
@@ -162,22 +120,21 @@ def command(
     ),
     output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
 ) -> None:
-    """Measure random networks on a board, fit latency from MACs and arena from peak memory.
+    """Measure random networks on a board, or the kernels it is least sure about, and fit models.
 
+    Fits latency, tensor arena and flash, and says how good they are on networks they never saw.
     What was measured before is not measured again: an interrupted calibration goes on where it was.
 
-    Example: unas-hil calibrate --board f746 --models 100
+    Examples:
+    unas-hil calibrate --board f746 --models 100
+
+    unas-hil calibrate --board f746 --until 5%
     """
-    from unas.calibrate import fit_points, table_row
+    wanted = None if until is None else _percent(until)
+    if source is not None:
+        _import(source, board, seed, results, output)
+        return
     from unas.hil.measure import Procedure
-    from unas.report.mac_vs_latency import draw
-    from unas.store.calibration import (
-        calibration_folder,
-        read_calibration,
-        write_calibration,
-    )
-    from unas.store.environment import environment
-    from unas.store.folder import results_folder
 
     procedure = Procedure(warmup, runs or _UNIT_RUNS)
     ran = choose_runtime(runtime, tflm)
@@ -185,32 +142,79 @@ def command(
     bench = choose_bench(board, unit, virtual, workers, procedure, ran, how)
     if runs is None and bench.unit is None:
         bench = replace(bench, procedure=Procedure(warmup, _VIRTUAL_RUNS))
-    points, failures = _measure(bench, _draw(bench, models, seed), fresh)
-    for failure in failures:
+    most = (0 if wanted is None else _ACTIVE_KERNELS) if kernels is None else kernels
+    options: dict[str, object] = {"models": models, "kernels": most, "seed": seed, "until": until}
+    options |= {"held_out": held_out} if wanted is not None else {}
+    options |= {"runs": bench.procedure.runs, "warmup": warmup}
+    found = _measure(bench, _Wish(models, most, seed, wanted, held_out, options), fresh)
+    _finish(found, bench.board.id, ran.name, results, output)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What the options ask for."""
+
+    models: int
+    kernels: int
+    seed: int
+    until_percent: float | None
+    held_out: int
+    options: dict[str, object]
+
+
+def _measure(bench: Bench, wish: _Wish, fresh: bool) -> Findings:
+    from unas._resources import cache_dir
+    from unas.calibrate.bench import CalibrationBench
+    from unas.calibrate.campaign import Plan, calibrate_plainly, calibrate_until
+    from unas.cli.calibration import Watch, note_effort, note_goal
+    from unas.store.cache import DirectoryStore
+
+    store = DirectoryStore(cache_dir() / "measurements")
+    with Watch() as watch:
+        measures = CalibrationBench(bench, store, fresh=fresh, log=note, on_result=watch.result)
+        plan = Plan(
+            bench.board,
+            wish.models,
+            wish.kernels,
+            wish.seed,
+            command=wish.options,
+            source=bench.source,
+            tell=watch.tell,
+            on_round=watch.round,
+        )
+        if wish.until_percent is None:
+            found = calibrate_plainly(plan, measures)
+        else:
+            found = calibrate_until(plan, measures, wish.until_percent, wish.held_out)
+    for failure in measures.failures:
         note(f"not measured: {failure}")
-    wrong = [point.measurement.model_name for point in points if not point.measurement.output.equal]
-    if wrong:
-        raise StoreError(
-            f"the output of {len(wrong)} networks differs from the golden implementation "
-            f"({', '.join(wrong[:3])}…), so nothing was written; please report it"
-        )
-    fits = fit_points(points, seed)
-    command_line = {"models": models, "seed": seed, "runs": bench.procedure.runs, "warmup": warmup}
-    first = points[0].measurement
-    place = calibration_folder(bench.board.id, results, ran.name)
+    note_effort(measures.effort())
+    if found.sampling is not None:
+        note_goal(found.sampling)
+    return found
+
+
+def _finish(found: Findings, board_id: str, runtime: str, results: Path, output: Format) -> None:
+    from unas.cli.calibration import print_findings, print_findings_json
+    from unas.report.figures import draw_all
+    from unas.store.calibration import calibration_folder, read_calibration, write_calibration
+    from unas.store.folder import results_folder
+
+    place = calibration_folder(board_id, results, runtime)
     with results_folder(place) as folder:
-        write_calibration(
-            folder,
-            [table_row(point) for point in points],
-            [point.measurement for point in points],
-            fits,
-            environment(bench.board, first, command_line, bench.source),
-        )
-        draw(read_calibration(folder), folder)
+        write_calibration(folder, found)
+        draw_all(read_calibration(folder), folder)
     if output is Format.JSON:
-        print_json(
-            {"provenance": str(first.provenance), "fits": [fit.to_json_dict() for fit in fits]}
-        )
+        print_findings_json(found)
     else:
-        _print(str(first.provenance), fits)
-    note(f"wrote {place}: measurements, fit, environment, figure")
+        print_findings(found)
+    note(f"wrote {place}: measurements, models, predictions, environment, figures")
+
+
+def _import(source: Path, board: str, seed: int, results: Path, output: Format) -> None:
+    from unas.board import load_board
+    from unas.calibrate.from_csv import findings_of_csv
+
+    kind = load_board(board)
+    found = findings_of_csv(source, kind, seed)
+    _finish(found, kind.id, found.fitted.model.identity["runtime"], results, output)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from unas.errors import DeviceError, DeviceFaultError, LinkError
 from unas.hil.info import DeviceInfo
@@ -93,21 +93,31 @@ def verified_arena(connect: Callable[[bool], Session], task: Task, info: DeviceI
         LinkError: The device does not answer.
     """
     raw = task.raw
-    claimed, capacity = raw.number("arena_used_bytes"), info.number("arena_capacity_bytes")
+    claim = claimed_arena(raw, info)
     if raw.number("arena_exact"):
-        _check_claim(connect(False), task, claimed)
-        used = claimed
-    else:
-        used = smallest_that_fits(_Prober(connect, task), claimed, capacity)
+        _check_claim(connect(False), task, claim.claimed_bytes)
+        return replace(claim, verified=True)
+    prober = _Prober(connect, task)
+    used = smallest_that_fits(prober, claim.claimed_bytes, claim.capacity_bytes)
+    return replace(claim, used_bytes=used, verified=True)
+
+
+def claimed_arena(raw: RawMeasurement, info: DeviceInfo) -> ArenaUse:
+    """The arena as the runtime tells it; nothing is tried.
+
+    Args:
+        raw: A measurement.
+        info: What the device said of itself.
+    """
+    claimed = raw.number("arena_used_bytes")
     return ArenaUse(
-        used_bytes=used,
+        used_bytes=claimed,
         tensor_bytes=raw.number("arena_tensor_bytes"),
         scratch_bytes=raw.number("arena_scratch_bytes"),
         persistent_bytes=raw.number("arena_persistent_bytes"),
-        capacity_bytes=capacity,
+        capacity_bytes=info.number("arena_capacity_bytes"),
         bound_bytes=raw.number("arena_bound_bytes"),
         plan=raw.summary.get("arena_plan", ""),
-        verified=True,
         claimed_bytes=claimed,
     )
 

@@ -133,7 +133,14 @@ class Session:
         )
 
     def measure(
-        self, model: int, *, warmup: int, runs: int, seed: int, order: Sequence[int] = ()
+        self,
+        model: int,
+        *,
+        warmup: int,
+        runs: int,
+        seed: int,
+        order: Sequence[int] = (),
+        most_output_bytes: int | None = None,
     ) -> RawMeasurement:
         """Time one model of the image.
 
@@ -143,6 +150,7 @@ class Session:
             runs: Timed runs.
             seed: Seed of the input.
             order: Buffers in the order to place them in the arena, if the runtime takes advice.
+            most_output_bytes: How many bytes of the output are read; None: all.
 
         Raises:
             LinkError: The line failed, or the deadline passed.
@@ -164,7 +172,7 @@ class Session:
             samples=struct.unpack(f"<{len(samples) // 8}Q", samples),
             marks=struct.unpack(f"<{len(marks) // 8}Q", marks),
             operators=tuple(self._read_all(ReadWhat.OPERATORS).decode("ascii").split()),
-            output=self._read_all(ReadWhat.OUTPUT),
+            output=self._read_all(ReadWhat.OUTPUT, most_output_bytes),
             seconds=seconds,
         )
 
@@ -221,7 +229,7 @@ class Session:
             "check its power supply"
         )
 
-    def _read_all(self, what: ReadWhat) -> bytes:
+    def _read_all(self, what: ReadWhat, most: int | None = None) -> bytes:
         collected = bytearray()
         while True:
             payload = struct.pack("<BI", what, len(collected))
@@ -233,8 +241,8 @@ class Session:
             if kind != what or offset != len(collected):
                 raise LinkError("a DATA frame answers another READ; flash the firmware again")
             collected += chunk
-            if len(collected) >= total:
-                return bytes(collected)
+            if len(collected) >= (total if most is None else min(total, most)):
+                return bytes(collected[:most])
             if not chunk:
                 raise LinkError("a DATA frame is empty before the end; flash the firmware again")
 

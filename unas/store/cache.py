@@ -26,6 +26,8 @@ class MeasurementKey:
         warmup: Runs before the timed ones.
         runs: Timed runs.
         seed: Seed of the input.
+        verify_arena: Whether the smallest arena was tried.
+        most_output_bytes: How many bytes of the output were checked; None: all.
     """
 
     model_sha256: str
@@ -35,11 +37,19 @@ class MeasurementKey:
     warmup: int
     runs: int
     seed: int
+    verify_arena: bool = True
+    most_output_bytes: int | None = None
 
     @property
     def digest(self) -> str:
         """Hex digest of all fields."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        fields = asdict(self)
+        # Measurements from before there was a choice keep their names.
+        if self.verify_arena:
+            del fields["verify_arena"]
+        if self.most_output_bytes is None:
+            del fields["most_output_bytes"]
+        return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 class MeasurementStore(Protocol):

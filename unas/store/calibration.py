@@ -5,32 +5,90 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from unas.errors import StoreError
+from unas.latency.arena import ArenaModel
+from unas.latency.choose import Fitted, HeldOut, quality_of
 from unas.latency.fit import Fit
+from unas.latency.flash import FlashModel
+from unas.latency.model import LatencyModel
+from unas.latency.sample import Sample
 from unas.record import Measurement
+from unas.store.samples import write_samples
 
 RESULTS = Path("results")
 DEFAULT_RUNTIME = "builtin"
-_TABLE, _RECORDS, _FIT, _ENVIRONMENT = (
+_TABLE, _RECORDS, _KERNELS, _SAMPLES, _FIT, _MODELS = (
     "measurements.csv",
     "measurements.jsonl",
+    "kernels.jsonl",
+    "samples.jsonl",
     "fit.json",
+    "models.json",
+)
+_PREDICTIONS, _OPERATORS, _SAMPLING, _ENVIRONMENT = (
+    "predictions.csv",
+    "operators.csv",
+    "sampling.json",
     "environment.json",
 )
-_NEEDED = {
-    "provenance",
-    "timing",
-    "paper_macs",
-    "latency_us",
-    "arena_used_bytes",
-    "peak_memory_bytes",
-}
+_NEEDED = {"provenance", "timing", "paper_macs", "latency_us"}
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """What was fitted.
+
+    Attributes:
+        latency: Latency models by name.
+        chosen: Name of the one to use.
+        arena: Of ``arena_used_bytes``; None where too few networks tell it.
+        flash: Of ``flash_bytes``; None likewise.
+    """
+
+    latency: Mapping[str, LatencyModel]
+    chosen: str
+    arena: ArenaModel | None = None
+    flash: FlashModel | None = None
+
+    @property
+    def default(self) -> LatencyModel:
+        """The latency model to use."""
+        return self.latency[self.chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that a calibration writes.
+
+    Attributes:
+        rows: One a network; see ``measurements.csv``.
+        samples: What the latency models were fitted on.
+        fitted: The latency models, and predictions for networks that they had not seen.
+        environment: Versions, compiler, board file, command.
+        measurements: Of networks; none if the numbers were measured elsewhere.
+        kernels: Of single kernels.
+        arena: Of ``arena_used_bytes``.
+        flash: Of ``flash_bytes``.
+        lines: Latency over MACs and arena over peak memory as straight lines.
+        sampling: What active sampling did, round by round.
+    """
+
+    rows: Sequence[Mapping[str, object]]
+    samples: Sequence[Sample]
+    fitted: Fitted
+    environment: Mapping[str, Any]
+    measurements: Sequence[Measurement] = ()
+    kernels: Sequence[Measurement] = ()
+    arena: ArenaModel | None = None
+    flash: FlashModel | None = None
+    lines: Mapping[str, Fit] = field(default_factory=dict)
+    sampling: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +97,22 @@ class Calibration:
 
     Attributes:
         table: One row per network; see ``measurements.csv``.
-        latency: Fit of the latency.
-        arena: Fit of the tensor arena.
+        models: What was fitted.
+        predictions: A row for each held-out network and model: network, model, found_us,
+            predicted_us, lower_us, upper_us, paper_macs.
+        operators: A row for each operator family of a held-out network and model: network, model,
+            family, found_cycles, predicted_cycles.
+        quality: ``quality["latency"][name]``, ``["arena"]`` and ``["flash"]``, held out.
+        lines: Straight lines by quantity: "latency", and "arena" where it was measured.
         environment: Versions, compiler, board file, command.
     """
 
     table: pd.DataFrame
-    latency: Fit
-    arena: Fit
+    models: Models
+    predictions: pd.DataFrame
+    operators: pd.DataFrame
+    quality: Mapping[str, Any]
+    lines: Mapping[str, Fit]
     environment: Mapping[str, Any]
 
 
@@ -58,28 +124,47 @@ def calibration_folder(
     return results / "calibration" / name
 
 
-def write_calibration(
-    folder: Path,
-    rows: Sequence[Mapping[str, object]],
-    measurements: Iterable[Measurement],
-    fits: tuple[Fit, Fit],
-    environment: Mapping[str, Any],
-) -> None:
+def write_calibration(folder: Path, found: Findings) -> None:
     """Write all files of a calibration into a folder.
 
     Raises:
         StoreError: The measurements come from several boards, runtimes or cycle models.
     """
-    measurements = list(measurements)
-    if len({(m.board_id, m.timing, m.runtime, m.kernels) for m in measurements}) > 1:
+    everything = [*found.measurements, *found.kernels]
+    kinds = {(m.provenance, m.board_id, m.timing, m.runtime, m.kernels) for m in everything}
+    if len(kinds) > 1:
         raise StoreError("a calibration holds one board, runtime and timing; calibrate again")
-    pd.DataFrame(rows).to_csv(folder / _TABLE, index=False)
-    lines = (json.dumps(m.to_json_dict(), sort_keys=True) + "\n" for m in measurements)
-    (folder / _RECORDS).write_text("".join(lines))
-    latency, arena = fits
-    content = {"latency": latency.to_json_dict(), "arena": arena.to_json_dict()}
-    (folder / _FIT).write_text(json.dumps(content, indent=2) + "\n")
-    (folder / _ENVIRONMENT).write_text(json.dumps(environment, indent=2) + "\n")
+    pd.DataFrame(found.rows).to_csv(folder / _TABLE, index=False)
+    if found.measurements:
+        _write_records(folder / _RECORDS, found.measurements)
+    if found.kernels:
+        _write_records(folder / _KERNELS, found.kernels)
+    write_samples(folder / _SAMPLES, found.samples)
+    clock_hz = found.fitted.model.clock_hz
+    held_out = found.fitted.held_out
+    pd.DataFrame([_prediction(one, clock_hz) for one in held_out]).to_csv(
+        folder / _PREDICTIONS, index=False
+    )
+    columns = ["network", "model", "family", "found_cycles", "predicted_cycles"]
+    operators = [row for one in held_out for row in _operators(one)]
+    pd.DataFrame(operators, columns=columns).to_csv(folder / _OPERATORS, index=False)
+    lines = {name: line.to_json_dict() for name, line in found.lines.items()}
+    _write_json(folder / _FIT, lines)
+    _write_json(folder / _MODELS, _models_to_json(found))
+    _write_json(folder / _ENVIRONMENT, found.environment)
+    if found.sampling is not None:
+        _write_json(folder / _SAMPLING, found.sampling)
+
+
+def quality_to_json_dict(
+    fitted: Fitted, arena: ArenaModel | None = None, flash: FlashModel | None = None
+) -> dict[str, Any]:
+    """How good every model is on networks that it has not seen, as JSON types."""
+    return {
+        "latency": {name: asdict(quality_of(fitted.held_out, name)) for name in fitted.models},
+        "arena": arena and asdict(arena.quality),
+        "flash": flash and asdict(flash.quality),
+    }
 
 
 def read_calibration(folder: Path) -> Calibration:
@@ -90,8 +175,11 @@ def read_calibration(folder: Path) -> Calibration:
     """
     try:
         table = pd.read_csv(folder / _TABLE)
-        fits = json.loads((folder / _FIT).read_text())
+        stored = json.loads((folder / _MODELS).read_text())
         environment = json.loads((folder / _ENVIRONMENT).read_text())
+        lines = json.loads((folder / _FIT).read_text())
+        predictions = pd.read_csv(folder / _PREDICTIONS)
+        operators = pd.read_csv(folder / _OPERATORS)
     except FileNotFoundError as error:
         raise StoreError(
             f"no calibration in {folder}; make one with: unas-hil calibrate --board {folder.name}"
@@ -99,8 +187,87 @@ def read_calibration(folder: Path) -> Calibration:
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot read {folder}: {error}; calibrate again") from error
     missing = _NEEDED - set(table.columns)
-    if missing or not {"latency", "arena"} <= set(fits):
-        raise StoreError(f"{folder} lacks {sorted(missing) or 'its fits'}; calibrate again")
+    if missing:
+        raise StoreError(f"{folder} lacks {sorted(missing)}; calibrate again")
     return Calibration(
-        table, Fit.from_json_dict(fits["latency"]), Fit.from_json_dict(fits["arena"]), environment
+        table,
+        _models_from_json(stored, folder),
+        predictions,
+        operators,
+        stored["quality"],
+        {name: Fit.from_json_dict(line) for name, line in lines.items()},
+        environment,
     )
+
+
+def read_models(folder: Path) -> Models:
+    """The fitted models alone: what a search or a prediction needs.
+
+    Raises:
+        StoreError: They are not there, or not readable.
+    """
+    try:
+        stored = json.loads((folder / _MODELS).read_text())
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"no models in {folder}; fit some with: unas-hil calibrate --board {folder.name}"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot read {folder / _MODELS}: {error}; calibrate again") from error
+    return _models_from_json(stored, folder)
+
+
+def _models_to_json(found: Findings) -> dict[str, Any]:
+    return {
+        "latency": {name: model.to_json_dict() for name, model in found.fitted.models.items()},
+        "chosen": found.fitted.model.name,
+        "arena": found.arena and found.arena.to_json_dict(),
+        "flash": found.flash and found.flash.to_json_dict(),
+        "quality": quality_to_json_dict(found.fitted, found.arena, found.flash),
+    }
+
+
+def _models_from_json(stored: Any, folder: Path) -> Models:
+    expected = {"latency", "chosen", "arena", "flash", "quality"}
+    if not isinstance(stored, dict) or set(stored) != expected:
+        raise StoreError(f"{folder / _MODELS} does not hold {sorted(expected)}; calibrate again")
+    latency = {
+        name: LatencyModel.from_json_dict(model) for name, model in stored["latency"].items()
+    }
+    if stored["chosen"] not in latency:
+        raise StoreError(
+            f"{folder / _MODELS} chooses {stored['chosen']!r}, which it lacks; calibrate again"
+        )
+    arena, flash = stored["arena"], stored["flash"]
+    return Models(
+        latency,
+        stored["chosen"],
+        arena and ArenaModel.from_json_dict(arena),
+        flash and FlashModel.from_json_dict(flash),
+    )
+
+
+def _prediction(one: HeldOut, clock_hz: float) -> dict[str, object]:
+    us = 1e6 / clock_hz
+    return {
+        "network": one.name,
+        "model": one.model,
+        "found_us": one.cycles * us,
+        "predicted_us": one.predicted.value * us,
+        "lower_us": one.predicted.lower * us,
+        "upper_us": one.predicted.upper * us,
+        "paper_macs": one.paper_macs,
+    }
+
+
+def _operators(one: HeldOut) -> Iterable[tuple[str, str, str, float, float]]:
+    return ((one.name, one.model, *operator) for operator in one.operators)
+
+
+def _write_records(path: Path, measurements: Iterable[Measurement]) -> None:
+    lines = (json.dumps(m.to_json_dict(), sort_keys=True) + "\n" for m in measurements)
+    path.write_text("".join(lines))
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2) + "\n")

@@ -125,6 +125,8 @@ class StoreContract(ABC):
             "warmup": 1,
             "runs": 4,
             "seed": 2,
+            "verify_arena": False,
+            "most_output_bytes": 512,
         }
         assert set(changes) == set(MeasurementKey.__dataclass_fields__)
         for name, value in changes.items():

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calibration: draw networks as the paper's experiment does, measure, fit, report the error."""
+"""Networks as the paper's experiment draws them, and the table of what was found about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from unas.artifact import Flatbuffer
 from unas.board import Board
-from unas.errors import StoreError
 from unas.export.flatbuffer import write_flatbuffer
 from unas.export.network import exported_graph
 from unas.firmware.pack import PROGRAM_BYTES
-from unas.latency.fit import Fit, fit_quantity
+from unas.graph import Graph
 from unas.record import Measurement
 from unas.resources.estimate import ResourceEstimate, estimate, footprint
 from unas.space.cnn import CNN_SPACE
@@ -29,25 +28,27 @@ _RAM_OVERHEAD_BYTES = 48 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class DrawnNetwork:
     """A drawn network, ready to measure.
 
     Attributes:
         architecture_id: Short hash of the genes.
+        graph: As exported.
         model: Its flatbuffer.
         estimate: Its analytic figures.
     """
 
     architecture_id: str
+    graph: Graph
     model: Flatbuffer
     estimate: ResourceEstimate
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A sample with what was found."""
+    """A drawn network with what was found."""
 
-    sample: Sample
+    network: DrawnNetwork
     measurement: Measurement
 
 
@@ -57,16 +58,17 @@ def limits(board: Board) -> tuple[int, int]:
     return size, min(LIMIT_BYTES, board.ram_bytes - _RAM_OVERHEAD_BYTES)
 
 
-def draw_samples(board: Board, count: int, seed: int) -> Iterator[Sample]:
-    """Draw networks; the first n of a seed are the same however many are asked for.
+def draw_samples(board: Board, count: int, seed: int, *, first: int = 0) -> Iterator[DrawnNetwork]:
+    """Draw networks; the n-th of a seed is the same however many are asked for.
 
     Args:
         board: Sets the limits.
         count: How many.
         seed: Of the draw and of the weights.
+        first: Index of the first one.
     """
     size, memory = limits(board)
-    for index in range(count):
+    for index in range(first, first + count):
         rng = np.random.default_rng([seed, index])
         architecture = draw_within(
             rng,
@@ -80,47 +82,14 @@ def draw_samples(board: Board, count: int, seed: int) -> Iterator[Sample]:
         graph = exported_graph(architecture, INPUT_SHAPE, NUM_CLASSES)
         name = architecture.short_id
         model = write_flatbuffer(graph, seed=seed + index, name=name)
-        yield Sample(name, model, estimate(graph))
-
-
-def fit_points(points: Sequence[Point], seed: int) -> tuple[Fit, Fit]:
-    """Latency from MACs, and tensor arena from peak memory.
-
-    Raises:
-        StoreError: Too few points, or points that must not be mixed.
-    """
-    found = [point.measurement for point in points]
-    kinds = {
-        (m.provenance, m.timing, m.board_id, m.runtime, m.runtime_revision, m.kernels)
-        for m in found
-    }
-    if len(kinds) != 1:
-        raise StoreError(
-            "points of different provenance, timing, board or runtime do not mix in one fit: "
-            f"{sorted(kinds)}; calibrate each by itself"
-        )
-    latency = fit_quantity(
-        "latency_us",
-        "paper_macs",
-        [p.sample.estimate.paper_macs for p in points],
-        [p.measurement.latency_us for p in points],
-        seed=seed,
-    )
-    arena = fit_quantity(
-        "arena_used_bytes",
-        "peak_memory_bytes",
-        [p.sample.estimate.peak_memory_bytes for p in points],
-        [p.measurement.arena.used_bytes for p in points],
-        seed=seed,
-    )
-    return latency, arena
+        yield DrawnNetwork(name, graph, model, estimate(graph))
 
 
 def table_row(point: Point) -> dict[str, object]:
     """One line of ``measurements.csv``."""
-    found, analytic = point.measurement, point.sample.estimate
+    found, analytic = point.measurement, point.network.estimate
     return {
-        "architecture_id": point.sample.architecture_id,
+        "architecture_id": point.network.architecture_id,
         "model_sha256": found.model_sha256,
         "provenance": str(found.provenance),
         "timing": found.timing,

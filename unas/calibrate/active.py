@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Active sampling: measure next what the model is least sure about, until it is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from unas.calibrate.doubt import Batch, Candidate, Doubts, Ensemble, FamilyDoubt
+from unas.latency.additivity import Additivity
+from unas.latency.choose import Fitted
+from unas.latency.model import BOOSTED, fit_core, whole
+from unas.latency.sample import Sample
+from unas.latency.traits import Traits
+
+Measure = Callable[[Sequence[str]], Sequence[Sample]]
+"""Measures candidates by name; one that cannot be measured is missing from the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """When to stop.
+
+    Attributes:
+        mape_percent: Mean absolute relative error on the held-out networks, at most.
+        most_networks: To train on.
+        most_kernels: Single ones.
+        room_bytes: Flash for models in one image.
+        kernels_per_image: No more, so that each batch knows what the last one found.
+    """
+
+    mape_percent: float
+    most_networks: int
+    most_kernels: int
+    room_bytes: int
+    kernels_per_image: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One batch, and what is known after it.
+
+    Attributes:
+        measured: "networks" or "kernels": what the batch was.
+        count: How many of the batch were measured.
+        networks: Trained on so far.
+        kernels: Single ones, likewise.
+        mape_percent: Of the held-out networks.
+        within_10_percent: Share of the held-out networks within ±10 %, in percent.
+        doubt_percent: How far a random network's latency is expected to be off, from the
+            disagreement of the ensemble.
+        residual_percent: How far a network's latency is off the sum over its operators, found
+            cycles throughout: what no single kernel can tell.
+        families: The same as ``doubt_percent``, as a share, by family.
+    """
+
+    measured: str
+    count: int
+    networks: int
+    kernels: int
+    mape_percent: float
+    within_10_percent: float
+    doubt_percent: float
+    residual_percent: float
+    families: tuple[FamilyDoubt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What active sampling ended with.
+
+    Attributes:
+        fitted: Models, fitted on the samples.
+        samples: All that was trained on.
+        rounds: In order.
+        reached: Whether the default model is as good as wanted on the held-out networks.
+        mape_percent: Of the default model on the held-out networks.
+    """
+
+    fitted: Fitted
+    samples: tuple[Sample, ...]
+    rounds: tuple[Round, ...]
+    reached: bool
+    mape_percent: float
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """What was done and known, round by round, as JSON types."""
+        return {
+            "reached": self.reached,
+            "held_out_mape_percent": self.mape_percent,
+            "rounds": [asdict(one) for one in self.rounds],
+        }
+
+
+def sample_actively(
+    held_out: Sequence[Sample],
+    start: Sequence[Sample],
+    pool: Sequence[Candidate],
+    measure: Measure,
+    fit: Callable[[Sequence[Sample]], Fitted],
+    goal: Goal,
+    traits: Traits,
+    *,
+    seed: int = 0,
+    on_round: Callable[[Round], None] = lambda _: None,
+) -> Outcome:
+    """Measure batch after batch.
+
+    Args:
+        held_out: Networks that are never trained on.
+        start: Networks to begin with.
+        pool: What could be measured; its networks also say what random networks are made of.
+        measure: Measures what was chosen.
+        fit: Fits and chooses the default model; asked when a quick one seems good enough.
+        goal: When to stop.
+        traits: Of board and runtime.
+        seed: Of the resamples.
+        on_round: Told each round.
+
+    Raises:
+        StoreError: Too little to fit.
+    """
+    sampling = _Sampling(held_out, start, pool, goal, traits, seed)
+    rounds: list[Round] = []
+    measured, count = "networks", len(start)
+    while True:
+        rounds.append(sampling.judge(measured, count))
+        on_round(rounds[-1])
+        names = sampling.next_batch()
+        if rounds[-1].mape_percent <= goal.mape_percent or not names:
+            fitted = fit(sampling.samples)
+            error = held_out_error([fitted.model.cycles(s.calls).value for s in held_out], held_out)
+            if error <= goal.mape_percent or not names:
+                reached = error <= goal.mape_percent
+                return Outcome(fitted, tuple(sampling.samples), tuple(rounds), reached, error)
+        found = measure(names)
+        measured, count = sampling.learn(names, found), len(found)
+
+
+def held_out_error(predicted: Sequence[float], held_out: Sequence[Sample]) -> float:
+    """Mean absolute relative error in percent."""
+    found = np.array([sample.cycles for sample in held_out])
+    return float(np.abs(np.array(predicted) / found - 1.0).mean() * 100.0)
+
+
+class _Sampling:
+    """What is measured, and what is left."""
+
+    def __init__(
+        self,
+        held_out: Sequence[Sample],
+        start: Sequence[Sample],
+        pool: Sequence[Candidate],
+        goal: Goal,
+        traits: Traits,
+        seed: int,
+    ) -> None:
+        self.samples = list(start)
+        self._held_out, self._goal, self._traits, self._seed = held_out, goal, traits, seed
+        self._pool = {candidate.name: candidate for candidate in pool}
+        self._random = [candidate.calls for candidate in pool if candidate.is_network]
+        self._doubts: Doubts | None = None
+        self._needs_networks = False
+
+    def judge(self, measured: str, count: int) -> Round:
+        """Fit a quick model and the ensemble on what is there."""
+        core = fit_core(BOOSTED, self.samples, self._traits, self._seed)
+        additivity = Additivity.fit(self.samples)
+        predicted = np.array(
+            [whole(core, additivity, s.calls, core.operators(s.calls)) for s in self._held_out]
+        )
+        found = np.array([sample.cycles for sample in self._held_out])
+        ensemble = Ensemble(self.samples, self._traits, self._seed)
+        self._doubts = Doubts(ensemble, self._random)
+        doubt = self._doubts.total()
+        self._needs_networks = additivity.residual_percent > doubt * 100.0
+        networks = sum(sample.is_network for sample in self.samples)
+        return Round(
+            measured=measured,
+            count=count,
+            networks=networks,
+            kernels=len(self.samples) - networks,
+            mape_percent=held_out_error(list(predicted), self._held_out),
+            within_10_percent=float((np.abs(predicted / found - 1.0) <= 0.1).mean() * 100.0),
+            doubt_percent=doubt * 100.0,
+            residual_percent=additivity.residual_percent,
+            families=self._doubts.families(),
+        )
+
+    def next_batch(self) -> tuple[str, ...]:
+        """What takes most doubt for its time; networks where their sums are what is unsure."""
+        networks, kernels = self._choose(True), self._choose(False)
+        if not networks.names or not kernels.names:
+            return networks.names or kernels.names
+        of_networks = networks.variance / networks.cycles
+        if self._needs_networks or of_networks > kernels.variance / kernels.cycles:
+            return networks.names
+        return kernels.names
+
+    def _choose(self, is_network: bool) -> Batch:
+        goal = self._goal
+        have = sum(sample.is_network is is_network for sample in self.samples)
+        left = (goal.most_networks if is_network else goal.most_kernels) - have
+        candidates = [one for one in self._pool.values() if one.is_network is is_network]
+        if self._doubts is None or left <= 0:
+            return Batch((), 0.0, 0.0)
+        most = left if is_network else min(left, goal.kernels_per_image)
+        return self._doubts.choose(candidates, goal.room_bytes, most)
+
+    def learn(self, names: Sequence[str], found: Sequence[Sample]) -> str:
+        """Take in a batch; what could not be measured is not asked for again."""
+        kind = "networks" if self._pool[names[0]].is_network else "kernels"
+        for name in names:
+            del self._pool[name]
+        self.samples.extend(found)
+        return kind

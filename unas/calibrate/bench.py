@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Measures drawn networks and single kernels in a lab, and keeps count of what it took."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from unas.artifact import Flatbuffer
+from unas.calibrate.draw import DrawnNetwork, Point
+from unas.calibrate.kernels import KernelBenchmark
+from unas.errors import StoreError
+from unas.lab import Bench, Lab
+from unas.record import Measurement
+from unas.store.cache import MeasurementStore
+
+# Enough to see a wrong kernel; all of an operator's output may be 100 kB.
+_KERNEL_OUTPUT_BYTES = 512
+
+OnResult = Callable[[str, bool, int, int], None]
+"""Told after each model: "networks" or "kernels", whether it came from the store, how many are
+done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What measuring took.
+
+    Attributes:
+        images: Different images.
+        flash_cycles: How often a unit, or a virtual board, was flashed with one of them.
+        device_seconds: Flashing, timed runs and trials of the arena; builds not counted.
+        seconds: Of the host, in this run: less where much came from the store.
+        models: Measured ones.
+        stored: How many of them had been measured before.
+    """
+
+    images: int
+    flash_cycles: int
+    device_seconds: float
+    seconds: float
+    models: int
+    stored: int
+
+
+class CalibrationBench:
+    """A lab that knows what calibration measures: networks with their arena, kernels without."""
+
+    def __init__(
+        self,
+        bench: Bench,
+        store: MeasurementStore,
+        *,
+        fresh: bool = False,
+        log: Callable[[str], None] | None = None,
+        on_result: OnResult = lambda *_: None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            bench: What to measure on; its procedure is that of networks.
+            store: Keeps measurements.
+            fresh: Measure again what the store has.
+            log: Takes the device's log lines.
+            on_result: Told after each model.
+        """
+        self._bench, self._store, self._fresh, self._log = bench, store, fresh, log
+        self._on_result = on_result
+        self.failures: list[str] = []
+        self.measurements: list[Measurement] = []
+        self._seconds, self._stored = 0.0, 0
+        self._asked, self._done = Counter[str](), Counter[str]()
+
+    def networks(self, networks: Sequence[DrawnNetwork]) -> list[Point]:
+        """Measure networks; those that cannot be measured are missing, see ``failures``.
+
+        Raises:
+            UnasError: The bench itself failed.
+            StoreError: An output differs from the golden implementation's.
+        """
+        found = self._measure("networks", self._bench, [network.model for network in networks])
+        return [
+            Point(network, found[network.model.sha256])
+            for network in networks
+            if network.model.sha256 in found
+        ]
+
+    def kernels(
+        self, benchmarks: Sequence[KernelBenchmark]
+    ) -> list[tuple[KernelBenchmark, Measurement]]:
+        """Measure single kernels: one timed run after a cold one.
+
+        The arena is not tried, and of the output only the beginning is checked.
+
+        Raises:
+            UnasError: The bench itself failed.
+            StoreError: An output differs from the golden implementation's.
+        """
+        procedure = replace(
+            self._bench.procedure,
+            warmup=0,
+            runs=1,
+            verify_arena=False,
+            most_output_bytes=_KERNEL_OUTPUT_BYTES,
+        )
+        models = {benchmark.name: benchmark.model() for benchmark in benchmarks}
+        bench = replace(self._bench, procedure=procedure)
+        found = self._measure("kernels", bench, list(models.values()))
+        return [
+            (benchmark, replace(found[models[benchmark.name].sha256], model_name=benchmark.name))
+            for benchmark in benchmarks
+            if models[benchmark.name].sha256 in found
+        ]
+
+    def effort(self) -> Effort:
+        """What all of it took; identities and durations come with the measurements."""
+        flashed = {
+            (m.info.get("image_hash"), m.info.get("nonce")): event.seconds
+            for m in self.measurements
+            for event in m.events
+            if event.act == "flash"
+        }
+        others = sum(
+            event.seconds for m in self.measurements for event in m.events if event.act != "flash"
+        )
+        return Effort(
+            images=len({image for image, _ in flashed}),
+            flash_cycles=len(flashed),
+            device_seconds=round(sum(flashed.values()) + others, 1),
+            seconds=round(self._seconds, 1),
+            models=len(self.measurements),
+            stored=self._stored,
+        )
+
+    def _measure(
+        self, kind: str, bench: Bench, models: Sequence[Flatbuffer]
+    ) -> dict[str, Measurement]:
+        lab = Lab(bench, self._store, fresh=self._fresh, log=self._log)
+        found: dict[str, Measurement] = {}
+        self._asked[kind] += len({model.sha256 for model in models})
+        started = time.monotonic()
+        # closing: an interrupt between two results must stop the workers too, and in order.
+        with contextlib.closing(lab.measure(models)) as results:
+            for result, stored in results:
+                self._done[kind] += 1
+                self._stored += stored
+                self._on_result(kind, stored, self._done[kind], self._asked[kind])
+                if isinstance(result, Measurement):
+                    found[result.model_sha256] = result
+                else:
+                    self.failures.append(str(result.error))
+        self._seconds += time.monotonic() - started
+        wrong = [m.model_name for m in found.values() if not m.output.equal]
+        if wrong:
+            raise StoreError(
+                f"the output of {len(wrong)} {kind} differs from the golden implementation "
+                f"({', '.join(wrong[:3])}…), so nothing was written; please report it"
+            )
+        self.measurements.extend(found.values())
+        return found
