@@ -9,7 +9,17 @@ from collections.abc import Sequence
 
 import typer
 
-from unas.cli import boards, calibrate, compare, estimate, measure, plot, run
+from unas.cli import (
+    boards,
+    calibrate,
+    compare,
+    estimate,
+    measure,
+    plot,
+    predict,
+    quality,
+    run,
+)
 from unas.cli.output import note
 from unas.errors import ToolError, UnasError
 
@@ -37,6 +47,8 @@ app.command(name="estimate")(estimate.command)
 app.command(name="measure")(measure.command)
 app.command(name="compare")(compare.command)
 app.command(name="calibrate")(calibrate.command)
+app.command(name="predict")(predict.command)
+app.command(name="quality")(quality.command)
 app.command(name="run")(run.command)
 app.add_typer(plot.app, name="plot")
 
