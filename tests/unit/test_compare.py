@@ -10,7 +10,8 @@ import pytest
 
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
-from unas.calibrate import Point, draw_samples, fit_points
+from unas.calibrate import draw_samples
+from unas.calibrate.setting import check_one_kind
 from unas.compare import Comparison, compare
 from unas.errors import ConfigError, IdentityError, ModelError, StoreError, UnasError
 from unas.export.read import read_flatbuffer
@@ -18,9 +19,8 @@ from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN
 from unas.hil.info import DeviceInfo
 from unas.hil.wire import PROTOCOL
 from unas.lab import Bench
-from unas.latency.fit import fit_quantity
 from unas.record import Measurement, OperatorCycles, OutputCheck
-from unas.store.calibration import calibration_folder, write_calibration
+from unas.store.calibration import calibration_folder
 from unas.testing.contracts import example_measurement
 from unas.testing.memory_store import MemoryStore
 
@@ -84,22 +84,12 @@ def test_nothing_is_named_twice(f746: Board) -> None:
     "change",
     [{"runtime": "tflm"}, {"runtime_revision": "2"}, {"kernels": "dsp"}, {"timing": "other"}],
 )
-def test_runtimes_never_mix_in_one_fit(f746: Board, change: dict[str, str]) -> None:
-    samples = [*draw_samples(f746, 1, 0)] * 4
+def test_runtimes_never_mix_in_one_fit(change: dict[str, str]) -> None:
     example = example_measurement()
     other = Measurement.from_json_dict({**example.to_json_dict(), **change})
-    found = [example, example, example, other]
-    points = [Point(s, m) for s, m in zip(samples, found, strict=True)]
+    check_one_kind([example] * 4)
     with pytest.raises(StoreError, match="do not mix"):
-        fit_points(points, 0)
-
-
-def test_runtimes_never_mix_in_one_folder(tmp_path: Path) -> None:
-    fit = fit_quantity("y", "x", [1, 2, 3, 4], [1.0, 2.0, 3.5, 4.0], seed=0)
-    pair = (example_measurement(), replace(example_measurement(), runtime="tflm"))
-    with pytest.raises(StoreError, match="one board, runtime"):
-        write_calibration(tmp_path, [], pair, (fit, fit), {})
-    assert not list(tmp_path.iterdir())
+        check_one_kind([example, example, example, other])
 
 
 def test_each_runtime_has_a_folder_of_its_own() -> None:
