@@ -136,13 +136,17 @@ class OperatorLinear:
 
 
 def operator_points(samples: Sequence[Sample]) -> list[tuple[Call, float]]:
-    """Every call whose cycles are known."""
-    return [
-        (call, cycles)
-        for sample in samples
-        for call, cycles in zip(sample.calls, sample.operator_cycles, strict=False)
-        if cycles > 0
-    ]
+    """Every different call whose cycles are known, with their mean.
+
+    Equal kernels in equal places are one point, however many networks have them: what is drawn
+    often would otherwise weigh more than what is rare.
+    """
+    found: dict[Call, list[float]] = {}
+    for sample in samples:
+        for call, cycles in zip(sample.calls, sample.operator_cycles, strict=False):
+            if cycles > 0:
+                found.setdefault(call, []).append(cycles)
+    return [(call, sum(cycles) / len(cycles)) for call, cycles in found.items()]
 
 
 @functools.lru_cache(maxsize=1 << 12)
