@@ -115,6 +115,44 @@ def _values(recipe: Recipe, models: Sequence[Flatbuffer]) -> dict[str, Any]:
     return values
 
 
+def project_files(
+    recipe: Recipe,
+    models: Sequence[Flatbuffer],
+    *,
+    platform: str,
+    library: Path | None = None,
+    probe_serial: str = "",
+) -> dict[str, bytes]:
+    """All files of the project for one image, by their path in it.
+
+    Args:
+        recipe: Board, runtime and compiler.
+        models: In the order of their index on the device.
+        platform: Where PlatformIO finds the platform, as ``platformio.ini`` is to name it.
+        library: Result of ``install_library``.
+        probe_serial: Serial number of the debug probe, where several are plugged in.
+
+    Raises:
+        ConfigError: A value that must not get into a file.
+    """
+    if not _PROBE.fullmatch(probe_serial):
+        raise ConfigError(
+            f"probe serial {probe_serial!r} has odd characters; correct the hardware map"
+        )
+    if any(not _SHA256.fullmatch(model.sha256) for model in models):
+        raise ConfigError(
+            "a model's digest is no SHA-256; this is a defect of unas, please report it"
+        )
+    values = _values(recipe, models)
+    values |= {"platform": platform, "probe_serial": probe_serial}
+    values["library_dir"] = "" if library is None else library.as_posix()
+    environment = _environment()
+    files = {name: path.read_bytes() for name, path in recipe.sources()}
+    for name, template in recipe.templates():
+        files[name] = environment.get_template(template).render(values).encode()
+    return files
+
+
 def render_project(
     recipe: Recipe,
     models: Sequence[Flatbuffer],
@@ -137,21 +175,9 @@ def render_project(
     Raises:
         ConfigError: A value that must not get into a file.
     """
-    if not _PROBE.fullmatch(probe_serial):
-        raise ConfigError(
-            f"probe serial {probe_serial!r} has odd characters; correct the hardware map"
-        )
-    if any(not _SHA256.fullmatch(model.sha256) for model in models):
-        raise ConfigError(
-            "a model's digest is no SHA-256; this is a defect of unas, please report it"
-        )
-    values = _values(recipe, models)
-    values |= {"platform": platform.as_posix(), "probe_serial": probe_serial}
-    values["library_dir"] = "" if library is None else library.as_posix()
-    environment = _environment()
-    files = {name: path.read_bytes() for name, path in recipe.sources()}
-    for name, template in recipe.templates():
-        files[name] = environment.get_template(template).render(values).encode()
+    files = project_files(
+        recipe, models, platform=platform.as_posix(), library=library, probe_serial=probe_serial
+    )
     rooms = ("src", "include", "boards")
     for stale in (path for room in rooms for path in (project / room).rglob("*")):
         if stale.is_file() and stale.relative_to(project).as_posix() not in files:

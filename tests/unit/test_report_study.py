@@ -1,0 +1,341 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a report shows of a study is what its journal holds."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from tests.study_example import CLASSES, SHAPE, example_config, write_example
+from unas.candidate import Candidate
+from unas.errors import StoreError
+from unas.export.network import exported_graph
+from unas.latency.additivity import Additivity
+from unas.latency.interval import Doubt
+from unas.latency.interval import Interval as LatencyInterval
+from unas.latency.line import Line
+from unas.latency.mac_line import MacLine
+from unas.latency.model import MAC_LINE, LatencyModel
+from unas.latency.placing import ArenaLayout
+from unas.latency.traits import Traits
+from unas.record import Outcome, Provenance, Record, Stage
+from unas.report.study.accuracy_latency import figure as accuracy_figure
+from unas.report.study.axes import AXES, LATENCY, CostAxis, axes_of, complete
+from unas.report.study.convergence import course_of
+from unas.report.study.drawing import network_svg, place_operators
+from unas.report.study.figures import FIGURES, draw
+from unas.report.study.foreseen import with_foreseen
+from unas.report.study.fronts import compare_fronts, front_over
+from unas.report.study.inline_svg import inline_svg
+from unas.report.study.latency import Timed, latency_of, provenances
+from unas.report.study.mac_decisions import (
+    Decision,
+    MacDecisions,
+    ProxyLine,
+    decide_by_macs,
+)
+from unas.report.study.page import study_page
+from unas.report.study.spread import final_errors, spread
+from unas.search.progress import covered_share
+from unas.space.catalogue import find_space
+from unas.store.journal import Journal
+from unas.store.study import StudyResults, read_study
+
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("results")
+    write_example(place / "one", "predicted", seed=0)
+    write_example(place / "two", "measured", seed=1)
+    return place
+
+
+@pytest.fixture(scope="module")
+def study(results: Path) -> StudyResults:
+    return read_study("one", results)
+
+
+@pytest.fixture(scope="module")
+def page(study: StudyResults, results: Path) -> str:
+    return study_page(study, results)
+
+
+@pytest.mark.parametrize("axis", AXES, ids=lambda axis: axis.name)
+def test_a_front_is_what_nothing_beats(axis: CostAxis, study: StudyResults) -> None:
+    def point(record: Record) -> tuple[float, float]:
+        cost = axis.value(record)
+        assert cost is not None
+        return cost, record.values["error"]
+
+    points = [point(record) for record in complete(study.records)]
+    expected = {
+        p for p in points if not any(q != p and q[0] <= p[0] and q[1] <= p[1] for q in points)
+    }
+    front = [point(record) for record in front_over(axis, study.records)]
+    assert front == sorted(expected)
+    assert [p[1] for p in front] == sorted((p[1] for p in front), reverse=True)
+
+
+def test_latency_is_the_boards_where_it_was_asked(study: StudyResults) -> None:
+    asked = [record for record in study.records if record.measurement is not None]
+    assert asked
+    for record in asked:
+        timed = latency_of(record)
+        assert timed is not None
+        assert timed.provenance is Provenance.EMULATED
+    left = next(r for r in study.records if r.figures is not None and r.measurement is None)
+    timed = latency_of(left)
+    assert timed is not None
+    assert timed.provenance is Provenance.PREDICTED
+    assert timed.lower_us is not None
+
+
+def test_axes_say_where_latencies_come_from(study: StudyResults) -> None:
+    assert provenances(study.records) == "emulated, predicted"
+    assert LATENCY.words(study.records) == "latency (ms, emulated; hollow: predicted)"
+    only = [record for record in study.records if record.measurement is not None]
+    assert LATENCY.words(only) == "latency (ms, emulated)"
+    label = accuracy_figure(study).axes[0].get_xlabel()
+    assert "emulated, predicted" in label
+    assert all("measured" not in axis.words(study.records) for axis in AXES)
+
+
+def test_macs_stand_for_a_latency_that_nobody_knows(study: StudyResults) -> None:
+    assert axes_of(study.records)[-1] is LATENCY
+    unknown = [_without_latency(record) for record in study.records]
+    assert axes_of(unknown)[-1].name == "macs"
+    with pytest.raises(StoreError, match="latency"):
+        accuracy_figure(replace(study, records=tuple(unknown)))
+
+
+def test_the_course_is_that_of_every_prefix(study: StudyResults) -> None:
+    course = course_of(study.records, study.config)
+    trained = [record for record in study.records if record.training is not None]
+    assert len(course.trainings) == len(trained)
+    for n in (1, 5, len(trained) // 2, len(trained)):
+        share = covered_share(trained[:n], study.config.judged)
+        assert course.covered[n - 1] == pytest.approx(share, rel=1e-9)
+        feasible = [r.values["error"] for r in trained[:n] if r.feasible]
+        best = course.best["error"][n - 1]
+        assert best == (
+            pytest.approx(min(feasible) / (study.config.judged.error or 1)) if feasible else None
+        )
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figures_are_the_same_bytes_again(name: str, study: StudyResults, tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    first, again = draw(study, tmp_path / "a", name), draw(study, tmp_path / "b", name)
+    assert [path.suffix for path in first] == [".png", ".svg"]
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in again]
+
+
+def test_several_studies_in_one_figure(results: Path) -> None:
+    found = [read_study(name, results) for name in ("one", "two")]
+    drawing = compare_fronts(found, results)
+    words = {text.get_text() for legend in drawing.legends for text in legend.get_texts()}
+    assert {word.split(":")[0] for word in words} == {"one", "two"}
+    assert len(drawing.axes) == 3
+
+
+def test_without_calibration_nothing_is_foreseen(study: StudyResults, tmp_path: Path) -> None:
+    unknown = tuple(_without_latency(record) for record in study.records)
+    assert with_foreseen(study, unknown, tmp_path) == unknown
+
+
+def test_final_seeds_are_a_mean_with_its_spread(study: StudyResults) -> None:
+    again = next(r for r in study.records if study.finals_of(r))
+    errors = [final.training.test_error or 0.0 for final in study.finals_of(again)]
+    found = final_errors(study, again)
+    assert found is not None
+    assert (found.n, found.least, found.most) == (3, min(errors), max(errors))
+    assert found.mean == pytest.approx(np.mean(errors))
+    assert found.deviation == pytest.approx(np.std(errors, ddof=1))
+    assert spread([0.5]).deviation == 0.0
+
+
+def test_macs_alone_err_where_the_latency_lies_beyond_the_line(study: StudyResults) -> None:
+    line = ProxyLine(slope_us=0.01, intercept_us=0.0, provenance="emulated", board="f746")
+    record = study.records[0]
+    known = {"fast": 80.0, "slow": 120.0}
+    made = [
+        Decision(record, line_us, Timed(known_us, Provenance.EMULATED))
+        for line_us in known.values()
+        for known_us in known.values()
+    ]
+    found = MacDecisions(line, 100.0, tuple(made))
+    assert found.count(Provenance.EMULATED, 100.0) == (4, 2, 1, 1)
+    assert found.count(Provenance.PREDICTED, 100.0) == (0, 0, 0, 0)
+    assert found.count(Provenance.EMULATED, 200.0) == (4, 4, 0, 0)
+    assert len(found.wrong) == 2
+    assert line.latency_us(5000) == 50.0
+
+
+def _calibrate(results: Path, slope_us: float, intercept_us: float) -> None:
+    """A calibration that holds nothing but a line over MACs."""
+    clock_hz = 1e8
+    model = LatencyModel(
+        MAC_LINE,
+        MacLine(Line(slope_us * clock_hz / 1e6, intercept_us * clock_hz / 1e6)),
+        Additivity(),
+        Doubt({}, 0.1),
+        LatencyInterval(0.9, 1.0),
+        Traits(),
+        ArenaLayout("dsp"),
+        clock_hz,
+        {"provenance": "emulated", "board": "f746"},
+    )
+    folder = results / "calibration" / "f746"
+    folder.mkdir(parents=True)
+    stored = {
+        "latency": {MAC_LINE: model.to_json_dict()},
+        "chosen": MAC_LINE,
+        "arena": None,
+        "flash": None,
+        "quality": {},
+    }
+    (folder / "models.json").write_text(json.dumps(stored))
+
+
+def test_a_line_that_says_too_much_would_reject_all(study: StudyResults, tmp_path: Path) -> None:
+    limit = study.config.constraints.latency_us or 0.0
+    _calibrate(tmp_path, slope_us=0.0, intercept_us=limit + 1.0)
+    found = decide_by_macs(study, tmp_path)
+    assert found.line.provenance == "emulated"
+    known = [timed for record in study.records if (timed := latency_of(record)) is not None]
+    keep = sum(timed.value_us <= limit for timed in known)
+    assert len(found.decisions) == len(known)
+    assert len(found.wrong) == keep
+    assert all(one.wrongly_rejected(limit) for one in found.wrong)
+    text = study_page(study, tmp_path)
+    assert text.count("rejected it</td>") == min(keep, 20)
+    assert "latency, by MACs alone" in text
+
+
+def test_kept_networks_are_foreseen_by_the_calibration(study: StudyResults, tmp_path: Path) -> None:
+    _calibrate(tmp_path, slope_us=0.02, intercept_us=7.0)
+    unknown = [_without_latency(record) for record in study.records]
+    for record in with_foreseen(study, unknown, tmp_path):
+        timed = latency_of(record)
+        if study.flatbuffer(record) is None:
+            assert timed is None
+            continue
+        assert timed is not None
+        assert record.figures is not None
+        assert timed.provenance is Provenance.PREDICTED
+        assert timed.value_us == pytest.approx(0.02 * record.figures.paper_macs + 7.0)
+        assert record.values == next(r for r in unknown if r.index == record.index).values
+
+
+@pytest.mark.parametrize("name", ["cnn", "cnn+", "mlp"])
+def test_drawings_hold_every_operator_and_no_two_boxes_meet(name: str) -> None:
+    space, rng = find_space(name), np.random.default_rng(3)
+    for _ in range(8):
+        graph = exported_graph(space.random(rng), SHAPE, CLASSES)
+        spots = place_operators(graph)
+        assert len(set(spots)) == len(spots) == len(graph.operators)
+        for position, operator in enumerate(graph.operators):
+            for tensor in graph.activations_of(operator):
+                source = graph.producer(tensor)
+                assert spots[position].row > (0 if source is None else spots[source].row)
+        svg = network_svg(graph, "a <network>")
+        assert svg.count("<text") == 2 * (len(graph.operators) + 1)
+        assert "<title>a &lt;network&gt;</title>" in svg
+
+
+class _Checker(HTMLParser):
+    """Collects ids and what is loaded from elsewhere; every tag must be closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: Counter[str] = Counter()
+        self.outside: list[str] = []
+        self.tags: Counter[str] = Counter()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags[tag] += 1
+        if tag not in VOID:
+            self.open.append(tag)
+        for name, value in attrs:
+            if name == "id" and value:
+                self.ids[value] += 1
+            if name in ("src", "href", "xlink:href") and not (value or "").startswith("#"):
+                self.outside.append(str(value))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_stands_for_itself(page: str) -> None:
+    checker = _Checker()
+    checker.feed(page)
+    assert checker.open == []
+    assert checker.outside == []
+    assert checker.tags["script"] == 0
+    assert set(checker.ids.values()) == {1}
+    assert "@import" not in page
+    assert re.findall(r"url\((?!#)", page) == []
+
+
+def test_the_page_shows_the_front_and_what_failed(page: str, study: StudyResults) -> None:
+    kept = [r for r in study.records if study.flatbuffer(r) is not None]
+    for record in kept:
+        assert f'id="n{record.candidate.short_id}"' in page
+    assert page.count('class="network"') == len(kept)
+    failed = sum(record.outcome is Outcome.FAILED for record in study.records)
+    row = rf"worker killed by signal 9</td><td class=\"n\">{failed}</td>"
+    assert re.search(row, page)
+    assert study.config.digest in page
+    assert "Nothing to compare: no models in" in page  # of the calibration: there is none here
+    assert "mean ± std" in page
+
+
+def test_the_page_trusts_no_text(tmp_path: Path) -> None:
+    hostile = '<script>alert(1)</script> & "more"'
+    study = example_config()
+    rng = np.random.default_rng(0)
+    candidate = Candidate(find_space("cnn").random(rng))
+    with Journal(tmp_path / "study" / "journal.jsonl", study) as journal:
+        journal.append(Record(0, candidate, Outcome.FAILED, Stage.TRAINING, cause=hostile))
+    found = read_study(str(tmp_path / "study"), tmp_path)
+    text = study_page(replace(found, environment={"note": hostile}), tmp_path)
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; " in text
+    assert "No network keeps every bound." in text
+
+
+def test_figures_in_one_page_share_no_ids() -> None:
+    def ids(name: str) -> set[str]:
+        drawing = Figure()
+        drawing.add_subplot().plot([1, 2])
+        text = inline_svg(drawing, name, "a & b")
+        assert text.startswith("<svg")
+        assert "<title>a &amp; b</title>" in text
+        used = set(re.findall(r'(?:url\(#|href="#)([^")]+)', text))
+        found = set(re.findall(r'\bid="([^"]+)"', text))
+        assert used <= found
+        return found
+
+    assert not ids("one") & ids("two")
+
+
+def _without_latency(record: Record) -> Record:
+    figures = record.figures and replace(record.figures, latency_us=None)
+    return replace(record, figures=figures, measurement=None)

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is taken home is the network that was judged, and says so truly."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.study_example import write_example
+from unas.artifact import Flatbuffer
+from unas.board import Board
+from unas.errors import ConfigError, ModelError, StoreError
+from unas.firmware.recipe import Recipe
+from unas.firmware.runtimes import BUILTIN, Runtime
+from unas.firmware.tflm import Library
+from unas.hil.golden import golden_output
+from unas.hil.host_runtime import run_on_host
+from unas.hil.seeded import seeded_input
+from unas.record import Record
+from unas.store.study import StudyResults, read_study, study_folder
+from unas.takeaway.bundle import best_record, write_bundle
+from unas.takeaway.network import TakenNetwork, taken_network
+from unas.takeaway.project import app_files
+from unas.takeaway.sample import data_sample, kept_sample, seeded_sample
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for this machine")
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
+    place = tmp_path_factory.mktemp("results")
+    write_example(place / "one")
+    return read_study("one", place)
+
+
+@pytest.fixture(scope="module")
+def best(study: StudyResults) -> Record:
+    return best_record(study)
+
+
+@pytest.fixture(scope="module")
+def network(study: StudyResults, best: Record) -> TakenNetwork:
+    data = study.flatbuffer(best)
+    assert data is not None
+    return taken_network(Flatbuffer(data, "net"), best.candidate.short_id)
+
+
+def test_the_best_is_chosen_by_the_validation_error(study: StudyResults, best: Record) -> None:
+    feasible = [record for record in study.records if record.feasible]
+    again = [record for record in feasible if study.finals_of(record)]
+    means = {
+        record.index: np.mean(
+            [record.values["error"], *(f.training.val_error for f in study.finals_of(record))]
+        )
+        for record in again
+    }
+    assert means[best.index] == min(means.values())
+    kept = [record for record in feasible if study.flatbuffer(record) is not None]
+    alone = best_record(replace(study, finals=()))
+    assert alone.values["error"] == min(record.values["error"] for record in kept)
+    # A better test error changes nothing.
+    other = next(r for r in feasible if r is not best)
+    assert other.training is not None
+    lucky = replace(other, training=replace(other.training, test_error=0.0))
+    records = tuple(lucky if record is other else record for record in study.records)
+    assert best_record(replace(study, records=records)).index == best.index
+
+
+def test_without_a_feasible_network_there_is_no_best(study: StudyResults) -> None:
+    records = tuple(record for record in study.records if not record.feasible)
+    with pytest.raises(StoreError, match="--candidate"):
+        best_record(replace(study, records=records))
+
+
+def test_a_bundle_holds_the_bytes_that_were_judged(
+    study: StudyResults, best: Record, f746: Board, tmp_path: Path
+) -> None:
+    bundle = write_bundle(study, best, f746, tmp_path / "home")
+    model = (bundle.folder / "model.tflite").read_bytes()
+    assert model == study.flatbuffer(best)
+    assert (bundle.folder / "model.keras").read_bytes() == b"weights"
+    for place in ("model_data.c", "project/src/model_data.c"):
+        literals = re.findall(r'"((?:\\\d{3})+)"', (bundle.folder / place).read_text())
+        escapes = re.findall(r"\\(\d{3})", "".join(literals))
+        assert bytes(int(escape, 8) for escape in escapes) == model
+    genes = json.loads((bundle.folder / "candidate.json").read_text())
+    assert genes == best.candidate.to_json_dict()
+    card = (bundle.folder / "MODEL_CARD.md").read_text()
+    assert best.candidate.sha256 in card
+    assert study.config.digest in card
+    assert best.training is not None
+    assert f"| {100 * (best.training.test_error or 0):.2f} % |" in card
+    assert set(bundle.files) == {
+        path.relative_to(bundle.folder).as_posix()
+        for path in bundle.folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_every_cost_in_the_card_has_its_provenance(
+    study: StudyResults, f746: Board, tmp_path: Path
+) -> None:
+    asked = next(r for r in study.records if r.measurement and study.flatbuffer(r))
+    assert asked.measurement is not None
+    write_bundle(study, asked, f746, tmp_path / "home")
+    card = (tmp_path / "home" / "MODEL_CARD.md").read_text()
+    table = card[card.index("## What it costs") : card.index("*predicted*: by")]
+    rows = [line.split("|")[1:4] for line in table.splitlines() if line.startswith("| ")][1:]
+    words = {what.strip(): origin.strip() for what, _, origin in rows if what.strip() != "latency"}
+    assert words["MACs"] == "predicted"
+    assert words["flash, benchmark firmware with it"].startswith("emulated: f746")
+    latencies = [origin.strip() for what, _, origin in rows if what.strip() == "latency"]
+    assert latencies[0] == "predicted"
+    assert latencies[1] == "emulated: f746, builtin, timing 'pipeline+memory'"
+
+
+def test_no_file_names_a_place_of_this_machine(
+    study: StudyResults, best: Record, f746: Board, tmp_path: Path
+) -> None:
+    bundle = write_bundle(study, best, f746, tmp_path / "home")
+    here = Path(__file__).resolve().parents[2]
+    for name in bundle.files:
+        content = (bundle.folder / name).read_bytes()
+        for place in (here, tmp_path, study.folder, Path.home()):
+            assert str(place).encode() not in content or place == Path("/"), name
+
+
+def test_a_place_that_is_taken_is_left_alone(
+    study: StudyResults, best: Record, f746: Board, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("precious")
+    with pytest.raises(StoreError, match="--to"):
+        write_bundle(study, best, f746, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_another_file_than_the_judged_one_is_refused(
+    f746: Board, best: Record, study: StudyResults, tmp_path: Path
+) -> None:
+    shutil.copytree(study.folder, tmp_path / "copy")
+    copy = read_study("copy", tmp_path)
+    (copy.network_folder(best) / "model.tflite").write_bytes(b"something else")
+    with pytest.raises(StoreError, match="not the file that was judged"):
+        write_bundle(copy, best, f746, tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_network_that_was_not_kept_names_those_that_were(
+    study: StudyResults, f746: Board, tmp_path: Path
+) -> None:
+    lost = next(record for record in study.records if study.flatbuffer(record) is None)
+    kept = next(record for record in study.records if study.flatbuffer(record) is not None)
+    with pytest.raises(StoreError, match=kept.candidate.short_id):
+        write_bundle(study, lost, f746, tmp_path / "home")
+
+
+def test_the_arena_is_what_the_runtime_takes(network: TakenNetwork) -> None:
+    given = seeded_input(network.input_bytes, 1)
+    for kernels, need in (("dsp", network.dsp), ("plain", network.plain)):
+        run = run_on_host(
+            network.model.data, given, arena_bytes=need.used_bytes, kernels=kernels,
+            order=need.order,
+        )  # fmt: skip
+        assert run.output == golden_output(network.model.data, given).output
+
+
+def test_a_sample_is_quantised_as_the_network_wants_it(network: TakenNetwork) -> None:
+    scale, zero = network.input.scale, network.input.zero_point
+    wanted = np.arange(network.input_bytes) % 256 - 128
+    values = ((wanted - zero) * scale).astype(np.float32).reshape(network.input_shape)
+    sample = data_sample(network, values, 3, "a set */ of data")
+    assert np.frombuffer(sample.data, np.int8).tolist() == wanted.tolist()
+    assert sample.label == 3
+    assert "*/" not in sample.origin
+    assert sum(map(len, sample.rows)) == network.input_bytes
+    extreme = np.full(network.input_shape, 1e9, np.float32)
+    assert set(data_sample(network, extreme, 0, "x").rows[0]) == {127}
+
+
+def test_a_kept_sample_is_taken_as_it_is(
+    study: StudyResults, best: Record, network: TakenNetwork, tmp_path: Path
+) -> None:
+    assert kept_sample(study, best, network) is None
+    copy = replace(study, folder=tmp_path)
+    place = copy.network_folder(best) / "sample.json"
+    place.parent.mkdir(parents=True)
+    values = [(7 * i) % 256 - 128 for i in range(network.input_bytes)]
+    place.write_text(json.dumps({"shape": [8, 8, 1], "input": values, "label": 4}))
+    sample = kept_sample(copy, best, network)
+    assert sample is not None
+    assert [value for row in sample.rows for value in row] == values
+    assert sample.label == 4
+    place.write_text(json.dumps({"input": values[1:], "label": 4}))
+    with pytest.raises(StoreError, match="another network"):
+        kept_sample(copy, best, network)
+    place.write_text("{")
+    with pytest.raises(StoreError, match="cannot read"):
+        kept_sample(copy, best, network)
+
+
+def test_class_names_cannot_leave_their_string(study: StudyResults, best: Record) -> None:
+    data = study.flatbuffer(best)
+    assert data is not None
+    names = ['a"; int x; "', *map(str, range(1, 10))]
+    network = taken_network(Flatbuffer(data, "net"), "id", names)
+    assert network.class_names[0] == "a__ int x_ _"
+    assert taken_network(Flatbuffer(data, "net"), "id", ["too", "few"]).class_names[9] == "9"
+
+
+def test_a_broken_file_is_no_network() -> None:
+    with pytest.raises(ModelError):
+        taken_network(Flatbuffer(b"not a model", "net"), "id")
+
+
+def test_a_runtime_that_needs_a_library_is_refused(f746: Board, network: TakenNetwork) -> None:
+    library = Library("", None, (), "r", "d", False, frozenset())
+    runtime = Runtime("tflm", "runtime_tflm", "tflm", library=library)
+    with pytest.raises(ConfigError, match="--runtime builtin"):
+        app_files(Recipe(f746, "gcc", runtime), network, seeded_sample(network))
+    assert "src/main.c" in app_files(Recipe(f746, "gcc", BUILTIN), network, seeded_sample(network))
+
+
+def test_a_study_is_found_by_name_or_folder(study: StudyResults) -> None:
+    results = study.folder.parent
+    assert study_folder("one", results) == results / "one"
+    assert study_folder(str(study.folder), Path("elsewhere")) == study.folder
+    with pytest.raises(StoreError, match="there is one"):
+        study_folder("onn", results)
+    with pytest.raises(StoreError, match="unas-hil search"):
+        study_folder("one", results / "nothing")
+
+
+def test_a_candidate_is_found_by_its_first_digits(study: StudyResults) -> None:
+    record = study.records[3]
+    assert study.find(record.candidate.short_id) is record
+    assert study.find(record.candidate.sha256.upper()) is record
+    with pytest.raises(StoreError, match="several"):
+        study.find(_shared_digit(study))
+    with pytest.raises(StoreError, match="no candidate"):
+        study.find("xyz")
+
+
+def _shared_digit(study: StudyResults) -> str:
+    digits = [record.candidate.sha256[0] for record in study.records]
+    return next(digit for digit in digits if digits.count(digit) > 1)

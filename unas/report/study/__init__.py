@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Studies shown: figures, drawings of networks, one HTML page."""

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A study as one HTML page that stands for itself: no network, no JavaScript."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from unas.errors import StoreError
+from unas.record import Outcome, Record, Stage
+from unas.report.study.figures import figures_of
+from unas.report.study.foreseen import with_foreseen
+from unas.report.study.inline_svg import inline_svg
+from unas.report.study.mac_decisions import MacDecisions, decide_by_macs
+from unas.report.study.network import network_views
+from unas.report.study.words import (
+    bound_words,
+    microseconds,
+    percent,
+    quantity_name,
+    quantity_words,
+    seconds,
+)
+from unas.search.progress import best_feasible, covered_share, trainings
+from unas.store.study import StudyResults
+
+_TITLES = {
+    "pareto": "Error over model size, memory and latency",
+    "convergence": "How the search came along",
+    "accuracy_latency": "Error over latency",
+}
+
+
+def study_page(study: StudyResults, results: Path) -> str:
+    """The page.
+
+    Args:
+        study: What to show, also of a search that still runs.
+        results: Directory of results, where the board's calibration lies.
+
+    Raises:
+        StoreError: The journal has no record, or a network's file cannot be read.
+    """
+    if not study.records:
+        raise StoreError(f"{study.folder} holds no record yet; let the search go on")
+    seen = replace(study, records=with_foreseen(study, study.records, results))
+    decisions, why_not = _attempt(lambda: decide_by_macs(seen, results))
+    views = network_views(seen, None if decisions is None else decisions.line)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        undefined=jinja2.StrictUndefined,
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "percent": percent,
+        "microseconds": microseconds,
+        "quantity": quantity_name,
+        "seconds": seconds,
+    }
+    return environment.get_template("study.html.j2").render(
+        study=study,
+        summary=_summary(study),
+        bounds=bound_words(study.config.judged),
+        figures=_figures(study),
+        feasible=[view for view in views if view.record.feasible],
+        others=[view for view in views if not view.record.feasible],
+        has_finals=bool(study.finals),
+        decisions=decisions,
+        decision_rows=[] if decisions is None else _decision_rows(decisions),
+        why_not=why_not,
+        stages=_stages(study.records),
+        spent=_spent(study.records),
+        causes=_causes(study.records),
+        violated=_violated(study),
+        config=study.config.to_toml(),
+        environment=json.dumps(study.environment, indent=2) if study.environment else "",
+    )
+
+
+def _attempt(act: Callable[[], MacDecisions]) -> tuple[MacDecisions | None, str]:
+    try:
+        return act(), ""
+    except StoreError as error:
+        return None, str(error)
+
+
+def _figures(study: StudyResults) -> list[tuple[str, Markup]]:
+    """(title, SVG) of each figure for which there are data; the SVG is made by us, not by users."""
+    return [
+        (_TITLES[name], Markup(inline_svg(figure, name, _TITLES[name])))
+        for name, figure in figures_of(study).items()
+    ]
+
+
+def _summary(study: StudyResults) -> dict[str, str]:
+    records, config = study.records, study.config
+    board = config.board
+    found = {
+        "data set": config.data.name,
+        "search space": config.space.name,
+        "strategy": f"{config.search.strategy}, seed {config.search.seed}",
+        "latency": f"{config.latency.mode} · {board.id}, runtime {board.runtime}",
+        "candidates": f"{len(records)}, of these {trainings(records)} trained",
+        "keep every bound": str(sum(record.feasible for record in records)),
+        "covered hypervolume": f"{100 * covered_share(records, config.judged):.1f} % of the cube "
+        "up to twice the bounds",
+        "time of the host": seconds(sum(sum(record.seconds.values()) for record in records))
+        + " in all stages, added over workers",
+    }
+    best = best_feasible(records, "error")
+    if best is not None and best.training is not None:
+        found["least error of these"] = (
+            f"{percent(best.training.val_error)} validation, {percent(best.training.test_error)} "
+            f"test (int8): {best.candidate.short_id}"
+        )
+    if config.pruning is not None:
+        kind = "structured" if config.pruning.structured else "unstructured"
+        found["pruning"] = f"{kind}, sparsity is a gene"
+    return found
+
+
+def _stages(records: Iterable[Record]) -> list[tuple[str, str, int]]:
+    """(stage, outcome, records) where judging ended, in the order of the stages."""
+    counts = Counter((record.stage, record.outcome) for record in records)
+    return [
+        (str(stage), str(outcome), counts[stage, outcome])
+        for stage in Stage
+        for outcome in Outcome
+        if counts[stage, outcome]
+    ]
+
+
+def _spent(records: Iterable[Record]) -> list[tuple[str, str]]:
+    """(stage, time of the host), added over all candidates and workers."""
+    spent: Counter[str] = Counter()
+    for record in records:
+        spent.update(dict(record.seconds))
+    return [(stage, seconds(total)) for stage, total in spent.most_common()]
+
+
+def _causes(records: Iterable[Record]) -> list[tuple[str, str, str, int, str]]:
+    """(outcome, stage, cause, how often, ids of some) of what failed or was given up."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for record in records:
+        if record.outcome in (Outcome.FAILED, Outcome.PRUNED):
+            key = (str(record.outcome), str(record.stage), record.cause or "not told")
+            groups.setdefault(key, []).append(record.candidate.short_id)
+    return [
+        (*key, len(ids), ", ".join(ids[:3]) + (" …" if len(ids) > 3 else ""))
+        for key, ids in sorted(groups.items(), key=lambda item: -len(item[1]))
+    ]
+
+
+def _violated(study: StudyResults) -> list[tuple[str, str, int, int]]:
+    """(quantity, bound, violated before training, violated by trained networks)."""
+    before, after = Counter[str](), Counter[str]()
+    for record in study.records:
+        counter = before if record.outcome is Outcome.INFEASIBLE else after
+        counter.update(record.violations.keys())
+    bounds: Mapping[str, float] = study.config.judged.bounds()
+    return [
+        (quantity_name(name), quantity_words(name, bound), before[name], after[name])
+        for name, bound in bounds.items()
+    ]
+
+
+def _decision_rows(found: MacDecisions) -> list[dict[str, Any]]:
+    """Counts by provenance; what is measured, emulated and predicted never mixes."""
+    rows = []
+    for word in dict.fromkeys(one.known.provenance for one in found.decisions):
+        limits = {"the study's": found.limit_us, "their median": found.median_us(word)}
+        for which, limit in limits.items():
+            n, keep, rejected, accepted = found.count(word, limit)
+            rows.append(
+                {
+                    "word": word,
+                    "n": n,
+                    "limit": f"{which}, {microseconds(limit)}",
+                    "keep": keep,
+                    "rejected": rejected,
+                    "accepted": accepted,
+                }
+            )
+    return rows
