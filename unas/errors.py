@@ -18,6 +18,7 @@
     │   └── DeviceFaultError    the core faulted; carries PC, LR, CFSR and the stage
     ├── LinkError               bytes did not come, or came broken, in time
     ├── IdentityError           another firmware, board or model answered than was asked for
+    ├── WorkerError             a process that trains was lost or failed; says in which stage
     └── StoreError              results that cannot be read or written
 
 Each message says what happened, where, and ends with what to do next.
@@ -96,3 +97,15 @@ class IdentityError(UnasError):
 
 class StoreError(UnasError):
     """Results that cannot be read or written."""
+
+
+class WorkerError(UnasError):
+    """A process that trains was lost, or failed.
+
+    Attributes:
+        stage: Of ``unas.record.Stage``: where in a candidate's way.
+    """
+
+    def __init__(self, message: str, stage: str = "training") -> None:
+        super().__init__(message)
+        self.stage = stage

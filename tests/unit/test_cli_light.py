@@ -24,7 +24,15 @@ print("LOADED", *sorted(name for name in {heavy!r} if name in sys.modules))
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["calibrate", "--help"], ["measure", "--help"], ["plot", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["calibrate", "--help"],
+        ["measure", "--help"],
+        ["plot", "--help"],
+        ["report", "--help"],
+        ["export", "--help"],
+    ],
 )
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     code = PROBE.format(arguments=arguments, heavy=HEAVY)
@@ -34,7 +42,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 def test_every_command_has_an_example() -> None:
-    for command in ("boards", "estimate", "measure", "calibrate"):
+    for command in ("boards", "estimate", "measure", "calibrate", "report", "export"):
         code = f"from unas.cli.main import main; main([{command!r}, '--help'])"
         assert "Example" in run([sys.executable, "-c", code], timeout_s=60).stdout
 

@@ -14,11 +14,14 @@ from unas.cli import (
     calibrate,
     compare,
     estimate,
+    export,
     measure,
     plot,
     predict,
     quality,
+    report,
     run,
+    search,
 )
 from unas.cli.output import note
 from unas.errors import ToolError, UnasError
@@ -50,6 +53,9 @@ app.command(name="calibrate")(calibrate.command)
 app.command(name="predict")(predict.command)
 app.command(name="quality")(quality.command)
 app.command(name="run")(run.command)
+app.command(name="search")(search.command)
+app.command(name="report")(report.command)
+app.command(name="export")(export.command)
 app.add_typer(plot.app, name="plot")
 
 
@@ -69,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         note(f"error: {' '.join(str(error).split())}")
         raise SystemExit(1) from error
     except SystemExit as end:
-        if end.code == _INTERRUPTED and given[:1] != ["run"]:
+        if end.code == _INTERRUPTED and given[:1] == ["search"]:
+            note("stopped: every record is kept, the same command with --resume goes on from there")
+        elif end.code == _INTERRUPTED and given[:1] != ["run"]:
             note("stopped: what was measured is kept, the same command goes on from there")
         raise
 

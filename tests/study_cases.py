@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small studies with made-up training and board."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unas.config import StudyConfig
+from unas.config.load import study_from_toml
+from unas.evaluate.predictor import Calibrated
+from unas.evaluate.training import Training
+from unas.export.flatbuffer import write_flatbuffer
+from unas.export.network import exported_graph
+from unas.latency.choose import fit_latency
+from unas.latency.model import OPERATOR_LINEAR
+from unas.latency.placing import ArenaLayout, calls_of
+from unas.latency.sample import Sample
+from unas.latency.traits import Traits
+from unas.space.catalogue import find_space
+from unas.study.run import Found, MakeTrainings, Plan, run_study
+from unas.testing.study import CLOCK_HZ, FakeBoard, FakeTraining, InlineTrainings, fake_measurement
+
+SHAPE, CLASSES = (8, 8, 1), 10
+TEXT = """
+[data]
+name = "digits"
+[space.options]
+blocks = [1, 2]
+filters = [1, 16]
+units = [10, 32]
+[constraints]
+error = 0.4
+peak_memory = 300
+model_size = 1600
+macs = 2200
+latency = "20ms"
+[search]
+rounds = 24
+population = 8
+sample = 4
+final_seeds = 2
+[training]
+epochs = 2
+[pruning]
+finish_epoch = 1
+max_sparsity = 0.6
+[latency]
+mode = "{mode}"
+[board]
+id = "f746"
+"""
+
+
+def study_of(mode: str = "macs", **search: int) -> StudyConfig:
+    """The small study in one of the latency modes."""
+    study = study_from_toml(TEXT.format(mode=mode), "test", "small")
+    options: dict[str, Any] = dict(search)
+    return replace(study, search=replace(study.search, **options))
+
+
+def plan_of(
+    study: StudyConfig,
+    folder: Path,
+    *,
+    board: FakeBoard | None = None,
+    calibrated: Calibrated | None = None,
+    trainings: MakeTrainings = InlineTrainings,
+    training: Callable[[FakeTraining], Training] = lambda fake: fake,
+    resume: bool = False,
+) -> Plan:
+    """A plan without TensorFlow."""
+    return Plan(
+        study=study,
+        folder=folder,
+        input_shape=SHAPE,
+        num_classes=CLASSES,
+        environment={"calibration": calibrated and {"sha256": "of the test"}},
+        measure=board.measure if board else None,
+        calibrated=calibrated,
+        training=lambda room, _: training(FakeTraining(study.to_toml(), str(room))),
+        trainings=trainings,
+        resume=resume,
+    )
+
+
+def run_in(mode: str, folder: Path, *, resume: bool = False, **search: int) -> Found:
+    """Run the small study in one of the modes."""
+    board = None if mode == "macs" else FakeBoard()
+    known = calibrated() if mode == "predicted" else None
+    plan = plan_of(study_of(mode, **search), folder, board=board, calibrated=known, resume=resume)
+    return run_study(plan)
+
+
+@cache
+def calibrated(cycles_per_mac: float = 10.0) -> Calibrated:
+    """A calibration of the fake board, by networks of the same space."""
+    space = find_space("cnn", study_of().space.options)
+    layout, traits = ArenaLayout("plain"), Traits("plain")
+    samples = []
+    for seed in range(14):
+        arch = space.random(np.random.default_rng(1000 + seed))
+        graph = exported_graph(arch, SHAPE, CLASSES)
+        model = write_flatbuffer(graph, seed=0, name=arch.short_id)
+        found = fake_measurement(model, cycles_per_mac, "plain")
+        cycles = tuple(float(op.cycles) for op in found.operators)
+        samples.append(Sample(model.name, calls_of(graph, layout), found.median_cycles, cycles))
+    identity = {
+        "board": "fake",
+        "runtime": "builtin",
+        "kernels": "plain",
+        "provenance": "emulated",
+        "timing": "fake",
+    }
+    fitted = fit_latency(samples, traits, layout, CLOCK_HZ, identity)
+    return Calibrated(fitted.models[OPERATOR_LINEAR], tuple(samples))

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a search says, and how options take the place of the study's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from tests.study_cases import run_in, study_of
+from unas.cli.main import main
+from unas.cli.search_table import print_found, print_found_json
+from unas.cli.search_view import Lines, LiveView
+from unas.study.run import Found
+from unas.study.watch import Status
+
+STATUS = Status(
+    records=12,
+    fresh=6,
+    trainings=9,
+    finals=0,
+    finals_wanted=0,
+    seconds=60.0,
+    board_seconds=15.0,
+    open={12: "training", 13: "board"},
+    fits=2,
+)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return run_in("predicted", tmp_path_factory.mktemp("study"))
+
+
+def test_the_live_view_tells_how_far_and_how_good(found: Found) -> None:
+    view = LiveView(study_of("predicted"))
+    view.began(found.records[:12], ())
+    console = Console(width=140, record=True, quiet=True)
+    console.print(view.drawing())
+    view.status(STATUS)
+    for record in found.records[12:]:
+        view.record(record)
+    view.note("the board rests")
+    console = Console(width=140, record=True, force_terminal=False)
+    with console.capture() as capture:
+        console.print(view.drawing())
+    text = capture.get()
+    for words in ("12 of 24 rounds", "9 trained", "360 candidates an hour", "25 % busy"):
+        assert words in text
+    assert "12 training, 13 board" in text
+    assert "the board rests" in text
+    assert found.feasible[0].candidate.short_id in text
+
+
+def test_every_candidate_is_told_in_lines(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(study_of("predicted"))
+    for record in found.records:
+        lines.record(record)
+    told = capsys.readouterr().err
+    trained = [record for record in found.records if record.training is not None]
+    assert told.count("complete") == len(trained)
+    assert "infeasible without training" in told
+
+
+def test_the_table_names_the_provenance(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+    print_found(study_of("predicted"), found)
+    table = capsys.readouterr().out
+    for record in found.feasible:
+        assert record.candidate.short_id in table
+    assert "emulated" in table
+    assert "measured" not in table
+    print_found_json(study_of("predicted"), found)
+    printed = json.loads(capsys.readouterr().out)
+    assert len(printed["front"]) == len(found.front)
+    assert {entry["latency_provenance"] for entry in printed["front"]} <= {"emulated", "predicted"}
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as end:
+        main(["search", *arguments])
+    assert end.value.code == 1
+    lines = capsys.readouterr().err.strip().splitlines()
+    return lines[-1]
+
+
+def test_wrong_wishes_are_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = tmp_path / "some.toml"
+    study.write_text(study_of("predicted").to_toml())
+    assert "'mode' is 'guessed'" in refused(capsys, str(study), "--latency", "guessed")
+    message = refused(capsys, str(study))
+    assert "unas-hil calibrate --board f746" in message
+    assert "--latency measured" in message
+    assert "cannot read the study" in refused(capsys, "no.toml")

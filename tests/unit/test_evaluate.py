@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Judging one candidate, driven by hand."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.study_cases import CLASSES, SHAPE, calibrated, study_of
+from unas.candidate import Candidate
+from unas.config import LatencyMode, MacCount, ResourcesConfig, StudyConfig
+from unas.errors import ArenaTooSmallError, LinkError, UnasError, WorkerError
+from unas.evaluate.judge import Judge
+from unas.evaluate.networks import evenly_kept, exported, pruned_to
+from unas.evaluate.predictor import EVERY, Calibrated, Predictor
+from unas.evaluate.requests import Answer, AskBoard, AskTraining, Judging, TrainingAnswer
+from unas.evaluate.setting import Setting
+from unas.evaluate.training import Trainer
+from unas.export.flatbuffer import write_flatbuffer
+from unas.graph import Graph
+from unas.graph.pruning import channel_groups, prune_graph
+from unas.record import Outcome, OutputCheck, Record, Stage
+from unas.resources.estimate import estimate
+from unas.search.strategy import Proposal
+from unas.space.catalogue import find_space
+from unas.testing.study import FakeTraining, fake_measurement
+
+SPACE = find_space("cnn", study_of().space.options)
+
+
+def graph_of(seed: int) -> Graph:
+    return SPACE.graph(SPACE.random(np.random.default_rng(seed)), SHAPE, CLASSES)
+
+
+def setting_of(study: StudyConfig, *, enters: bool = False) -> Setting:
+    known = Predictor(calibrated()) if study.latency.mode is not LatencyMode.MACS else None
+    return Setting(study, SPACE, SHAPE, CLASSES, known, lambda _: enters)
+
+
+def candidate(study: StudyConfig, sparsity: float = 0.5) -> Candidate:
+    """One that keeps every bound before training."""
+    for seed in itertools.count():
+        found = Candidate(SPACE.random(np.random.default_rng(seed)), sparsity)
+        judging = Judge(setting_of(study)).judge(Proposal(0, found))
+        try:
+            next(judging)
+        except StopIteration:
+            continue
+        return found
+    raise AssertionError
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> Trainer:
+    return FakeTraining(study_of().to_toml(), str(tmp_path)).open()
+
+
+def ended(judging: Judging, answer: Answer | UnasError) -> Record:
+    """The record that an answer leads to at once."""
+    step: Callable[[], object]
+    if isinstance(answer, UnasError):
+        error = answer
+        step = lambda: judging.throw(error)  # noqa: E731
+    else:
+        given = answer
+        step = lambda: judging.send(given)  # noqa: E731
+    with pytest.raises(StopIteration) as end:
+        step()
+    record = end.value.value
+    assert isinstance(record, Record)
+    return record
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_shapes_depend_on_how_many_channels_stay_not_on_which(seed: int) -> None:
+    graph, rng = graph_of(seed), np.random.default_rng(seed)
+    groups = channel_groups(graph)
+    keep = [rng.random(group.size) < 0.6 for group in groups]
+    for mask in keep:
+        mask[int(rng.integers(len(mask)))] = True
+    mine = pruned_to(graph, [int(mask.sum()) for mask in keep])
+    assert estimate(exported(mine)) == estimate(exported(prune_graph(graph, groups, keep)))
+
+
+def test_even_pruning_keeps_one_channel_and_takes_its_share() -> None:
+    graph = graph_of(3)
+    sizes = [group.size for group in channel_groups(graph)]
+    assert evenly_kept(graph, 0.0) == tuple(sizes)
+    assert evenly_kept(graph, 0.99) == (1,) * len(sizes)
+    half = evenly_kept(graph, 0.5)
+    assert all(abs(kept - size / 2) <= 1 for kept, size in zip(half, sizes, strict=True))
+
+
+def test_the_study_says_which_figures_are_judged() -> None:
+    study = study_of()
+    figures = setting_of(study).figures(exported(graph_of(1)))
+    paper = replace(study, resources=ResourcesConfig(count_input=False, macs=MacCount.PAPER))
+    assert setting_of(study).values(figures)["macs"] == figures.macs
+    assert setting_of(paper).values(figures) == {
+        "peak_memory_bytes": figures.peak_memory_without_input_bytes,
+        "model_size_bytes": figures.model_size_bytes,
+        "macs": figures.paper_macs,
+    }
+
+
+def test_a_network_too_large_even_when_pruned_costs_nothing() -> None:
+    study = study_of()
+    tight = replace(study, constraints=replace(study.constraints, model_size_bytes=200))
+    judging = Judge(setting_of(tight)).judge(Proposal(4, candidate(study)))
+    with pytest.raises(StopIteration) as end:
+        next(judging)
+    record = end.value.value
+    assert (record.outcome, record.stage) == (Outcome.INFEASIBLE, Stage.RESOURCES)
+    assert record.figures.model_size_bytes < record.unpruned.model_size_bytes
+    ratio = record.figures.model_size_bytes / 200
+    assert record.violations["model_size_bytes"] == pytest.approx(ratio)
+
+
+def test_a_dense_network_over_a_bound_goes_on_if_pruning_saves_it() -> None:
+    study = study_of()
+    mine = candidate(study)
+    graph = SPACE.graph(mine.architecture, SHAPE, CLASSES)
+    dense = estimate(exported(graph)).model_size_bytes
+    bound = replace(study.constraints, model_size_bytes=dense - 1)
+    judging = Judge(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
+    assert isinstance(next(judging), AskTraining)
+
+
+def test_stages_of_the_measured_mode(trainer: Trainer) -> None:
+    study = study_of("measured")
+    judging = Judge(setting_of(study)).judge(Proposal(5, candidate(study)))
+    first = next(judging)
+    assert isinstance(first, AskBoard)
+    training = judging.send(fake_measurement(first.model, 1.0, "plain"))
+    assert isinstance(training, AskTraining)
+    answer = trainer.train(training)
+    second = judging.send(answer)
+    assert isinstance(second, AskBoard)
+    assert second.model.sha256 == answer.result.model_sha256 != first.model.sha256
+    record = ended(judging, fake_measurement(second.model, 1.0, "plain"))
+    assert record.outcome is Outcome.COMPLETE
+    assert record.figures is not None
+    assert record.figures.latency_us is not None  # predicted, beside the emulated one
+    assert record.measurement is not None
+    assert record.values["latency_us"] == record.measurement.latency_us
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (ArenaTooSmallError("the arena is too small"), Outcome.INFEASIBLE),
+        (LinkError("no answer"), Outcome.FAILED),
+    ],
+)
+def test_what_the_board_refuses_is_no_failure(error: UnasError, outcome: Outcome) -> None:
+    study = study_of("measured")
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    next(judging)
+    record = ended(judging, error)
+    assert (record.outcome, record.stage) == (outcome, Stage.BOARD)
+    assert record.cause == str(error)
+
+
+def test_a_wrong_output_is_a_failure() -> None:
+    study = study_of("measured")
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    request = next(judging)
+    assert isinstance(request, AskBoard)
+    wrong = replace(
+        fake_measurement(request.model, 1.0, "plain"), output=OutputCheck("golden", 10, 2)
+    )
+    record = ended(judging, wrong)
+    assert record.outcome is Outcome.FAILED
+    assert "2 of 10" in (record.cause or "")
+
+
+def test_a_worker_says_where_it_failed() -> None:
+    study = study_of()
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    next(judging)
+    record = ended(judging, WorkerError("no converter", "conversion"))
+    assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
+
+
+@pytest.mark.parametrize(("enters", "asks"), [(True, True), (False, False)])
+def test_predicted_asks_for_the_front_only(trainer: Trainer, enters: bool, asks: bool) -> None:
+    study = study_of("predicted")
+    wide = replace(study, constraints=replace(study.constraints, latency_us=1e9))
+    judging = Judge(setting_of(wide, enters=enters)).judge(Proposal(0, candidate(wide)))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    answer = trainer.train(request)
+    if asks:
+        assert isinstance(judging.send(answer), AskBoard)
+    else:
+        record = ended(judging, answer)
+        assert record.outcome is Outcome.COMPLETE
+        assert record.measurement is None
+
+
+def test_predicted_asks_before_training_where_the_interval_straddles() -> None:
+    study = study_of("predicted")
+    mine = candidate(study)
+    graph = SPACE.graph(mine.architecture, SHAPE, CLASSES)
+    pruned = exported(pruned_to(graph, evenly_kept(graph, mine.sparsity or 0)))
+    found = Predictor(calibrated()).latency_us(pruned)
+    for limit, asks in ((found.value, True), (found.upper * 1.1, False)):
+        bound = replace(study.constraints, latency_us=limit)
+        judging = Judge(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
+        assert isinstance(next(judging), AskBoard) is asks
+
+
+def test_answers_cross_processes_unchanged(trainer: Trainer) -> None:
+    job = AskTraining(candidate(study_of()), 3)
+    assert AskTraining.from_json(job.to_json()) == job
+    answer = trainer.train(job)
+    assert TrainingAnswer.from_json_dict(answer.to_json_dict()) == answer
+
+
+def networks(count: int) -> list[Graph]:
+    return [exported(graph_of(seed)) for seed in range(count)]
+
+
+def test_the_predictor_learns_each_network_once_and_refits_every_so_often() -> None:
+    predictor = Predictor(calibrated())
+    graphs = networks(EVERY)
+    before = [predictor.latency_us(graph).value for graph in graphs]
+    for seed, graph in enumerate(graphs):
+        model = write_flatbuffer(graph, seed=seed, name="net")
+        sample = predictor.sample_of(graph, fake_measurement(model, 30.0, "plain"))
+        assert sample is not None
+        assert predictor.fitted_again == 0
+        predictor.learn(sample)
+        if seed < EVERY - 1:
+            predictor.learn(sample)
+    assert predictor.fitted_again == 1
+    after = [predictor.latency_us(graph).value for graph in graphs]
+    assert all(b > a for a, b in zip(before, after, strict=True))
+
+
+def test_other_provenance_teaches_nothing() -> None:
+    predictor = Predictor(calibrated())
+    (graph,) = networks(1)
+    found = fake_measurement(write_flatbuffer(graph, seed=0, name="net"), 10.0, "plain")
+    assert predictor.sample_of(graph, found) is not None
+    for changed in (
+        replace(found, timing="silicon"),
+        replace(found, kernels="dsp"),
+        replace(found, board_id="other"),
+    ):
+        assert predictor.sample_of(graph, changed) is None
+
+
+def test_without_samples_the_model_stays_as_it_is() -> None:
+    known = calibrated()
+    predictor = Predictor(Calibrated(known.latency))
+    (graph,) = networks(1)
+    before = predictor.latency_us(graph)
+    for seed in range(2 * EVERY):
+        model = write_flatbuffer(graph, seed=seed, name="net")
+        sample = predictor.sample_of(graph, fake_measurement(model, 99.0, "plain"))
+        assert sample is not None
+        predictor.learn(sample)
+    assert predictor.fitted_again == 0
+    assert predictor.latency_us(graph) == before

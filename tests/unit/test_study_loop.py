@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whole studies with made-up training and board."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study_of
+from unas.errors import StoreError, WorkerError
+from unas.evaluate.networks import judged_graph
+from unas.evaluate.predictor import EVERY
+from unas.record import Outcome, Record, Stage
+from unas.resources.estimate import estimate
+from unas.space.catalogue import find_space
+from unas.store.journal_content import read_journal
+from unas.study.answers import Answers
+from unas.study.findings import read_findings
+from unas.study.networks import front_of
+from unas.study.run import Found, run_study
+from unas.testing.study import FakeBoard, FakeTraining, InlineTrainings
+
+MODES = ("macs", "predicted", "measured")
+
+
+def timeless(found: Found) -> tuple[list[Record], list[object]]:
+    return [record.timeless() for record in found.records], list(found.finals)
+
+
+def trained(found: Found) -> list[Record]:
+    return [record for record in found.records if record.outcome is Outcome.COMPLETE]
+
+
+@pytest.fixture(scope="module", params=MODES)
+def whole(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Path, Found]:
+    folder = tmp_path_factory.mktemp(request.param)
+    return request.param, folder, run_in(request.param, folder)
+
+
+def test_a_study_finds_feasible_networks_and_turns_others_away(
+    whole: tuple[str, Path, Found],
+) -> None:
+    _, _, found = whole
+    outcomes = {record.outcome for record in found.records}
+    assert outcomes == {Outcome.COMPLETE, Outcome.INFEASIBLE}
+    assert found.feasible
+    assert [record.index for record in found.records] == list(range(24))
+
+
+def test_equal_seeds_give_equal_journals(whole: tuple[str, Path, Found], tmp_path: Path) -> None:
+    mode, _, found = whole
+    assert timeless(run_in(mode, tmp_path)) == timeless(found)
+    other = run_in(mode, tmp_path / "other", seed=1)
+    assert timeless(other) != timeless(found)
+
+
+def test_the_journal_holds_what_was_found(whole: tuple[str, Path, Found]) -> None:
+    _, folder, found = whole
+    content = read_journal(folder / "journal.jsonl")
+    assert content.records == found.records
+    assert content.finals == found.finals
+
+
+@pytest.mark.parametrize("lines", [1, 11, 25, 27])
+def test_a_cut_journal_leads_to_the_same_end(
+    whole: tuple[str, Path, Found], tmp_path: Path, lines: int
+) -> None:
+    """The header and so many records, and half a line as a kill leaves it."""
+    mode, folder, found = whole
+    text = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    for name in ("environment.json", "measurements.jsonl"):
+        if (folder / name).exists():
+            (tmp_path / name).write_bytes((folder / name).read_bytes())
+    (tmp_path / "journal.jsonl").write_bytes(b"".join(text[:lines]) + b'{"kind":"rec')
+    resumed = run_in(mode, tmp_path, resume=True)
+    assert timeless(resumed) == timeless(found)
+    measured = [
+        [(one.index, one.seed, one.measurement) for one in read_findings(at / "measurements.jsonl")]
+        for at in (tmp_path, folder)
+    ]
+    assert sorted(measured[0], key=str) == sorted(measured[1], key=str)
+
+
+def test_a_finished_study_replays_without_board_and_training(
+    whole: tuple[str, Path, Found],
+) -> None:
+    mode, folder, found = whole
+    asked: list[InlineTrainings] = []
+
+    def trainings(training: object, count: int, answers: Answers) -> InlineTrainings:
+        assert isinstance(training, FakeTraining)
+        asked.append(InlineTrainings(training, count, answers))
+        return asked[-1]
+
+    board = FakeBoard()
+    known = calibrated() if mode == "predicted" else None
+    plan = plan_of(
+        study_of(mode), folder, board=board, calibrated=known, trainings=trainings, resume=True
+    )
+    again = run_study(plan)
+    assert again == found
+    assert not board.asked
+    assert [one.jobs for one in asked] == [0]
+
+
+def test_without_resume_a_journal_is_left_alone(whole: tuple[str, Path, Found]) -> None:
+    mode, folder, _ = whole
+    before = (folder / "journal.jsonl").read_bytes()
+    with pytest.raises(StoreError, match="--resume"):
+        run_in(mode, folder)
+    assert (folder / "journal.jsonl").read_bytes() == before
+
+
+def test_exactly_the_networks_of_the_front_are_kept(whole: tuple[str, Path, Found]) -> None:
+    _, folder, found = whole
+    kept = {place.name for place in (folder / "networks").iterdir()}
+    assert kept == {record.candidate.short_id for record in found.front}
+    for record in found.front:
+        data = (folder / "networks" / record.candidate.short_id / "model.tflite").read_bytes()
+        assert record.training is not None
+        assert hashlib.sha256(data).hexdigest() == record.training.model_sha256
+
+
+def test_every_number_of_a_record_is_of_one_network(whole: tuple[str, Path, Found]) -> None:
+    mode, _, found = whole
+    space = find_space("cnn", study_of().space.options)
+    for record in found.records:
+        graph = judged_graph(record, space, SHAPE, CLASSES, structured=True)
+        figures = estimate(graph)
+        assert record.figures is not None
+        assert record.figures.macs == figures.macs
+        assert record.figures.model_size_bytes == figures.model_size_bytes
+        assert record.figures.peak_memory_bytes == figures.peak_memory_bytes
+        assert record.values["peak_memory_bytes"] == figures.peak_memory_bytes
+        if record.measurement is not None and record.training is not None:
+            assert record.measurement.model_sha256 == record.training.model_sha256
+        if mode == "macs":
+            assert "latency_us" not in record.values
+    assert any(record.unpruned != record.figures for record in trained(found))
+
+
+def test_violations_are_those_of_the_final_values(whole: tuple[str, Path, Found]) -> None:
+    mode, _, found = whole
+    bounds = study_of(mode).judged
+    for record in found.records:
+        assert record.violations == bounds.violations(record.values)
+        if record.outcome is Outcome.INFEASIBLE:
+            assert record.violations
+            assert record.training is None
+
+
+def test_the_front_is_trained_again(whole: tuple[str, Path, Found]) -> None:
+    _, _, found = whole
+    wanted = {record.candidate.sha256 for record in found.feasible}
+    seeds = {(final.candidate_sha256, final.training.seed) for final in found.finals}
+    assert len(seeds) == len(found.finals) == 2 * len(wanted)
+    assert {sha for sha, _ in seeds} == wanted
+    assert not seeds & {
+        (r.candidate.sha256, r.training.seed) for r in found.records if r.training is not None
+    }
+    for record in found.feasible:
+        assert len(found.again(record)) == 2
+
+
+def test_measured_asks_the_board_about_everyone(tmp_path: Path) -> None:
+    found = run_in("measured", tmp_path, final_seeds=0)
+    for record in found.records:
+        if record.stage is Stage.RESOURCES:
+            assert record.measurement is None
+        else:
+            assert record.measurement is not None
+            assert record.values["latency_us"] == record.measurement.latency_us
+
+
+def test_predicted_asks_the_board_where_it_matters(tmp_path: Path) -> None:
+    """Where the interval straddles the limit, and about what would be on the feasible front."""
+    board = FakeBoard()
+    study = study_of("predicted", final_seeds=0)
+    found = run_study(plan_of(study, tmp_path, board=board, calibrated=calibrated()))
+    done = trained(found)
+    asked = [record for record in done if record.measurement is not None]
+    assert 0 < len(asked) < len(done)
+    assert len(board.asked) < len(done) + len(found.records) / 4
+    for record in done:
+        assert record.figures is not None
+        assert record.figures.latency_us is not None
+        if record.measurement is None:
+            assert record.values["latency_us"] == record.figures.latency_us.value
+    feasible = [record for record in done if record.feasible]
+    for record in front_of(done, study, feasible_only=True):
+        before = [other for other in feasible if other.index < record.index]
+        if record in front_of([*before, record], study, feasible_only=True):
+            assert record.measurement is not None
+
+
+def test_what_the_board_says_refits_the_model(tmp_path: Path) -> None:
+    """The board is half as fast as it was calibrated: predictions become right on the way."""
+    slow, study = FakeBoard(cycles_per_mac=20.0), study_of("predicted", rounds=50, final_seeds=0)
+    study = replace(study, constraints=replace(study.constraints, error=0.6, latency_us=4e4))
+    found = run_study(plan_of(study, tmp_path, board=slow, calibrated=calibrated()))
+    asked = [record for record in trained(found) if record.measurement is not None]
+    assert len(slow.asked) >= 2 * EVERY
+    errors = [
+        abs(r.figures.latency_us.value / r.measurement.latency_us - 1)
+        for r in asked
+        if r.figures and r.figures.latency_us and r.measurement
+    ]
+    assert errors[0] > 0.3
+    assert min(errors[-4:]) < errors[0] / 2
+
+
+def test_a_failure_is_a_record_and_the_search_goes_on(tmp_path: Path) -> None:
+    board = FakeBoard(breaks_at=frozenset({3}))
+    plan = plan_of(
+        study_of("measured"),
+        tmp_path,
+        board=board,
+        training=lambda fake: replace(fake, fails_at="0", hopeless_at="1"),
+    )
+    found = run_study(plan)
+    assert len(found.records) == 24
+    failed = [record for record in found.records if record.outcome is Outcome.FAILED]
+    (burnt,) = [record for record in failed if record.stage is Stage.BOARD]
+    assert burnt.cause is not None
+    assert "on fire" in burnt.cause
+    assert {record.stage for record in failed} <= {Stage.BOARD, Stage.CONVERSION}
+    for record in found.records:
+        ending = record.candidate.short_id[-1]
+        if record.stage in (Stage.TRAINING, Stage.CONVERSION):
+            assert ending in "01"
+        if record.stage is Stage.TRAINING:
+            assert record.outcome is Outcome.PRUNED
+            assert record.training is not None
+            assert "error" not in record.values
+
+
+def test_a_broken_board_ends_the_study_with_advice(tmp_path: Path) -> None:
+    board = FakeBoard(breaks_at=frozenset(range(100)))
+    with pytest.raises(WorkerError, match=r"10 candidates in a row.*on fire.*--resume"):
+        run_study(plan_of(study_of("measured", rounds=60), tmp_path, board=board))
+    content = read_journal(tmp_path / "journal.jsonl")
+    assert sum(record.outcome is Outcome.FAILED for record in content.records) == 10
+
+
+def test_the_number_of_trainings_ends_a_search(tmp_path: Path) -> None:
+    found = run_in("macs", tmp_path, trainings=7, final_seeds=0)
+    assert sum(record.training is not None for record in found.records) == 7
+    longer = run_in("macs", tmp_path, trainings=9, final_seeds=0, resume=True)
+    assert longer.records[: len(found.records)] == found.records
+    assert sum(record.training is not None for record in longer.records) == 9
+
+
+def test_another_calibration_is_noticed(tmp_path: Path) -> None:
+    study = study_of("predicted", rounds=5, final_seeds=0)
+    plan = plan_of(study, tmp_path, board=FakeBoard(), calibrated=calibrated())
+    run_study(plan)
+    other = replace(plan, resume=True, environment={"calibration": {"sha256": "another"}})
+    with pytest.raises(StoreError, match="another calibration"):
+        run_study(other)

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a study found: the front as a table or as JSON, every number with its provenance."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING, Any
+
+from unas.cli.output import note, print_json, print_table
+from unas.cli.search_words import TITLES, latency_word, value_text
+
+if TYPE_CHECKING:
+    from unas.config import StudyConfig
+    from unas.record import Record
+    from unas.study.run import Found
+
+
+def print_found(study: StudyConfig, found: Found) -> None:
+    """The networks of the front that keep every bound; without one, what was nearest."""
+    from unas.search.progress import count_outcomes
+
+    counts = count_outcomes(found.records)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+    note(f"{len(found.records)} candidates: {told}")
+    rows = found.feasible
+    if not rows:
+        note("no network keeps every bound; search longer, or loosen a bound. The whole front:")
+    bounds = study.judged.bounds()
+    columns = ["network", "val. error", "test error"]
+    columns += [TITLES[name] for name in bounds if name != "error"]
+    if "latency_us" in bounds:
+        columns.append("provenance")
+    again = any(found.again(record) for record in rows)
+    columns += ["test error again"] if again else []
+    title = f"Front of {study.name}: errors of the int8 model; sizes computed"
+    print_table(title, columns, [_row(r, study, found, again) for r in rows or found.front])
+
+
+def print_found_json(study: StudyConfig, found: Found) -> None:
+    """Everything about the front, for programs."""
+    print_json(
+        {
+            "study": study.name,
+            "config_sha256": study.digest,
+            "bounds": study.judged.bounds(),
+            "records": len(found.records),
+            "front": [_as_json(record, found) for record in found.front],
+        }
+    )
+
+
+def _row(record: Record, study: StudyConfig, found: Found, again: bool) -> list[str]:
+    training = record.training
+    test = training.test_error if training else None
+    bounds = study.judged.bounds()
+    cells = [record.candidate.short_id, _percent(record.values.get("error")), _percent(test)]
+    for name in bounds:
+        if name != "error":
+            value = record.values.get(name)
+            cells.append("" if value is None else value_text(name, value))
+    if "latency_us" in bounds:
+        cells.append(latency_word(record))
+    return [*cells, _spread(found.again(record))] if again else cells
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
+
+
+def _spread(errors: tuple[float, ...]) -> str:
+    """Mean and spread of several trainings."""
+    if not errors:
+        return ""
+    mean = 100 * statistics.fmean(errors)
+    if len(errors) == 1:
+        return f"{mean:.2f} %"
+    return f"{mean:.2f} ± {100 * statistics.stdev(errors):.2f} % ({len(errors)})"
+
+
+def _as_json(record: Record, found: Found) -> dict[str, Any]:
+    return {
+        "network": record.candidate.short_id,
+        "feasible": record.feasible,
+        "latency_provenance": latency_word(record) if "latency_us" in record.values else None,
+        "test_errors_again": list(found.again(record)),
+        **record.to_json_dict(),
+    }

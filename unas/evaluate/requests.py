@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What judging asks for while it waits: a measurement, or a training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from unas.artifact import Flatbuffer
+from unas.candidate import Candidate
+from unas.errors import StoreError
+from unas.record import Measurement, Record, TrainingResult
+from unas.record.fields import from_plain, to_plain_fields
+
+
+@dataclass(frozen=True, slots=True)
+class AskBoard:
+    """Time a network on the board.
+
+    Attributes:
+        model: The network.
+    """
+
+    model: Flatbuffer
+
+
+@dataclass(frozen=True, slots=True)
+class AskTraining:
+    """Train a candidate.
+
+    Attributes:
+        candidate: Its genes.
+        seed: Of weights, order and augmentation.
+    """
+
+    candidate: Candidate
+    seed: int
+
+    def to_json(self) -> str:
+        """One line of JSON, for another process."""
+        return json.dumps({"candidate": self.candidate.to_json_dict(), "seed": self.seed})
+
+    @classmethod
+    def from_json(cls, text: str) -> AskTraining:
+        """The inverse of ``to_json``."""
+        data = json.loads(text)
+        return cls(Candidate.from_json_dict(data["candidate"]), int(data["seed"]))
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingAnswer:
+    """How a training went.
+
+    Attributes:
+        result: For the record.
+        hopeless: Why it was given up; None if it was not.
+        model: Path of the int8 .tflite file; None if it was given up.
+        keras: Path of the Keras model, likewise.
+        zeros: Weights that are exactly zero.
+        conversion_seconds: Of the host: conversion, and the int8 errors.
+    """
+
+    result: TrainingResult
+    hopeless: str | None = None
+    model: str | None = None
+    keras: str | None = None
+    zeros: int = 0
+    conversion_seconds: float = 0.0
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return to_plain_fields(self)
+
+    @classmethod
+    def from_json_dict(cls, data: Any) -> TrainingAnswer:
+        """The inverse of ``to_json_dict``.
+
+        Raises:
+            StoreError: Fields are missing, unknown or of the wrong type.
+        """
+        if not isinstance(data, dict) or data.keys() != {f.name for f in fields(cls)}:
+            raise StoreError(f"a worker answered {str(data)[:80]!r}; report it")
+        return from_plain(data, cls, "a worker's answer")
+
+
+Request: TypeAlias = AskBoard | AskTraining
+Answer: TypeAlias = Measurement | TrainingAnswer
+Judging: TypeAlias = Generator[Request, Answer, Record]
+"""Judging one candidate: yields what it needs, is sent the answers (or thrown what went wrong, a
+``UnasError``), and returns the record."""

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``results/<study>/``: the exact study, what it was made with, the journal, the networks."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import importlib.metadata
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import unas
+from unas.config import StudyConfig
+from unas.errors import StoreError
+from unas.evaluate.predictor import Calibrated
+from unas.store.atomic import write_atomic
+from unas.store.calibration import Models, read_models
+from unas.store.environment import source_commit
+from unas.store.samples import read_samples
+
+if TYPE_CHECKING:
+    from unas.board import Board
+    from unas.train.datasets import Dataset
+
+STUDY, ENVIRONMENT, JOURNAL, MEASUREMENTS, NETWORKS = (
+    "study.toml",
+    "environment.json",
+    "journal.jsonl",
+    "measurements.jsonl",
+    "networks",
+)
+_PACKAGES = (
+    "numpy",
+    "tensorflow",
+    "keras",
+    "scikit-learn",
+    "platformio",
+    "unicorn",
+    "tflite-micro",
+)
+_SAMPLES, _MODELS = "samples.jsonl", "models.json"
+
+
+def read_calibrated(folder: Path) -> tuple[Calibrated, dict[str, Any]]:
+    """What a study takes from a calibration, and how its environment names it.
+
+    Raises:
+        StoreError: There is none, or it is not readable.
+    """
+    models: Models = read_models(folder)
+    samples = read_samples(folder / _SAMPLES) if (folder / _SAMPLES).exists() else ()
+    digest = hashlib.sha256((folder / _MODELS).read_bytes())
+    if samples:
+        digest.update((folder / _SAMPLES).read_bytes())
+    told = {
+        "name": folder.name,
+        "sha256": digest.hexdigest(),
+        "model": models.default.name,
+        "fitted_on": dict(models.default.identity),
+        "samples": len(samples),
+    }
+    return Calibrated(models.default, samples, models.arena), told
+
+
+def described(
+    study: StudyConfig,
+    dataset: Dataset,
+    *,
+    board: Board | None,
+    source: str | None,
+    calibration: Mapping[str, Any] | None,
+    command: Mapping[str, Any],
+) -> dict[str, Any]:
+    """All that a reader needs to judge or repeat a study. No path and no name of the machine.
+
+    Args:
+        study: As it runs.
+        dataset: That it learns.
+        board: Kind of board; None where no candidate sees one.
+        source: What the board's numbers come from: a unit, or the virtual board's revision.
+        calibration: From ``read_calibrated``.
+        command: The options that were given.
+    """
+    return {
+        "unas": unas.__version__,
+        "commit": source_commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "command": dict(command),
+        "study_sha256": study.digest,
+        "latency_mode": str(study.latency.mode),
+        "board": board and board.id,
+        "board_file_sha256": board and board.file_sha256,
+        "runtime": board and study.board.runtime,
+        "source": source,
+        "calibration": calibration and dict(calibration),
+        "data": {
+            "name": dataset.name,
+            "input_shape": list(dataset.input_shape),
+            "num_classes": dataset.num_classes,
+            "class_names": list(dataset.class_names),
+            "splits": {name: len(split) for name, split in dataset.splits._asdict().items()},
+            "provenance": dataset.provenance.to_json(),
+        },
+        "python": platform.python_version(),
+        "host": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in _PACKAGES},
+    }
+
+
+def write_description(
+    folder: Path, study: StudyConfig, environment: Mapping[str, Any], *, goes_on: bool
+) -> None:
+    """Write ``study.toml`` and ``environment.json``; the latter stays as it is if a study goes on.
+
+    Args:
+        folder: Of the study.
+        study: As it runs.
+        environment: From ``described``.
+        goes_on: Whether the journal holds records already.
+
+    Raises:
+        StoreError: The calibration is another one than the study began with, or the disk refuses.
+    """
+    place = folder / ENVIRONMENT
+    if goes_on and place.exists():
+        _check_calibration(place, environment)
+    else:
+        write_atomic(place, (json.dumps(environment, indent=2) + "\n").encode())
+    write_atomic(folder / STUDY, study.portable.to_toml().encode())
+
+
+def _check_calibration(place: Path, environment: Mapping[str, Any]) -> None:
+    try:
+        begun = json.loads(place.read_text())["calibration"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"cannot read {place}: {error}; restore it, or begin anew") from error
+    now = environment["calibration"]
+    before, after = ((entry or {}).get("sha256") for entry in (begun, now))
+    if before != after:
+        raise StoreError(
+            f"{place.parent} began with another calibration of the board ({str(before)[:12]}, now "
+            f"{str(after)[:12]}); restore that one, or begin a new study under another name"
+        )
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
