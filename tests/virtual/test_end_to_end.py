@@ -82,7 +82,8 @@ def test_records_are_whole_and_true(
         assert found.clock_hz == f746.core_clock_hz
         assert found.output.equal
         assert len(found.samples_cycles) == PROCEDURE.runs
-        assert found.spread_cycles == 0  # nothing on the virtual board varies
+        # Runs are equal but for what caches and branch predictor remember of the one before.
+        assert found.spread_cycles <= found.median_cycles / 1000
         assert found.instructions is not None
         assert found.instructions > 0
         total = sum(op.cycles for op in found.operators)
