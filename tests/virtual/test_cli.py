@@ -198,15 +198,11 @@ def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
 
 @needs_compiler
 def test_active_sampling_judges_by_networks_it_never_fits(tmp_path: Path) -> None:
-    """And what it measured once it does not measure again."""
     command = [*PROGRAM, "calibrate", "--board", "f746", "--until", "0.001%"]
     command += ["--held-out", "4", "--models", "5", "--kernels", "6", "--seed", "3"]
     command += ["--timing", "instructions", "--results", str(tmp_path), "--format", "json"]
-    first, again = (json.loads(run(command, timeout_s=240).stdout) for _ in range(2))
-    effort = [data["sampling"].pop("effort") for data in (first, again)]
-    assert first == again
-    assert effort[1]["stored"] == effort[1]["models"] == effort[0]["models"]
-    assert effort[0]["images"] >= 1
+    first = json.loads(run(command, timeout_s=240).stdout)
+    assert first["sampling"]["effort"]["images"] >= 1
     assert first["provenance"] == "emulated"
     assert first["quality"]["latency"][first["chosen"]]["fit"]["n"] == 4
     folder = tmp_path / "calibration" / "f746"
