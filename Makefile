@@ -1,4 +1,4 @@
-# make demo: set up and calibrate the virtual board · make test: set up and test · make check: lint and types
+# make demo: set up, search, report and take the best network home · make test: set up and test · make check: lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,10 @@ READY := $(VENV)/.ready
 .PHONY: demo test check bench fuzz setup clean
 
 demo: setup
-	$(BIN)/unas-hil calibrate --board f746 --models 100
+	$(BIN)/unas-hil search configs/digits_f746.toml --name demo --resume
+	$(BIN)/unas-hil report demo
+	rm -rf build/demo
+	$(BIN)/unas-hil export demo --best --to build/demo
 
 test: setup
 	$(BIN)/python -m pytest -n 2
