@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import hypothesis
@@ -25,6 +26,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     os.environ["UNAS_CACHE"] = str(shared / "cache")
     os.environ["PLATFORMIO_CORE_DIR"] = str(shared / "platformio")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """A shell's background job ignores SIGINT, and programs that tests start would inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
