@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from unas.board import Board
 from unas.errors import StoreError
 from unas.latency.choose import Fitted, fit_latency
-from unas.latency.placing import ArenaLayout
+from unas.latency.placing import ArenaLayout, fast_bytes_of
 from unas.latency.sample import Sample
 from unas.latency.traits import Traits
 from unas.record import Measurement
@@ -94,13 +94,11 @@ def layout_of(board: Board, measurement: Measurement) -> ArenaLayout:
         measurement: Any of the calibration.
     """
     data = sorted((m for m in board.memory if m.use == "data"), key=lambda m: m.start)
-    slow = any(region.bus != "direct" for region in data)
-    if not slow or measurement.runtime.split("-")[0] != _BUILT_IN:
+    if measurement.runtime.split("-")[0] != _BUILT_IN:
         return ArenaLayout(measurement.kernels, None)
-    taken = sum(region.size_bytes for region in data) - measurement.arena.capacity_bytes
-    first = data[0]
-    fast = first.size_bytes - taken if first.bus == "direct" else 0
-    return ArenaLayout(measurement.kernels, max(fast, 0))
+    regions = [(region.start, region.size_bytes, region.bus == "direct") for region in data]
+    fast = fast_bytes_of(regions, measurement.arena.capacity_bytes)
+    return ArenaLayout(measurement.kernels, fast)
 
 
 def traits_of(board: Board, measurement: Measurement) -> Traits:
