@@ -43,6 +43,12 @@ def command(
             show_default=False,
         ),
     ] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(
+            "--strategy", help="aging_evolution, or random to compare with.", show_default=False
+        ),
+    ] = None,
     rounds: Annotated[
         int | None, typer.Option("--rounds", min=1, help="Records in all.", show_default=False)
     ] = None,
@@ -120,6 +126,7 @@ def command(
         name=name,
         data={"path": None if data is None else str(data)},
         search={
+            "strategy": strategy,
             "rounds": rounds,
             "trainings": trainings,
             "workers": workers,

@@ -44,7 +44,8 @@ class Forward:
         weights: By operator position and role, in Keras' layout.
         masks: By operator position, 1 for each channel that stays and 0 for the others. They act on
             what the operator gives, behind batch normalisation and activation; gradients go through
-            them as if they were not there (feedback), so a pruned channel learns on.
+            them (feedback), so a pruned channel learns on.
+        feedback: Share of the gradient that a pruned channel gets. See ``unas.train.masks``.
         moments: By operator position, mean and variance for batch normalisation; None to take them
             from the batch.
         dropout: (rate, seed) for the inputs of hidden dense layers, or None.
@@ -57,6 +58,7 @@ class Forward:
     masks: Mapping[int, Any]
     moments: Mapping[int, tuple[Any, Any]] | None
     dropout: tuple[float, Any] | None = None
+    feedback: float = 1.0
     seen: list[Any] = field(default_factory=list)
 
     def __call__(self, inputs: Any) -> Any:
@@ -74,10 +76,13 @@ class Forward:
                 )
             result = self._activated(op, self._compute(position, op, data))
             if position in self.masks:
-                hidden = self.tf.stop_gradient(result * (self.masks[position] - 1.0))
-                result = result + hidden
+                result = self._masked(result, self.masks[position])
             values[op.output] = result
         return values[self.graph.outputs[0]]
+
+    def _masked(self, data: Any, mask: Any) -> Any:
+        learns = data * (mask + self.feedback * (1.0 - mask))
+        return learns + self.tf.stop_gradient(data * mask - learns)
 
     def _compute(self, position: int, op: Operator, data: list[Any]) -> Any:
         x = data[0]

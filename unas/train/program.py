@@ -212,7 +212,9 @@ class Program:
         known = None if moments is None else self._moments(moments)
         rate = self._training.dropout
         dropout = (rate, seed) if rate and moments is None else None
-        return Forward(tf, self._graph, weights, masks, known, dropout)
+        return Forward(
+            tf, self._graph, weights, masks, known, dropout, feedback=1.0 / self._interval
+        )
 
     def _pieces(self, vector: Any) -> dict[tuple[int, str], Any]:
         tf, pieces = self._tf, self.layout.pieces
