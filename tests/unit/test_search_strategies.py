@@ -47,15 +47,39 @@ def _evolution(
 
 
 def test_the_first_candidates_are_random_and_later_ones_children_of_the_population() -> None:
-    strategy, members = _evolution(), list[str]()
+    strategy = _evolution()
     for index in range(100):
         proposal = strategy.ask()
         parent = proposal.candidate.parent
         assert (parent is None) == (index < 20)
         assert parent is None or parent in {c.sha256 for c in strategy.population}
         strategy.tell(fake_record(proposal, BOUNDS))
-        members.append(proposal.candidate.sha256)
-        assert [c.sha256 for c in strategy.population] == members[-20:]
+
+
+def test_the_oldest_leaves_but_first_those_that_were_not_trained_to_the_end() -> None:
+    strategy, alive = _evolution(), list[tuple[str, bool]]()
+    seen = set[bool]()
+    for _ in range(200):
+        proposal = strategy.ask()
+        record = fake_record(proposal, BOUNDS)
+        strategy.tell(record)
+        alive.append((proposal.candidate.sha256, record.outcome is Outcome.COMPLETE))
+        if len(alive) > 20:
+            crowd = [entry for entry in alive if not entry[1]]
+            gone = crowd[0] if crowd else alive[0]
+            alive.remove(gone)
+            seen.add(gone[1])
+        assert [c.sha256 for c in strategy.population] == [sha256 for sha256, _ in alive]
+    assert seen == {True, False}
+
+
+def test_few_trained_networks_outlive_a_crowd_of_infeasible_ones() -> None:
+    """A long random start, most of it infeasible: its trained networks are still there."""
+    strategy = _evolution(initial=300, population=20)
+    records = fake_search(strategy, 300, Constraints(peak_memory_bytes=20, error=1.0))
+    trained = [r.candidate for r in records if r.outcome is Outcome.COMPLETE]
+    assert 0 < len(trained) < 20
+    assert set(trained) <= set(strategy.population)
 
 
 def test_both_strategies_start_with_the_same_candidates() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -71,6 +72,8 @@ TimingOption = Annotated[
         show_default=False,
     ),
 ]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Directory of results.")]
+RESULTS = Path("results")
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Measure again what was measured before.")
 ]

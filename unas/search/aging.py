@@ -6,7 +6,7 @@ Real et al.: "Regularized Evolution for Image Classifier Architecture Search", A
 
 from __future__ import annotations
 
-from collections import deque
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,13 +19,25 @@ from unas.search.scalarise import Ratios, Scalarisation
 from unas.search.strategy import Proposal, SearchSpace
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Member:
+    """One of the population, and whether it was trained to the end."""
+
+    candidate: Candidate
+    digest: str
+    ratios: Ratios
+    complete: bool
+
+
 class AgingEvolution:
     """The first candidates are random; each later one is a morph of a tournament's winner.
 
     A tournament draws ``sample`` members of the population, with replacement, and one set of
     weights. A record that is told joins the population and the oldest member leaves. FAILED records
     do not join: nothing is known of them. INFEASIBLE and PRUNED ones do, see
-    ``unas.search.scalarise``.
+    ``unas.search.scalarise``, but are the first to leave: where most draws break a bound, they
+    would crowd out the few networks that were trained to the end, and these are what children
+    should come from.
     """
 
     def __init__(
@@ -46,7 +58,7 @@ class AgingEvolution:
         Args:
             space: Random draws and morphs.
             constraints: What counts, and its bounds.
-            population: Members that may become parents.
+            population: Members that may become parents, at least one.
             sample: Members of one tournament.
             initial: Random candidates at the start; None: as many as the population.
             seed: Of all that is drawn.
@@ -57,13 +69,14 @@ class AgingEvolution:
         self._space, self._sparsity, self._sample = space, sparsity, sample
         self._initial = population if initial is None else initial
         self._scalarisation = Scalarisation(constraints, cap)
-        self._members: deque[tuple[Candidate, str, Ratios]] = deque(maxlen=population)
+        self._members: list[_Member] = []
+        self._population = population
         self._ledger = Ledger(seed, tries)
 
     @property
     def population(self) -> tuple[Candidate, ...]:
         """Candidates that may become parents, oldest first."""
-        return tuple(candidate for candidate, _, _ in self._members)
+        return tuple(member.candidate for member in self._members)
 
     def ask(self) -> Proposal:
         """A random candidate at the start, or where nothing is known yet; then a child."""
@@ -78,22 +91,25 @@ class AgingEvolution:
         digest = self._ledger.note(record)
         if record.outcome is not Outcome.FAILED:
             ratios = self._scalarisation.ratios(record.values)
-            self._members.append((record.candidate, digest, ratios))
+            complete = record.outcome is Outcome.COMPLETE
+            self._members.append(_Member(record.candidate, digest, ratios, complete))
+        if len(self._members) > self._population:
+            crowd = (i for i, member in enumerate(self._members) if not member.complete)
+            del self._members[next(crowd, 0)]
 
     def _draw(self, index: int, rng: np.random.Generator) -> Candidate:
         if index < self._initial or not self._members:
             return random_candidate(rng, self._space, self._sparsity)
-        parent, digest = self._tournament(rng)
-        child = self._space.morph(rng, parent.architecture)
-        return Candidate(child, self._child_sparsity(rng, parent), digest)
+        winner = self._tournament(rng)
+        child = self._space.morph(rng, winner.candidate.architecture)
+        return Candidate(child, self._child_sparsity(rng, winner.candidate), winner.digest)
 
-    def _tournament(self, rng: np.random.Generator) -> tuple[Candidate, str]:
-        """The winner and its digest."""
+    def _tournament(self, rng: np.random.Generator) -> _Member:
         drawn = rng.integers(len(self._members), size=self._sample)
         weights = self._scalarisation.draw_weights(rng)
-        members = [self._members[i] for i in drawn.tolist()]
-        rows = np.array([ratios for _, _, ratios in members])
-        return members[self._scalarisation.best(rows, weights)][:2]
+        members = [self._members[int(i)] for i in drawn]
+        rows = np.array([member.ratios for member in members])
+        return members[self._scalarisation.best(rows, weights)]
 
     def _child_sparsity(self, rng: np.random.Generator, parent: Candidate) -> float | None:
         if self._sparsity is None:
