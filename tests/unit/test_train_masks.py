@@ -128,6 +128,59 @@ def test_what_is_pruned_learns_on() -> None:
     np.testing.assert_allclose(logits.numpy(), masked, rtol=1e-4, atol=1e-5)
 
 
+def test_a_pruned_channel_learns_by_the_share_it_is_given() -> None:
+    """Hidden channels' weights get ``feedback`` times the gradient, the others all of it."""
+    graph = branching_network()
+    weights = {key: tf.constant(value) for key, value in kernels(graph).items()}
+    masks = channel_masks(graph, layout_of(graph))
+    mask = by_hand(masks, 3)
+    places = masks.by_operator(tf, tf.constant(mask))
+    x = tf.constant(inputs_like(8, graph.tensors[graph.inputs[0]].shape[1:]))
+    found = []
+    for feedback in (1.0, 0.25):
+        with tf.GradientTape() as tape:
+            tape.watch(list(weights.values()))
+            forward = Forward(tf, graph, weights, places, None, feedback=feedback)
+            loss = tf.reduce_sum(forward(x) ** 2)
+        found.append(tape.gradient(loss, weights))
+    last, numbers = masks.makers[-1]
+    key = (last.position, "kernel")
+    whole, share = (one[key].numpy().reshape(-1, last.channels) for one in found)
+    stays = np.append(mask, 1.0)[numbers] > 0.5
+    assert stays.any()
+    assert not stays.all()
+    assert np.abs(whole[:, ~stays]).max() > 0
+    np.testing.assert_allclose(share[:, stays], whole[:, stays], rtol=1e-5)
+    np.testing.assert_allclose(share[:, ~stays], 0.25 * whole[:, ~stays], rtol=1e-5)
+
+
+def test_the_steps_until_masks_are_chosen_again_make_one() -> None:
+    """A pruned channel moves by 1/interval in a step; what stays moves as it always does."""
+    graph, data = branching_network(), little_data()
+    layout = layout_of(graph)
+    masks, (weights, moments) = channel_masks(graph, layout), lively(layout, 2)
+    mask = by_hand(masks, 2)
+    training = TrainingConfig(
+        batch_size=data.train.count,  # one step is an epoch
+        optimizer=OptimizerConfig(momentum=0.0, weight_decay=0.0),
+    )
+    moved = []
+    for interval in (1, 16):
+        pruning = PruningConfig(finish_epoch=7, start_epoch=2, interval=interval)
+        program = Program(graph, data, training, masks=masks, pruning=pruning)
+        state = State(
+            tf.constant(weights), (tf.zeros_like(weights),), tf.constant(moments), tf.constant(mask)
+        )
+        after, _, _ = program.epoch(state, seed=0, epoch=0, rate=0.01, sparsity=None)
+        moved.append(layout.by_operator(after.weights.numpy() - weights))
+    piece, numbers = masks.makers[-1]
+    stays = np.append(mask, 1.0)[numbers] > 0.5
+    often, seldom = (m[piece.position, "kernel"].reshape(-1, piece.channels) for m in moved)
+    np.testing.assert_allclose(seldom[:, stays], often[:, stays], rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(seldom[:, ~stays], often[:, ~stays] / 16, rtol=1e-2, atol=1e-6)
+    assert np.abs(seldom[:, ~stays]).max() > 1e-5
+
+
 def silenced(masks: ChannelMasks, mask: Floats, weights: Floats, graph: Graph) -> Floats:
     """The weights with zeros in all that makes a pruned channel: kernel, bias, scale, offset."""
     off, result = mask < 0.5, weights.copy()

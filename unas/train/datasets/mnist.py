@@ -24,10 +24,8 @@ _CLOTHES = (
     "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
     "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 )  # fmt: skip
-_WANTED = (
-    "a folder with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
-    "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz"
-)
+_T10K = "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz"
+_WANTED = f"a folder with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, {_T10K}"
 _T10K_TEST_FRACTION = 0.2
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int32]]
@@ -140,7 +138,8 @@ def _read(name: str, path: Path, source: str) -> tuple[dict[str, Part], tuple[Pa
     test = _idx_pair(path, "t10k")
     train = None if source == "t10k" else _idx_pair(path, "train")
     if test is None or (train is None and source == "full"):
-        missing(name, path, _WANTED, "the files in IDX format")
+        wanted = f"a folder with {_T10K}" if source == "t10k" else _WANTED
+        missing(name, path, wanted, "the files in IDX format")
     if train is None:
         return {"train": test[0]}, test[1]
     return {"train": train[0], "test": test[0]}, train[1] + test[1]
