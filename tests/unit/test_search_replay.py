@@ -1,19 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.study_example import example_config, write_example
+from unas.cli.main import main
+from unas.config import StrategyName
 from unas.constraints import Constraints
 from unas.errors import ConfigError
 from unas.record import Outcome
 from unas.search.aging import AgingEvolution
+from unas.search.progress import covered_share, trainings
 from unas.search.proposals import SparsityGene
 from unas.search.random_search import RandomSearch
 from unas.search.replay import NOT_RECORDED, RecordedSpace, replay
 from unas.search.strategy import SearchSpace
+from unas.search.trial import try_strategy
 from unas.testing.search import FakeSpace, fake_search
 
 BOUNDS = Constraints(error=0.2, peak_memory_bytes=45, model_size_bytes=1000)
@@ -75,3 +82,38 @@ def test_morphs_of_a_recorded_space_are_recorded_children() -> None:
 def test_a_journal_without_records_is_no_space() -> None:
     with pytest.raises(ConfigError, match="no records"):
         RecordedSpace([])
+
+
+def test_a_replay_ends_with_its_trainings() -> None:
+    recorded = fake_search(RandomSearch(FakeSpace()), 200, BOUNDS)
+    found = replay(_evolution(RecordedSpace(recorded)), recorded, 200, trainings=10)
+    assert sum(record.training is not None for record in found.records) == 10
+    assert found.records[-1].training is not None
+
+
+def test_strategies_are_tried_on_a_journal() -> None:
+    """All find the same in the end; how soon differs from seed to seed."""
+    study = replace(example_config(), constraints=BOUNDS)
+    recorded = fake_search(RandomSearch(FakeSpace()), 150, BOUNDS)
+    count = trainings(recorded)
+    half = try_strategy(StrategyName.RANDOM, study, recorded, seeds=5, count=count // 2)
+    assert len(set(half.covered)) > 1
+    whole = covered_share(recorded, BOUNDS)
+    assert 0 < half.mean < whole
+    assert half.spread == pytest.approx(np.std(half.covered, ddof=1))
+    assert max(half.covered) <= whole
+    with pytest.raises(ConfigError, match=f"has {count} trained networks, not {count + 1}"):
+        try_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=count + 1)
+
+
+def test_the_command_tries_every_strategy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_example(tmp_path / "one", rounds=40)
+    with pytest.raises(SystemExit) as end:
+        main(["replay", "one", "--seeds", "3", "--format", "json", "--results", str(tmp_path)])
+    assert end.value.code in (0, None)
+    told = json.loads(capsys.readouterr().out)
+    assert set(told["covered"]) == set(StrategyName)
+    assert all(len(shares) == 3 for shares in told["covered"].values())
+    assert told["trainings"] == told["of"] // 2

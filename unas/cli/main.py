@@ -19,6 +19,7 @@ from unas.cli import (
     plot,
     predict,
     quality,
+    replay,
     report,
     run,
     search,
@@ -54,6 +55,7 @@ app.command(name="predict")(predict.command)
 app.command(name="quality")(quality.command)
 app.command(name="run")(run.command)
 app.command(name="search")(search.command)
+app.command(name="replay")(replay.command)
 app.command(name="report")(report.command)
 app.command(name="export")(export.command)
 app.add_typer(plot.app, name="plot")

@@ -37,7 +37,9 @@ class Replay:
     missing: int
 
 
-def replay(strategy: Strategy, recorded: Iterable[Record], rounds: int) -> Replay:
+def replay(
+    strategy: Strategy, recorded: Iterable[Record], rounds: int, *, trainings: int | None = None
+) -> Replay:
     """Let a fresh strategy search, and answer from records.
 
     A candidate is found by its genes. One without sparsity gene is also found by its architecture
@@ -46,14 +48,17 @@ def replay(strategy: Strategy, recorded: Iterable[Record], rounds: int) -> Repla
     Args:
         strategy: Asked and told one by one.
         recorded: The journal's records.
-        rounds: Proposals.
+        rounds: Proposals, at most.
+        trainings: The replay also ends with this many trained networks; None: no such end.
     """
     known: dict[str, Record] = {}
     for record in recorded:
         known.setdefault(record.candidate.sha256, record)
         known.setdefault(record.candidate.architecture.sha256, record)
-    told = []
+    told, trained = [], 0
     for _ in range(rounds):
+        if trained == trainings:
+            break
         proposal = strategy.ask()
         candidate = proposal.candidate
         found = known.get(candidate.sha256)
@@ -66,6 +71,7 @@ def replay(strategy: Strategy, recorded: Iterable[Record], rounds: int) -> Repla
             answer = replace(found, index=proposal.index)
         strategy.tell(answer)
         told.append(answer)
+        trained += answer.training is not None
     return Replay(tuple(told), sum(record.cause == NOT_RECORDED for record in told))
 
 
