@@ -27,11 +27,14 @@ from unas.space.cnn_plus import (
     random_plus_layer,
 )
 from unas.space.morph_parts import (
-    COUNT_STEPS,
+    GeneChange,
     Morph,
     MorphKind,
+    block_morphs,
+    common_changes,
     dense_morphs,
     fixed,
+    layer_morphs,
     list_morphs,
     neighbours,
 )
@@ -49,75 +52,50 @@ def cnn_plus_morphs(
         return replace(parent, dense=layers)
 
     found = list(_block_morphs(parent, space))
-    for i, block in enumerate(parent.blocks):
-        found += _layer_count_morphs(parent, space, i)
-        for j in range(len(block.layers)):
-            found += _layer_morphs(parent, space, i, j)
+    for i in range(len(parent.blocks)):
+        found += _layers_morphs(parent, space, i)
     found += _pooling_morphs(parent, space)
     return [*found, *dense_morphs(parent.dense, space.dense_layers, space.units, with_dense)]
 
 
 def _block_morphs(parent: CnnPlusArchitecture, space: CnnPlusSpace) -> PlusMorphs:
-    count = len(parent.blocks)
-    if count - 1 in space.blocks:
-        yield Morph(
-            MorphKind.REMOVE_BLOCK, lambda rng: _without_block(parent, int(rng.integers(count)))
-        )
-    if count + 1 in space.blocks:
-        yield Morph(MorphKind.ADD_BLOCK, lambda rng: _with_block(rng, parent, space))
-    for i, block in enumerate(parent.blocks):
+    def rewired(i: int) -> PlusMorphs:
+        block = parent.blocks[i]
         for connection in space.connections:
             if i > 0 and connection is not block.connection:
                 other = replace(block, connection=connection)
                 yield fixed(MorphKind.CHANGE_CONNECTION, partial(_with, parent, i, other))
-        if len(block.layers) == 1 and count - 1 in space.blocks:
-            yield fixed(MorphKind.REMOVE_BLOCK, partial(_without_block, parent, i))
+
+    return block_morphs(
+        [len(block.layers) for block in parent.blocks],
+        space.blocks,
+        partial(_without_block, parent),
+        partial(_with_block, parent=parent, space=space),
+        rewired,
+    )
 
 
-def _layer_count_morphs(parent: CnnPlusArchitecture, space: CnnPlusSpace, i: int) -> PlusMorphs:
-    block = parent.blocks[i]
+def _layers_morphs(parent: CnnPlusArchitecture, space: CnnPlusSpace, i: int) -> PlusMorphs:
+    """Of one block: how many layers, and each of them."""
+    layers = parent.blocks[i].layers
 
     def rebuild(layers: tuple[PlusLayer, ...]) -> CnnPlusArchitecture:
-        return _with(parent, i, replace(block, layers=layers))
+        return _with(parent, i, replace(parent.blocks[i], layers=layers))
+
+    def draw(rng: np.random.Generator, kind: LayerType | None = None) -> PlusLayer:
+        return random_plus_layer(rng, space, kind)
 
     kinds = (MorphKind.REMOVE_LAYER, MorphKind.INSERT_LAYER)
-    draw = partial(random_plus_layer, space=space)
-    return list_morphs(block.layers, space.layers, kinds, draw, rebuild, append=False)
+    yield from list_morphs(layers, space.layers, kinds, draw, rebuild, append=False)
+    for j, layer in enumerate(layers):
+        changes = _gene_changes(layer, space)
+        yield from layer_morphs(layers, j, space.layer_types, draw, changes, rebuild)
 
 
-def _layer_morphs(parent: CnnPlusArchitecture, space: CnnPlusSpace, i: int, j: int) -> PlusMorphs:
-    block = parent.blocks[i]
-    layer = block.layers[j]
-
-    def changed(new: PlusLayer) -> CnnPlusArchitecture:
-        layers = (*block.layers[:j], new, *block.layers[j + 1 :])
-        return _with(parent, i, replace(block, layers=layers))
-
-    def retyped(kind: LayerType) -> Callable[[np.random.Generator], CnnPlusArchitecture]:
-        return lambda rng: changed(random_plus_layer(rng, space, kind))
-
-    def regened(make: Callable[[], PlusLayer]) -> Callable[[], CnnPlusArchitecture]:
-        return lambda: changed(make())
-
-    for kind in space.layer_types:
-        if kind is not layer.type:
-            yield Morph(MorphKind.CHANGE_TYPE, retyped(kind))
-    for morph, make in _gene_changes(layer, space):
-        yield fixed(morph, regened(make))
-
-
-def _gene_changes(
-    layer: PlusLayer, space: CnnPlusSpace
-) -> Iterator[tuple[MorphKind, Callable[[], PlusLayer]]]:
+def _gene_changes(layer: PlusLayer, space: CnnPlusSpace) -> Iterator[GeneChange[PlusLayer]]:
     """Changes of a single gene of a layer; height and width of a window are one gene."""
     other = partial(replace, layer)
-    yield MorphKind.TOGGLE_BATCH_NORM, partial(other, batch_norm=not layer.batch_norm)
-    yield MorphKind.TOGGLE_RELU, partial(other, relu=not layer.relu)
-    yield MorphKind.TOGGLE_PREPOOL, partial(other, prepool=not layer.prepool)
-    if layer.filters is not None:
-        for filters in (layer.filters + step for step in COUNT_STEPS):
-            if filters in space.filters:
-                yield MorphKind.CHANGE_FILTERS, partial(other, filters=filters)
+    yield from common_changes(layer, other, space.filters)
     if layer.type is LayerType.POINTWISE:
         return
     for height, width in _next_kernels(layer, space):

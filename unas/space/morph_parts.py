@@ -3,15 +3,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from unas.architecture import DenseLayer
+from unas.architecture import DenseLayer, LayerType
 from unas.space.ranges import IntRange
 
 _A = TypeVar("_A", covariant=True)
@@ -69,6 +69,100 @@ def neighbours(value: int, allowed: tuple[int, ...]) -> tuple[int, ...]:
     smaller = [x for x in allowed if x < value]
     larger = [x for x in allowed if x > value]
     return (*smaller[-1:], *larger[:1])
+
+
+class _ConvGenes(Protocol):
+    """What convolutional layers of every space have."""
+
+    @property
+    def type(self) -> LayerType: ...
+    @property
+    def filters(self) -> int | None: ...
+    @property
+    def prepool(self) -> bool: ...
+    @property
+    def batch_norm(self) -> bool: ...
+    @property
+    def relu(self) -> bool: ...
+
+
+_C = TypeVar("_C", bound=_ConvGenes)
+GeneChange = tuple[MorphKind, Callable[[], _C]]
+
+
+def block_morphs(
+    layer_counts: Sequence[int],
+    allowed: IntRange,
+    without: Callable[[int], _N],
+    longer: Callable[[np.random.Generator], _N],
+    rewired: Callable[[int], Iterable[Morph[_N]]],
+) -> Iterator[Morph[_N]]:
+    """A random block less, one more; each block connected otherwise, or removed if of one layer.
+
+    Args:
+        layer_counts: Layers of each block of the parent.
+        allowed: How many blocks there may be.
+        without: The architecture without one of them.
+        longer: With one more.
+        rewired: Morphs of how a block is connected.
+    """
+    count = len(layer_counts)
+    if count - 1 in allowed:
+        yield Morph(MorphKind.REMOVE_BLOCK, lambda rng: without(int(rng.integers(count))))
+    if count + 1 in allowed:
+        yield Morph(MorphKind.ADD_BLOCK, longer)
+    for i, layers in enumerate(layer_counts):
+        yield from rewired(i)
+        if layers == 1 and count - 1 in allowed:
+            yield fixed(MorphKind.REMOVE_BLOCK, partial(without, i))
+
+
+def layer_morphs(
+    layers: tuple[_C, ...],
+    j: int,
+    types: Sequence[LayerType],
+    draw: Callable[[np.random.Generator, LayerType], _C],
+    changes: Iterable[GeneChange[_C]],
+    rebuild: Callable[[tuple[_C, ...]], _N],
+) -> Iterator[Morph[_N]]:
+    """Another type for one layer of a block, its other genes drawn anew; changes of single genes.
+
+    Args:
+        layers: Of the block.
+        j: Which one.
+        types: That the space has.
+        draw: Makes a random layer of a type.
+        changes: Of the layer's genes.
+        rebuild: The architecture with other layers in the block.
+    """
+
+    def changed(new: _C) -> _N:
+        return rebuild((*layers[:j], new, *layers[j + 1 :]))
+
+    def retyped(kind: LayerType) -> Callable[[np.random.Generator], _N]:
+        return lambda rng: changed(draw(rng, kind))
+
+    def regened(make: Callable[[], _C]) -> Callable[[], _N]:
+        return lambda: changed(make())
+
+    for kind in types:
+        if kind is not layers[j].type:
+            yield Morph(MorphKind.CHANGE_TYPE, retyped(kind))
+    for morph, make in changes:
+        yield fixed(morph, regened(make))
+
+
+def common_changes(
+    layer: _C, other: Callable[..., _C], filters: IntRange
+) -> Iterator[GeneChange[_C]]:
+    """Changes of the genes that all convolutional layers have; ``other`` replaces genes."""
+    yield MorphKind.TOGGLE_BATCH_NORM, partial(other, batch_norm=not layer.batch_norm)
+    yield MorphKind.TOGGLE_RELU, partial(other, relu=not layer.relu)
+    yield MorphKind.TOGGLE_PREPOOL, partial(other, prepool=not layer.prepool)
+    if layer.filters is not None:
+        for count in (layer.filters + step for step in COUNT_STEPS):
+            if count in filters:
+                yield MorphKind.CHANGE_FILTERS, partial(other, filters=count)
 
 
 def list_morphs(

@@ -8,7 +8,7 @@ made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -29,11 +29,14 @@ from unas.space.cnn import (
     random_pooling,
 )
 from unas.space.morph_parts import (
-    COUNT_STEPS,
+    GeneChange,
     Morph,
     MorphKind,
+    block_morphs,
+    common_changes,
     dense_morphs,
     fixed,
+    layer_morphs,
     list_morphs,
     neighbours,
 )
@@ -53,77 +56,49 @@ def random_morph(
 def morphs(parent: CnnArchitecture, space: CnnSpace = CNN_SPACE) -> list[Morph[CnnArchitecture]]:
     """All morphisms of a parent that stay in the space, in a fixed order."""
     found = list(_block_morphs(parent, space))
-    for i, block in enumerate(parent.blocks):
-        found += _layer_count_morphs(parent, space, i)
-        for j in range(len(block.layers)):
-            found += _layer_morphs(parent, space, i, j)
+    for i in range(len(parent.blocks)):
+        found += _layers_morphs(parent, space, i)
     return [*found, *_pooling_morphs(parent, space), *_dense_morphs(parent, space)]
 
 
 def _block_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph[CnnArchitecture]]:
-    count = len(parent.blocks)
-    if count - 1 in space.blocks:
-        yield Morph(
-            MorphKind.REMOVE_BLOCK, lambda rng: _without_block(parent, int(rng.integers(count)))
-        )
-    if count + 1 in space.blocks:
-        yield Morph(MorphKind.ADD_BLOCK, lambda rng: _with_block(rng, parent, space))
-    for i, block in enumerate(parent.blocks):
+    def rewired(i: int) -> Iterator[Morph[CnnArchitecture]]:
         if i > 0:
             yield fixed(MorphKind.TOGGLE_PARALLEL, partial(_toggle_parallel, parent, i))
-        if len(block.layers) == 1 and count - 1 in space.blocks:
-            yield fixed(MorphKind.REMOVE_BLOCK, partial(_without_block, parent, i))
+
+    return block_morphs(
+        [len(block.layers) for block in parent.blocks],
+        space.blocks,
+        partial(_without_block, parent),
+        partial(_with_block, parent=parent, space=space),
+        rewired,
+    )
 
 
-def _layer_count_morphs(
+def _layers_morphs(
     parent: CnnArchitecture, space: CnnSpace, i: int
 ) -> Iterator[Morph[CnnArchitecture]]:
-    block = parent.blocks[i]
+    """Of one block: how many layers, and each of them."""
+    layers = parent.blocks[i].layers
 
     def rebuild(layers: tuple[ConvLayer, ...]) -> CnnArchitecture:
-        return _with(parent, i, replace(block, layers=layers))
+        return _with(parent, i, replace(parent.blocks[i], layers=layers))
+
+    def draw(rng: np.random.Generator, kind: LayerType | None = None) -> ConvLayer:
+        return random_layer(rng, space, kind)
 
     # Every place can come, behind the last layer too: the reference never appends.
     kinds = (MorphKind.REMOVE_LAYER, MorphKind.INSERT_LAYER)
-    draw = partial(random_layer, space=space)
-    return list_morphs(block.layers, space.layers, kinds, draw, rebuild, append=False)
+    yield from list_morphs(layers, space.layers, kinds, draw, rebuild, append=False)
+    for j, layer in enumerate(layers):
+        changes = _gene_changes(layer, space)
+        yield from layer_morphs(layers, j, space.layer_types, draw, changes, rebuild)
 
 
-def _layer_morphs(
-    parent: CnnArchitecture, space: CnnSpace, i: int, j: int
-) -> Iterator[Morph[CnnArchitecture]]:
-    block = parent.blocks[i]
-    layer = block.layers[j]
-
-    def changed(new: ConvLayer) -> CnnArchitecture:
-        layers = (*block.layers[:j], new, *block.layers[j + 1 :])
-        return _with(parent, i, replace(block, layers=layers))
-
-    def retyped(kind: LayerType) -> Callable[[np.random.Generator], CnnArchitecture]:
-        return lambda rng: changed(random_layer(rng, space, kind))
-
-    def regened(make: Callable[[], ConvLayer]) -> Callable[[], CnnArchitecture]:
-        return lambda: changed(make())
-
-    for kind in space.layer_types:
-        if kind is not layer.type:
-            yield Morph(MorphKind.CHANGE_TYPE, retyped(kind))
-    for morph, make in _gene_changes(layer, space):
-        yield fixed(morph, regened(make))
-
-
-def _gene_changes(
-    layer: ConvLayer, space: CnnSpace
-) -> Iterator[tuple[MorphKind, Callable[[], ConvLayer]]]:
+def _gene_changes(layer: ConvLayer, space: CnnSpace) -> Iterator[GeneChange[ConvLayer]]:
     """Changes of a single gene of a layer."""
     other = partial(replace, layer)
-    yield MorphKind.TOGGLE_BATCH_NORM, partial(other, batch_norm=not layer.batch_norm)
-    yield MorphKind.TOGGLE_RELU, partial(other, relu=not layer.relu)
-    yield MorphKind.TOGGLE_PREPOOL, partial(other, prepool=not layer.prepool)
-    if layer.filters is not None:
-        for filters in (layer.filters + step for step in COUNT_STEPS):
-            if filters in space.filters:
-                yield MorphKind.CHANGE_FILTERS, partial(other, filters=filters)
+    yield from common_changes(layer, other, space.filters)
     if layer.type is not LayerType.POINTWISE:
         for size in neighbours(layer.kernel_size, space.kernel_sizes):
             yield MorphKind.CHANGE_KERNEL, partial(other, kernel_size=size)
