@@ -45,71 +45,26 @@ def everything(
         typer.echo(path)
 
 
-@app.command(name="mac-vs-latency")
-def mac_vs_latency(
-    board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
-) -> None:
-    """Draw latency over MACs from a board's stored calibration, as PNG and SVG.
-
-    Example: unas-hil plot mac-vs-latency --board f746
-    """
-    _draw("mac_vs_latency", board, runtime, results)
-
-
-@app.command(name="latency-model")
-def latency_model(
-    board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
-) -> None:
-    """Draw predicted against found latency for every model, on held-out networks.
-
-    Example: unas-hil plot latency-model --board f746
-    """
-    _draw("latency_model", board, runtime, results)
+_BOARD_FIGURES = {
+    "mac-vs-latency": "Draw latency over MACs from a board's stored calibration, as PNG and SVG.",
+    "latency-model": "Draw predicted against found latency for every model, on held-out networks.",
+    "operator-errors": "Draw the error of the latency models by family of operators.",
+    "decisions": "Draw how many networks a latency limit would wrongly accept or reject by each "
+    "model.",
+    "coverage": "Draw how many held-out networks lie in their intervals.",
+    "arena-model": "Draw predicted against found tensor arenas.",
+}
 
 
-@app.command(name="operator-errors")
-def operator_errors(
-    board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
-) -> None:
-    """Draw the error of the latency models by family of operators.
-
-    Example: unas-hil plot operator-errors --board f746
-    """
-    _draw("operator_errors", board, runtime, results)
+def _add(name: str, words: str) -> None:
+    @app.command(name=name, help=f"{words}\n\nExample: unas-hil plot {name} --board f746")
+    def command(
+        board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
+    ) -> None:
+        _draw(name.replace("-", "_"), board, runtime, results)
 
 
-@app.command(name="decisions")
-def decisions(
-    board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
-) -> None:
-    """Draw how many networks a latency limit would wrongly accept or reject by each model.
-
-    Example: unas-hil plot decisions --board f746
-    """
-    _draw("decisions", board, runtime, results)
-
-
-@app.command(name="coverage")
-def coverage(
-    board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
-) -> None:
-    """Draw how many held-out networks lie in their intervals.
-
-    Example: unas-hil plot coverage --board f746
-    """
-    _draw("coverage", board, runtime, results)
-
-
-@app.command(name="arena-model")
-def arena_model(
-    board: BoardOption, runtime: RuntimeOption = "builtin", results: ResultsOption = RESULTS
-) -> None:
-    """Draw predicted against found tensor arenas.
-
-    Example: unas-hil plot arena-model --board f746
-    """
-    _draw("arena_model", board, runtime, results)
-
-
+for _name, _words in _BOARD_FIGURES.items():
+    _add(_name, _words)
 for _name, _command in plot_study.COMMANDS.items():
     app.command(name=_name)(_command)
