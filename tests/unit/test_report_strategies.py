@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,12 @@ from tests.study_example import write_example
 from unas.cli.main import main
 from unas.config import StrategyName
 from unas.errors import StoreError
-from unas.report.study.strategies import as_csv, compare_strategies, figure
+from unas.report.study.strategies import (
+    as_csv,
+    compare_strategies,
+    figure,
+    mean_and_spread,
+)
 from unas.search.progress import covered_share
 from unas.store.study import StudyResults, read_study
 
@@ -48,11 +54,19 @@ def test_all_are_cut_to_the_shortest(studies: list[StudyResults]) -> None:
         ("random", (0, 1, 2)),
     ]
     assert {one.trainings for one in runs} == {min(lengths)} != set(lengths)
-    for study, share, kept in zip(studies[:3], runs[0].final, runs[0].kept, strict=True):
+    for row, (study, kept) in enumerate(zip(studies[:3], runs[0].kept, strict=True)):
         first = [r for r in study.records if r.training is not None][: min(lengths)]
-        assert share == pytest.approx(covered_share(first, study.config.judged))
+        bounds = study.config.judged
+        assert runs[0].covered[row, -1] == pytest.approx(covered_share(first, bounds))
+        assert runs[0].within[row, -1] == pytest.approx(covered_share(first, bounds, reach=1.0))
         assert kept == sum(record.feasible for record in first)
-    assert runs[0].spread == pytest.approx(np.std(runs[0].final, ddof=1))
+    assert runs[0].within.max() > 0.0
+
+
+def test_the_spread_is_that_of_a_sample() -> None:
+    course = np.array([[0.1, 0.2], [0.0, 0.4], [0.3, 0.9]])
+    assert mean_and_spread(course) == pytest.approx((0.5, math.sqrt((0.09 + 0.01 + 0.16) / 2)))
+    assert mean_and_spread(course[:1]) == pytest.approx((0.2, 0.0))
 
 
 def test_fewer_trainings_on_demand_and_never_more(studies: list[StudyResults]) -> None:
@@ -74,22 +88,37 @@ def test_searches_of_other_studies_are_refused(studies: list[StudyResults]) -> N
         compare_strategies([studies[0], other])
 
 
+def test_what_only_evolution_reads_may_differ_for_random(studies: list[StudyResults]) -> None:
+    def resized(study: StudyResults) -> StudyResults:
+        search = replace(study.config.search, population=study.config.search.population + 1)
+        return replace(study, config=replace(study.config, search=search))
+
+    evolution, random = studies[:3], studies[3:]
+    assert len(compare_strategies([*evolution, *map(resized, random)])) == 2
+    assert len(compare_strategies([random[0], *evolution])) == 2
+    with pytest.raises(StoreError, match=r"seed1 and seed0 are not searches of one study"):
+        compare_strategies([random[0], evolution[0], resized(evolution[1])])
+
+
 def test_the_table_holds_every_training(studies: list[StudyResults]) -> None:
     runs = compare_strategies(studies)
     rows = list(csv.DictReader(io.StringIO(as_csv(runs))))
     assert len(rows) == len(studies) * runs[0].trainings
     last = [r for r in rows if r["study"] == "random1"][-1]
-    assert float(last["covered"]) == pytest.approx(runs[1].final[1], abs=1e-6)
+    assert float(last["covered"]) == pytest.approx(runs[1].covered[1, -1], abs=1e-6)
+    assert float(last["within"]) == pytest.approx(runs[1].within[1, -1], abs=1e-6)
 
 
 def test_the_figure_shows_each_search_and_the_means(studies: list[StudyResults]) -> None:
     runs = compare_strategies(studies)
-    axes = figure(runs).axes[0]
-    thick = [line for line in axes.lines if line.get_linewidth() > 1]
-    assert len(axes.lines) == len(studies) + len(runs)
-    for line, one in zip(thick, runs, strict=True):
-        assert np.asarray(line.get_ydata())[-1] == pytest.approx(100 * one.final.mean())
-        assert f"{100 * one.final.mean():.1f} ±" in str(line.get_label())
+    above, below = figure(runs).axes
+    for axes, courses in ((above, [r.within for r in runs]), (below, [r.covered for r in runs])):
+        thick = [line for line in axes.lines if line.get_linewidth() > 1]
+        assert len(axes.lines) == len(studies) + len(runs)
+        for line, course in zip(thick, courses, strict=True):
+            mean = 100 * course[:, -1].mean()
+            assert np.asarray(line.get_ydata())[-1] == pytest.approx(mean)
+            assert f"{mean:.1f} ±" in str(line.get_label())
 
 
 def test_the_command_writes_figure_and_table(

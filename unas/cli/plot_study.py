@@ -5,12 +5,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unas.cli.choose import RESULTS, ResultsOption
 from unas.cli.output import print_table
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 StudyArgument = Annotated[
     str, typer.Argument(metavar="STUDY", help="A study's results folder, or its name.")
@@ -104,16 +108,13 @@ def strategies(
 
     runs = compare_strategies([read_study(study, results) for study in studies], trainings)
     print_table(
-        f"Covered hypervolume, up to twice the bounds, after {runs[0].trainings} trainings",
-        ["strategy", "seeds", "mean", "std. dev.", "least", "most", "keep all bounds"],
+        f"Covered hypervolume after {runs[0].trainings} trainings: mean and standard deviation",
+        ["strategy", "seeds", "within the bounds", "up to twice", "networks that keep them"],
         [
             [
                 one.strategy,
                 ", ".join(map(str, one.seeds)),
-                f"{100 * one.final.mean():.2f} %",
-                f"{100 * one.spread:.2f}" if len(one.seeds) > 1 else "",
-                f"{100 * one.final.min():.2f} %",
-                f"{100 * one.final.max():.2f} %",
+                *(_spread(course) for course in (one.within, one.covered)),
                 ", ".join(map(str, one.kept)),
             ]
             for one in runs
@@ -124,6 +125,13 @@ def strategies(
     text.write_text(as_csv(runs))
     for path in (*save(figure(runs), to.parent, to.name), text):
         typer.echo(path)
+
+
+def _spread(course: NDArray[np.float64]) -> str:
+    from unas.report.study.strategies import mean_and_spread
+
+    mean, spread = (100 * share for share in mean_and_spread(course))
+    return f"{mean:.2f} ± {spread:.2f} %" if len(course) > 1 else f"{mean:.2f} %"
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -34,7 +34,6 @@ _COLOURS = {
     "macs": "#7b5aa6",
     "latency_us": "#7b5aa6",
 }
-_REACH = 2.0  # where the cube ends, in units of the bounds; as in covered_share
 _WORDS = {
     "error": "int8 error",
     "peak_memory_bytes": "peak memory",
@@ -51,12 +50,14 @@ class Course:
     Attributes:
         trainings: 1, 2, … for each trained candidate.
         covered: Share of the space below twice the bounds that the networks so far dominate.
+        within: The same of the space below the bounds: only networks that keep them count.
         best: Least of each bounded quantity among feasible networks so far, in units of its bound;
             None as long as there is none.
     """
 
     trainings: tuple[int, ...]
     covered: tuple[float, ...]
+    within: tuple[float, ...]
     best: dict[str, tuple[float | None, ...]]
 
 
@@ -64,18 +65,17 @@ def course_of(records: Sequence[Record], config: StudyConfig) -> Course:
     """Follow a search in the order in which its records came."""
     bounds = config.judged.bounds()
     scale = np.array(list(bounds.values()))
-    front = np.empty((0, len(bounds)))
-    volume, covered = 0.0, list[float]()
+    twice, once = _Covered(len(bounds), 2.0), _Covered(len(bounds), 1.0)
+    covered, within = list[float](), list[float]()
     best: dict[str, list[float | None]] = {name: [] for name in bounds}
     trained = [record for record in records if record.training is not None]
     for record in trained:
         if record.outcome is Outcome.COMPLETE and bounds.keys() <= record.values.keys():
             point = np.array([record.values[name] for name in bounds]) / scale
-            gain = _gain(point, front)
-            if gain > 0:
-                volume += gain
-                front = np.vstack([front[~(point <= front).all(axis=1)], point])
-        covered.append(volume / _REACH ** len(bounds))
+            twice.add(point)
+            once.add(point)
+        covered.append(twice.share)
+        within.append(once.share)
         for name, bound in bounds.items():
             before = best[name][-1] if best[name] else None
             value = record.values[name] / bound if record.feasible else None
@@ -84,19 +84,31 @@ def course_of(records: Sequence[Record], config: StudyConfig) -> Course:
     return Course(
         tuple(range(1, len(trained) + 1)),
         tuple(covered),
+        tuple(within),
         {name: tuple(values) for name, values in best.items()},
     )
 
 
-def _gain(point: NDArray[np.float64], front: NDArray[np.float64]) -> float:
-    """The volume that a point adds to what others dominate already.
+class _Covered:
+    """How much of a cube a growing set of points dominates; as ``covered_share`` has it."""
 
-    Its own box less what the others cover of it: far cheaper than the volume of all, anew.
-    """
-    corner = np.full(point.shape, _REACH)
-    if (point >= corner).any() or (front <= point).all(axis=1).any():
-        return 0.0
-    return float(np.prod(corner - point)) - hypervolume(np.maximum(front, point), corner.tolist())
+    def __init__(self, axes: int, reach: float) -> None:
+        self._corner, self._whole = np.full(axes, reach), reach**axes
+        self._front, self._volume = np.empty((0, axes)), 0.0
+
+    @property
+    def share(self) -> float:
+        """0 of no point, 1 never quite."""
+        return self._volume / self._whole
+
+    def add(self, point: NDArray[np.float64]) -> None:
+        """One more point: its own box less what the others cover of it, far cheaper than all."""
+        front, corner = self._front, self._corner
+        if (point >= corner).any() or (front <= point).all(axis=1).any():
+            return
+        common = hypervolume(np.maximum(front, point), corner.tolist())
+        self._volume += float(np.prod(corner - point)) - common
+        self._front = np.vstack([front[~(point <= front).all(axis=1)], point])
 
 
 def figure(study: StudyResults) -> Figure:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from unas.config import StrategyName
 from unas.errors import StoreError
 from unas.report.study.convergence import course_of
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure
@@ -21,6 +23,8 @@ from unas.store.study import StudyResults
 _COLOURS = (BLUE, RED, GREEN, GREY)
 # What may differ between studies that are compared.
 _FREE = ("strategy", "seed")
+# What only aging evolution reads: one baseline serves evolution with any settings.
+_EVOLUTION = ("population", "sample", "initial", "sparsity_step", "cap")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,7 @@ class StrategyRuns:
         seeds: Their seeds.
         covered: Shape (searches, trainings): share of the space below twice the bounds that the
             networks up to each training dominate.
+        within: The same of the space below the bounds themselves.
         kept: Of each search, trained networks that keep every bound.
     """
 
@@ -40,6 +45,7 @@ class StrategyRuns:
     studies: tuple[str, ...]
     seeds: tuple[int, ...]
     covered: NDArray[np.float64]
+    within: NDArray[np.float64]
     kept: tuple[int, ...]
 
     @property
@@ -47,15 +53,15 @@ class StrategyRuns:
         """How many of each search are compared."""
         return int(self.covered.shape[1])
 
-    @property
-    def final(self) -> NDArray[np.float64]:
-        """Covered share at the end, one number a search."""
-        return self.covered[:, -1]
 
-    @property
-    def spread(self) -> float:
-        """Standard deviation of ``final`` over the seeds (n - 1); 0 of a single search."""
-        return float(self.final.std(ddof=1)) if len(self.final) > 1 else 0.0
+def mean_and_spread(course: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard deviation (n - 1; 0 of a single search) over the searches at the end.
+
+    Args:
+        course: Shape (searches, trainings).
+    """
+    final = course[:, -1]
+    return float(final.mean()), float(final.std(ddof=1)) if len(final) > 1 else 0.0
 
 
 def compare_strategies(
@@ -88,16 +94,19 @@ def compare_strategies(
 
 def _runs(strategy: str, studies: Sequence[StudyResults], count: int) -> StrategyRuns:
     ordered = sorted(studies, key=lambda study: study.config.search.seed)
-    covered, kept = [], []
+    covered, within, kept = [], [], []
     for study in ordered:
         first = [record for record in study.records if record.training is not None][:count]
-        covered.append(course_of(first, study.config).covered)
+        course = course_of(first, study.config)
+        covered.append(course.covered)
+        within.append(course.within)
         kept.append(sum(record.feasible for record in first))
     return StrategyRuns(
         strategy,
         tuple(study.name for study in ordered),
         tuple(study.config.search.seed for study in ordered),
         np.array(covered, dtype=np.float64),
+        np.array(within, dtype=np.float64),
         tuple(kept),
     )
 
@@ -108,6 +117,7 @@ def _trained(study: StudyResults) -> int:
 
 def _check_alike(studies: Sequence[StudyResults]) -> None:
     seen: dict[tuple[str, int], str] = {}
+    peers: dict[str, StudyResults] = {}
     for study in studies:
         search = study.config.search
         key = (str(search.strategy), search.seed)
@@ -117,56 +127,82 @@ def _check_alike(studies: Sequence[StudyResults]) -> None:
                 "counts once, give another seed"
             )
         seen[key] = study.name
-        if _common(study) != _common(studies[0]):
+        peer = peers.setdefault(key[0], study)
+        if _common(study) != _common(studies[0]) or _read_alone(study) != _read_alone(peer):
+            other = studies[0] if _common(study) != _common(studies[0]) else peer
             raise StoreError(
-                f"{study.name} and {studies[0].name} are not searches of one study: more than "
+                f"{study.name} and {other.name} are not searches of one study: more than "
                 f"{' and '.join(_FREE)} differ; compare the two study.toml"
             )
 
 
 def _common(study: StudyResults) -> dict[str, Any]:
+    """What any two of the studies must have in common."""
     judging = study.config.judging()
-    search = {k: v for k, v in judging["search"].items() if k not in _FREE}
-    return judging | {"search": search}
+    kept = {k: v for k, v in judging["search"].items() if k not in (*_FREE, *_EVOLUTION)}
+    return judging | {"search": kept}
+
+
+def _read_alone(study: StudyResults) -> dict[str, Any]:
+    """The settings of its strategy."""
+    search = study.config.search
+    evolves = search.strategy is StrategyName.AGING_EVOLUTION
+    return {name: getattr(search, name) for name in _EVOLUTION} if evolves else {}
 
 
 def figure(runs: Sequence[StrategyRuns]) -> Figure:
-    """Every search as a thin line, the strategies' means as thick ones, their range as a band."""
-    drawing = new_figure(6.4, 3.6)
-    panel = add_axes(drawing)
+    """Every search as a thin line, the strategies' means as thick ones, their range as a band.
+
+    Above, what is covered within the bounds; below, up to twice the bounds.
+    """
+    drawing = new_figure(6.4, 5.2)
+    above, below = (add_axes(drawing, 2, 1, row) for row in (1, 2))
     for number, one in enumerate(runs):
         colour = _COLOURS[number % len(_COLOURS)]
-        x = np.arange(1, one.trainings + 1)
-        percent = 100.0 * one.covered
-        panel.fill_between(
-            x, percent.min(0), percent.max(0), color=colour, alpha=0.15, linewidth=0, step="post"
-        )
-        for row in percent:
-            panel.step(x, row, where="post", color=colour, linewidth=0.6, alpha=0.7)
-        panel.step(x, percent.mean(0), where="post", color=colour, linewidth=2.0, label=_told(one))
-    panel.set(
+        _draw(above, one.within, f"{_name(one)}, {_told(one.within)}", colour)
+        _draw(below, one.covered, _told(one.covered), colour)
+    above.set(ylabel="covered hypervolume\n(% within the bounds)", ylim=(0, None))
+    below.set(
         xlabel="trained candidates",
         ylabel="covered hypervolume\n(% up to twice the bounds)",
         ylim=(0, None),
     )
-    legend_above(panel, len(runs))
+    for panel in (above, below):
+        legend_above(panel, len(runs))
     return drawing
 
 
-def _told(one: StrategyRuns) -> str:
-    name = one.strategy.replace("_", " ")
+def _draw(panel: Axes, course: NDArray[np.float64], label: str, colour: str) -> None:
+    x, percent = np.arange(1, course.shape[1] + 1), 100.0 * course
+    panel.fill_between(
+        x, percent.min(0), percent.max(0), color=colour, alpha=0.15, linewidth=0, step="post"
+    )
+    for row in percent:
+        panel.step(x, row, where="post", color=colour, linewidth=0.6, alpha=0.7)
+    panel.step(x, percent.mean(0), where="post", color=colour, linewidth=2.0, label=label)
+
+
+def _name(one: StrategyRuns) -> str:
     seeds = f"{len(one.seeds)} seeds" if len(one.seeds) > 1 else "1 seed"
-    spread = f" ± {100 * one.spread:.1f}" if len(one.seeds) > 1 else ""
-    return f"{name}, {seeds}: {100 * one.final.mean():.1f}{spread} %"
+    return f"{one.strategy.replace('_', ' ')}, {seeds}"
+
+
+def _told(course: NDArray[np.float64]) -> str:
+    mean, spread = mean_and_spread(course)
+    spread_text = f" ± {100 * spread:.1f}" if len(course) > 1 else ""
+    return f"{100 * mean:.1f}{spread_text} %"
 
 
 def as_csv(runs: Sequence[StrategyRuns]) -> str:
-    """One line a training and search: strategy, seed, study, training, covered share."""
+    """One line a training and search: strategy, seed, study, training, shares covered."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("strategy", "seed", "study", "training", "covered"))
+    writer.writerow(("strategy", "seed", "study", "training", "covered", "within"))
     for one in runs:
-        for seed, study, row in zip(one.seeds, one.studies, one.covered, strict=True):
-            for training, share in enumerate(row.tolist(), start=1):
-                writer.writerow((one.strategy, seed, study, training, f"{share:.6f}"))
+        rows = zip(one.seeds, one.studies, one.covered, one.within, strict=True)
+        for seed, study, *courses in rows:
+            steps = zip(*(course.tolist() for course in courses), strict=True)
+            for training, shares in enumerate(steps, start=1):
+                texts = (f"{share:.6f}" for share in shares)
+                writer.writerow((one.strategy, seed, study, training, *texts))
     return out.getvalue()
