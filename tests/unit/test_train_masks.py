@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,7 +17,6 @@ from tests.training_cases import (
     tf,
 )
 from unas.config import OptimizerConfig, PruningConfig, TrainingConfig
-from unas.errors import ArchitectureError
 from unas.export.convert import convert_keras
 from unas.export.ends import read_ends
 from unas.export.lower import lower_graph
@@ -29,8 +30,16 @@ from unas.train.masks import ChannelMasks, channel_masks, choose, weight_masks
 from unas.train.program import Program, State
 from unas.train.rebuild import rebuilt
 from unas.train.schedules import sparsity_at
+from unas.train.trainer import train
 
 PRUNING = PruningConfig(finish_epoch=7, start_epoch=2)
+_T = TypeVar("_T")
+
+
+def some(masks: _T | None) -> _T:
+    """Masks of a network that has something to prune."""
+    assert masks is not None
+    return masks
 
 
 def test_sparsity_rises_with_the_cube_of_the_way_left() -> None:
@@ -58,7 +67,7 @@ def kernels(graph: Graph, seed: int = 0) -> dict[tuple[int, str], Floats]:
 
 def test_saliency_of_a_layer_does_not_depend_on_its_scale() -> None:
     graph = branching_network()
-    masks, weights = channel_masks(graph, layout_of(graph)), kernels(graph)
+    masks, weights = some(channel_masks(graph, layout_of(graph))), kernels(graph)
     before = masks.saliency(tf, weights).numpy()
     first = masks.makers[0][0].position
     weights[first, "kernel"] = weights[first, "kernel"] * 100
@@ -67,7 +76,7 @@ def test_saliency_of_a_layer_does_not_depend_on_its_scale() -> None:
 
 def test_saliency_is_the_norm_by_the_mean_of_its_layer() -> None:
     graph = little_network(filters=5)
-    masks, weights = channel_masks(graph, layout_of(graph)), kernels(graph)
+    masks, weights = some(channel_masks(graph, layout_of(graph))), kernels(graph)
     (conv, _), (hidden, _) = masks.makers
     expected = []
     for piece in (conv, hidden):
@@ -81,7 +90,7 @@ def test_saliency_is_the_norm_by_the_mean_of_its_layer() -> None:
 def test_channels_that_meet_in_a_sum_are_one() -> None:
     """The network's 6 + 8 + 7 channels: left, right and the depthwise behind them share 8."""
     graph = branching_network()
-    masks = channel_masks(graph, layout_of(graph))
+    masks = some(channel_masks(graph, layout_of(graph)))
     assert sorted(group.size for group in masks.groups) == [6, 7, 8]
     names = {graph.tensors[graph.operators[p.position].output].name for p, _ in masks.makers}
     assert names == {"first", "left", "deep", "right", "after", "hidden"}
@@ -89,19 +98,23 @@ def test_channels_that_meet_in_a_sum_are_one() -> None:
 
 def test_one_channel_of_each_group_survives() -> None:
     graph = branching_network()
-    masks = channel_masks(graph, layout_of(graph))
+    masks = some(channel_masks(graph, layout_of(graph)))
     mask = choose(tf, masks.saliency(tf, kernels(graph)), tf.constant(1.0)).numpy()
     assert [int(part.sum()) for part in masks.split(mask)] == [1, 1, 1]
 
 
-def test_a_network_without_channels_cannot_be_pruned() -> None:
+def test_a_network_without_channels_is_trained_as_it_is() -> None:
     b = GraphBuilder()
-    x = b.flatten("flat", b.input("input", (1, 2, 2, 1)))
+    x = b.flatten("flat", b.input("input", (1, 6, 6, 1)))
     graph = b.finish(b.dense("logits", x, units=3, options=DenseOptions()))
-    with pytest.raises(ArchitectureError, match="no channels to prune; leave"):
-        channel_masks(graph, layout_of(graph))
-    with pytest.raises(ArchitectureError, match="no weights to prune; leave"):
-        weight_masks(graph, layout_of(graph))
+    layout, data = layout_of(graph), little_data()
+    assert channel_masks(graph, layout) is None
+    assert weight_masks(graph, layout) is None
+    training = TrainingConfig(epochs=9)
+    pruned = train(graph, data, training, seed=1, pruning=PRUNING, sparsity=0.5)
+    plain = train(graph, data, training, seed=1)
+    assert pruned.sparsity == 0.0
+    assert [e.validation_loss for e in pruned.epochs] == [e.validation_loss for e in plain.epochs]
 
 
 def test_what_is_pruned_learns_on() -> None:
@@ -136,7 +149,7 @@ def test_a_pruned_channel_learns_by_the_share_it_is_given_and_nobody_else() -> N
     """
     graph = branching_network()
     weights = {key: tf.constant(value) for key, value in kernels(graph).items()}
-    masks = channel_masks(graph, layout_of(graph))
+    masks = some(channel_masks(graph, layout_of(graph)))
     mask = by_hand(masks, 3)
     places = masks.by_operator(tf, tf.constant(mask))
     x = tf.constant(inputs_like(8, graph.tensors[graph.inputs[0]].shape[1:]))
@@ -172,7 +185,7 @@ def test_the_steps_until_masks_are_chosen_again_make_one(sparsity: float | None)
     """
     graph, data = branching_network(), little_data()
     layout = layout_of(graph)
-    masks, (weights, moments) = channel_masks(graph, layout), lively(layout, 2)
+    masks, (weights, moments) = some(channel_masks(graph, layout)), lively(layout, 2)
     mask = by_hand(masks, 2)
     training = TrainingConfig(
         batch_size=data.train.count,  # one step is an epoch
@@ -227,7 +240,7 @@ def inputs_like(count: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
 def test_masked_silenced_and_rebuilt_network_are_one(seed: int) -> None:
     graph, data = branching_network(), little_data()
     layout = layout_of(graph)
-    masks, (weights, moments) = channel_masks(graph, layout), lively(layout, seed)
+    masks, (weights, moments) = some(channel_masks(graph, layout)), lively(layout, seed)
     mask, none = by_hand(masks, seed), np.zeros(0, np.float32)
     x = inputs_like(64, (6, 6, 1))
 
@@ -266,7 +279,7 @@ def check_flatbuffer(
 def test_single_weights_become_zeros() -> None:
     graph, data = branching_network(), little_data()
     layout = layout_of(graph)
-    masks, (weights, moments) = weight_masks(graph, layout), lively(layout)
+    masks, (weights, moments) = some(weight_masks(graph, layout)), lively(layout)
     saliency = masks.saliency(tf, layout.by_operator(weights))
     mask = choose(tf, saliency, tf.constant(0.6)).numpy()
     pruning = PruningConfig(7, 2, structured=False)
@@ -288,7 +301,7 @@ def test_dense_weights_outlive_epochs_and_evaluations() -> None:
     """What a mask hides while pruning goes on is trained on, and comes back when chosen anew."""
     graph, data = little_network(), little_data()
     layout = layout_of(graph)
-    masks = channel_masks(graph, layout)
+    masks = some(channel_masks(graph, layout))
     training = TrainingConfig(batch_size=40, optimizer=OptimizerConfig(momentum=0.0))
     program = Program(graph, data, training, masks=masks, pruning=PRUNING)
     assert program.steps < PRUNING.interval  # chosen once, in the first step

@@ -30,7 +30,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unas.errors import ArchitectureError
 from unas.graph import Graph
 from unas.graph.pruning import ChannelGroup, ChannelRole, channel_groups
 from unas.train.layout import Floats, Layout, Piece
@@ -122,12 +121,8 @@ class WeightMasks:
 Masks = ChannelMasks | WeightMasks
 
 
-def channel_masks(graph: Graph, layout: Layout) -> ChannelMasks:
-    """What structured pruning may take from a network.
-
-    Raises:
-        ArchitectureError: Nothing: no layer but the logits makes channels.
-    """
+def channel_masks(graph: Graph, layout: Layout) -> ChannelMasks | None:
+    """What structured pruning may take from a network; None: no layer but the logits has any."""
     groups = channel_groups(graph)
     sizes = [group.size for group in groups]
     size, starts = sum(sizes), np.cumsum([0, *sizes])
@@ -138,25 +133,21 @@ def channel_masks(graph: Graph, layout: Layout) -> ChannelMasks:
                 numbers = index.setdefault(use.operator, np.full(len(use.channels), size))
                 np.copyto(numbers, use.channels + start, where=use.channels >= 0)
     if not index:
-        raise ArchitectureError("the network has no channels to prune; leave pruning out")
+        return None
     kernels = {p.position: p for p in layout.pieces if p.role == "kernel"}
     makers = tuple((kernels[position], index[position]) for position in sorted(index))
     return ChannelMasks(groups, makers, np.repeat(np.arange(len(groups)), sizes))
 
 
-def weight_masks(graph: Graph, layout: Layout) -> WeightMasks:
-    """What unstructured pruning may take from a network.
-
-    Raises:
-        ArchitectureError: Nothing: there is no layer but the logits.
-    """
+def weight_masks(graph: Graph, layout: Layout) -> WeightMasks | None:
+    """What unstructured pruning may take from a network; None: there is no layer but the logits."""
     pieces = tuple(
         p
         for p in layout.pieces
         if p.role == "kernel" and graph.operators[p.position].output not in graph.outputs
     )
     if not pieces:
-        raise ArchitectureError("the network has no weights to prune; leave pruning out")
+        return None
     return WeightMasks(pieces, np.repeat(np.arange(len(pieces)), [p.size for p in pieces]))
 
 

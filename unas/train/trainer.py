@@ -41,7 +41,8 @@ def train(
         training: Epochs, optimiser, regularisation, early ends.
         seed: Of weights, order, augmentation and dropout.
         pruning: When and what to prune; None not to.
-        sparsity: The candidate's gene, 0..1; None or 0 not to prune.
+        sparsity: The candidate's gene, 0..1; None or 0 not to prune. A network without anything to
+            prune, as one of depthwise layers alone, is trained as it is.
         teacher: Whom to follow, or None.
         distillation: How much; its ``teacher`` path is not looked at.
         on_epoch: Told after every epoch.
@@ -51,7 +52,7 @@ def train(
 
     Raises:
         ConfigError: Pruning does not end within the epochs, or graph and data do not fit.
-        ArchitectureError: An operator cannot be trained, or there is nothing to prune.
+        ArchitectureError: An operator cannot be trained.
     """
     trainer = Trainer(
         graph,
@@ -84,10 +85,9 @@ class Trainer:
     ) -> None:
         _check(graph, data, training, pruning)
         self._graph, self._data, self._training = graph, data, training
-        self._pruning, self._sparsity = pruning, sparsity or 0.0
-        if not sparsity:
-            self._pruning = None
-        self._masks = _masks(graph, self._pruning)
+        self._sparsity = sparsity or 0.0
+        self._masks = _masks(graph, pruning if sparsity else None)
+        self._pruning = pruning if self._masks is not None else None
         self._program = Program(
             graph,
             data,
