@@ -37,10 +37,10 @@ from unas.report.study.fronts import compare_fronts, front_over
 from unas.report.study.inline_svg import inline_svg
 from unas.report.study.latency import Timed, latency_of, provenances
 from unas.report.study.mac_decisions import (
-    Decision,
-    MacDecisions,
-    ProxyLine,
+    Known,
     decide_by_macs,
+    judge_by_macs,
+    least_wrong,
 )
 from unas.report.study.page import study_page
 from unas.report.study.spread import final_errors, spread
@@ -165,21 +165,40 @@ def test_final_seeds_are_a_mean_with_its_spread(study: StudyResults) -> None:
     assert spread([0.5]).deviation == 0.0
 
 
-def test_macs_alone_err_where_the_latency_lies_beyond_the_line(study: StudyResults) -> None:
-    line = ProxyLine(slope_us=0.01, intercept_us=0.0, provenance="emulated", board="f746")
-    record = study.records[0]
-    known = {"fast": 80.0, "slow": 120.0}
-    made = [
-        Decision(record, line_us, Timed(known_us, Provenance.EMULATED))
-        for line_us in known.values()
-        for known_us in known.values()
-    ]
-    found = MacDecisions(line, 100.0, tuple(made))
-    assert found.count(Provenance.EMULATED, 100.0) == (4, 2, 1, 1)
-    assert found.count(Provenance.PREDICTED, 100.0) == (0, 0, 0, 0)
-    assert found.count(Provenance.EMULATED, 200.0) == (4, 4, 0, 0)
-    assert len(found.wrong) == 2
-    assert line.latency_us(5000) == 50.0
+def _known(study: StudyResults, macs: float, latency_us: float) -> Known:
+    return Known(study.records[0], macs, Timed(latency_us, Provenance.EMULATED))
+
+
+def test_a_limit_on_macs_errs_where_the_latency_lies_beyond_it(study: StudyResults) -> None:
+    made = [_known(study, macs, us) for macs in (1000, 2000) for us in (80.0, 120.0)]
+    found = judge_by_macs(made, 100.0, most_macs=1500)
+    assert (found.keep, found.rejected, found.accepted) == (2, (made[2],), (made[1],))
+    assert sorted(one.macs for one in found.wrong) == [1000, 2000]
+    assert judge_by_macs(made, 200.0, most_macs=2000).wrong == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_limit_on_macs_errs_less_than_the_best(study: StudyResults, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    made = [_known(study, float(m), float(u)) for m, u in rng.integers(1, 30, (20, 2))]
+    best = least_wrong(made, 15.0)
+    every = [len(judge_by_macs(made, 15.0, most).wrong) for most in np.arange(0.0, 31.0, 0.5)]
+    assert len(best.wrong) == min(every)
+
+
+def test_a_bound_on_macs_that_lets_nothing_through_rejects_all_that_keep_the_limit(
+    study: StudyResults, tmp_path: Path
+) -> None:
+    bounds = replace(study.config.constraints, macs=1)
+    strict = replace(study, config=replace(study.config, constraints=bounds))
+    found, limit = decide_by_macs(strict), bounds.latency_us or 0.0
+    known = [timed for record in study.records if (timed := latency_of(record)) is not None]
+    keep = sum(timed.value_us <= limit for timed in known)
+    assert len(found.candidates) == len(known)
+    assert sum(len(found.of(word)) for word in found.provenances) == len(known)
+    assert len(found.at_the_limit.rejected) == len(found.at_the_limit.wrong) == keep
+    text = study_page(strict, tmp_path)
+    assert text.count("rejected it</td>") == min(keep, 20)
 
 
 def _calibrate(results: Path, slope_us: float, intercept_us: float) -> None:
@@ -206,21 +225,6 @@ def _calibrate(results: Path, slope_us: float, intercept_us: float) -> None:
         "quality": {},
     }
     (folder / "models.json").write_text(json.dumps(stored))
-
-
-def test_a_line_that_says_too_much_would_reject_all(study: StudyResults, tmp_path: Path) -> None:
-    limit = study.config.constraints.latency_us or 0.0
-    _calibrate(tmp_path, slope_us=0.0, intercept_us=limit + 1.0)
-    found = decide_by_macs(study, tmp_path)
-    assert found.line.provenance == "emulated"
-    known = [timed for record in study.records if (timed := latency_of(record)) is not None]
-    keep = sum(timed.value_us <= limit for timed in known)
-    assert len(found.decisions) == len(known)
-    assert len(found.wrong) == keep
-    assert all(one.wrongly_rejected(limit) for one in found.wrong)
-    text = study_page(study, tmp_path)
-    assert text.count("rejected it</td>") == min(keep, 20)
-    assert "latency, by MACs alone" in text
 
 
 def test_kept_networks_are_foreseen_by_the_calibration(study: StudyResults, tmp_path: Path) -> None:
@@ -303,8 +307,14 @@ def test_the_page_shows_the_front_and_what_failed(page: str, study: StudyResults
     row = rf"worker killed by signal 9</td><td class=\"n\">{failed}</td>"
     assert re.search(row, page)
     assert study.config.digest in page
-    assert "Nothing to compare: no models in" in page  # of the calibration: there is none here
+    assert "wrongly accepted" in page
     assert "mean ± std" in page
+
+
+def test_without_a_limit_on_the_latency_the_page_says_so(study: StudyResults) -> None:
+    bounds = replace(study.config.constraints, latency_us=None)
+    free = replace(study, config=replace(study.config, constraints=bounds))
+    assert "Nothing to compare: the study has no limit on the latency." in study_page(free, Path())
 
 
 def test_the_page_trusts_no_text(tmp_path: Path) -> None:

@@ -1,141 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a latency limit would have decided by MACs alone, against what is known better."""
+"""What a limit on MACs in place of the latency limit would have decided wrongly.
+
+Two such limits are looked at: the study's own bound on MACs, which stands for the latency in mode
+``macs``, and the one that errs least on the very candidates that are judged. Nobody can know the
+latter beforehand; where even it errs, MACs cannot decide.
+"""
 
 from __future__ import annotations
 
+import math
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
 
 from unas.errors import StoreError
-from unas.latency.mac_line import MacLine
-from unas.latency.model import MAC_LINE
 from unas.record import Provenance, Record
 from unas.report.study.latency import Timed, latency_of
-from unas.store.calibration import calibration_folder, read_models
 from unas.store.study import StudyResults
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyLine:
-    """The calibration's line over MACs: microseconds = slope x MACs + intercept.
+class Known:
+    """A candidate whose latency is known, and its MACs as the study counts them."""
 
-    Attributes:
-        slope_us: Of one multiply-accumulate, counted as in the paper.
-        intercept_us: Without any.
-        provenance: What it was fitted on: ``"emulated"`` or ``"measured"``.
-        board: Whose.
-    """
-
-    slope_us: float
-    intercept_us: float
-    provenance: str
-    board: str
-
-    def latency_us(self, paper_macs: int) -> float:
-        """What the line says."""
-        return self.slope_us * paper_macs + self.intercept_us
+    record: Record
+    macs: float
+    latency: Timed
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """One candidate at the limit: the line's word against the better one."""
+class Verdict:
+    """A limit on MACs against a limit on the latency.
 
-    record: Record
-    line_us: float
-    known: Timed
+    Attributes:
+        most_macs: What the first lets through.
+        limit_us: What is true.
+        candidates: Judged by both.
+        rejected: They keep ``limit_us`` and have too many MACs.
+        accepted: They break it and have not.
+    """
 
-    def wrongly_rejected(self, limit_us: float) -> bool:
-        """It keeps the limit, and the line says it does not."""
-        return self.known.value_us <= limit_us < self.line_us
+    most_macs: float
+    limit_us: float
+    candidates: tuple[Known, ...]
+    rejected: tuple[Known, ...]
+    accepted: tuple[Known, ...]
 
-    def wrongly_accepted(self, limit_us: float) -> bool:
-        """It breaks the limit, and the line says it keeps it."""
-        return self.line_us <= limit_us < self.known.value_us
+    @property
+    def keep(self) -> int:
+        """Candidates that keep the latency limit."""
+        return sum(one.latency.value_us <= self.limit_us for one in self.candidates)
+
+    @property
+    def wrong(self) -> tuple[Known, ...]:
+        """Those decided wrongly, farthest from the limit first."""
+        found = (*self.rejected, *self.accepted)
+        far = sorted(found, key=lambda one: -abs(math.log(one.latency.value_us / self.limit_us)))
+        return tuple(far)
+
+
+def judge_by_macs(candidates: Sequence[Known], limit_us: float, most_macs: float) -> Verdict:
+    """Compare the two limits on these candidates."""
+    keep = [one.latency.value_us <= limit_us for one in candidates]
+    let = [one.macs <= most_macs for one in candidates]
+    pairs = list(zip(candidates, keep, let, strict=True))
+    return Verdict(
+        most_macs,
+        limit_us,
+        tuple(candidates),
+        tuple(one for one, keeps, lets in pairs if keeps and not lets),
+        tuple(one for one, keeps, lets in pairs if lets and not keeps),
+    )
+
+
+def least_wrong(candidates: Sequence[Known], limit_us: float) -> Verdict:
+    """By the limit on MACs that errs least on these candidates; the lowest of equal ones.
+
+    Limits between two candidates decide alike, so zero and every candidate's MACs are all there is
+    to try.
+
+    Raises:
+        StoreError: There is no candidate.
+    """
+    if not candidates:
+        raise StoreError("the study knows no latency of any candidate")
+    tried = sorted({0.0, *(one.macs for one in candidates)})
+    return min(
+        (judge_by_macs(candidates, limit_us, most) for most in tried),
+        key=lambda found: len(found.rejected) + len(found.accepted),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class MacDecisions:
-    """All candidates whose latency is known, at the study's limit.
+    """All candidates whose latency is known, with what the study limits.
 
     Attributes:
-        line: Of the calibration.
-        limit_us: Of the study.
-        decisions: One a candidate, in the journal's order.
+        limit_us: On the latency.
+        bound: On MACs, or None.
+        candidates: In the journal's order.
     """
 
-    line: ProxyLine
     limit_us: float
-    decisions: tuple[Decision, ...]
+    bound: float | None
+    candidates: tuple[Known, ...]
 
-    def count(self, provenance: Provenance, limit_us: float) -> tuple[int, int, int, int]:
-        """(candidates, keep a limit, wrongly rejected, wrongly accepted) of one provenance."""
-        some = [one for one in self.decisions if one.known.provenance is provenance]
-        return (
-            len(some),
-            sum(one.known.value_us <= limit_us for one in some),
-            sum(one.wrongly_rejected(limit_us) for one in some),
-            sum(one.wrongly_accepted(limit_us) for one in some),
-        )
+    @property
+    def provenances(self) -> tuple[Provenance, ...]:
+        """Where latencies come from, each once; they never mix."""
+        return tuple(dict.fromkeys(one.latency.provenance for one in self.candidates))
+
+    def of(self, provenance: Provenance) -> tuple[Known, ...]:
+        """The candidates whose latency comes from there."""
+        return tuple(one for one in self.candidates if one.latency.provenance is provenance)
 
     def median_us(self, provenance: Provenance) -> float:
         """Median latency of the candidates of one provenance: a limit that half of them keep."""
-        some = [d.known.value_us for d in self.decisions if d.known.provenance is provenance]
-        return statistics.median(some)
+        return statistics.median(one.latency.value_us for one in self.of(provenance))
 
     @property
-    def wrong(self) -> tuple[Decision, ...]:
-        """Those that the line gets wrong, the worst first."""
-        found = [
-            one
-            for one in self.decisions
-            if one.wrongly_rejected(self.limit_us) or one.wrongly_accepted(self.limit_us)
-        ]
-        return tuple(sorted(found, key=lambda d: -abs(np.log(d.line_us / d.known.value_us))))
+    def at_the_limit(self) -> Verdict:
+        """By the study's bound on MACs, or without one by the best there is; all candidates."""
+        if self.bound is None:
+            return least_wrong(self.candidates, self.limit_us)
+        return judge_by_macs(self.candidates, self.limit_us, self.bound)
 
 
-def proxy_line(study: StudyResults, results: Path) -> ProxyLine:
-    """The line of the calibration that belongs to a study.
+def decide_by_macs(study: StudyResults) -> MacDecisions:
+    """Every candidate's MACs, and what is known best of its latency.
 
     Raises:
-        StoreError: There is no calibration, or no line in it.
+        StoreError: The study has no limit on the latency, or knows no latency.
     """
-    config = study.config
-    folder = (
-        Path(config.latency.calibration)
-        if config.latency.calibration
-        else calibration_folder(Path(config.board.id).stem, results, config.board.runtime)
-    )
-    model = read_models(folder).latency.get(MAC_LINE)
-    if model is None or not isinstance(model.core, MacLine):
-        raise StoreError(f"{folder} holds no line over MACs; calibrate again")
-    scale, line = 1e6 / model.clock_hz, model.core.line
-    return ProxyLine(
-        line.slope * scale,
-        line.intercept * scale,
-        model.identity.get("provenance", "?"),
-        model.identity.get("board", folder.name),
-    )
-
-
-def decide_by_macs(study: StudyResults, results: Path) -> MacDecisions:
-    """Judge every candidate by the line, and by what is known of it.
-
-    Raises:
-        StoreError: The study has no limit on the latency, knows no latency, or there is no line.
-    """
-    limit = study.config.constraints.latency_us
-    if limit is None:
+    bounds = study.config.constraints
+    if bounds.latency_us is None:
         raise StoreError("the study has no limit on the latency")
-    line = proxy_line(study, results)
-    decisions = []
+    candidates = []
     for record in study.records:
         known = latency_of(record)
-        if record.figures is not None and known is not None:
-            said = max(line.latency_us(record.figures.paper_macs), 1e-3)
-            decisions.append(Decision(record, said, known))
-    if not decisions:
+        if known is not None and "macs" in record.values:
+            candidates.append(Known(record, record.values["macs"], known))
+    if not candidates:
         raise StoreError("the study knows no latency of any candidate")
-    return MacDecisions(line, limit, tuple(decisions))
+    return MacDecisions(bounds.latency_us, bounds.macs, tuple(candidates))

@@ -11,7 +11,6 @@ from unas.export.read import read_flatbuffer
 from unas.record import Record
 from unas.report.study.drawing import network_svg
 from unas.report.study.latency import predicted_of
-from unas.report.study.mac_decisions import ProxyLine
 from unas.report.study.spread import Spread, final_errors
 from unas.report.study.words import NOT_KNOWN, microseconds, percent
 from unas.search.pareto import pareto_front
@@ -38,7 +37,7 @@ class NetworkView:
     numbers: tuple[Row, ...]
 
 
-def network_views(study: StudyResults, line: ProxyLine | None) -> list[NetworkView]:
+def network_views(study: StudyResults) -> list[NetworkView]:
     """The networks of the front over all that was bounded, the least error first.
 
     Raises:
@@ -50,7 +49,7 @@ def network_views(study: StudyResults, line: ProxyLine | None) -> list[NetworkVi
             record,
             _drawing(study, record),
             tuple(_errors(study, record)),
-            tuple(_numbers(record, line)),
+            tuple(_numbers(record)),
         )
         for record in front
     ]
@@ -89,7 +88,7 @@ def _range(found: Spread) -> str:
     return f"{100 * found.least:.2f} to {100 * found.most:.2f} %"
 
 
-def _numbers(record: Record, line: ProxyLine | None) -> list[Row]:
+def _numbers(record: Record) -> list[Row]:
     rows: list[Row] = []
     figures, found = record.figures, record.measurement
     if figures is not None:
@@ -100,9 +99,6 @@ def _numbers(record: Record, line: ProxyLine | None) -> list[Row]:
         ]
         if figures.flatbuffer_bytes is not None:
             rows.append(("flatbuffer", f"{figures.flatbuffer_bytes:,} B", "the file"))
-        if line is not None:
-            said = microseconds(line.latency_us(figures.paper_macs))
-            rows.append(("latency, by MACs alone", said, "predicted"))
         timed = predicted_of(record)
         if timed is not None:
             ends = f"{microseconds(timed.lower_us)} to {microseconds(timed.upper_us)}"

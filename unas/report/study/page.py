@@ -18,7 +18,13 @@ from unas.record import Outcome, Record, Stage
 from unas.report.study.figures import figures_of
 from unas.report.study.foreseen import with_foreseen
 from unas.report.study.inline_svg import inline_svg
-from unas.report.study.mac_decisions import MacDecisions, decide_by_macs
+from unas.report.study.mac_decisions import (
+    MacDecisions,
+    Verdict,
+    decide_by_macs,
+    judge_by_macs,
+    least_wrong,
+)
 from unas.report.study.network import network_views
 from unas.report.study.words import (
     bound_words,
@@ -51,8 +57,8 @@ def study_page(study: StudyResults, results: Path) -> str:
     if not study.records:
         raise StoreError(f"{study.folder} holds no record yet; let the search go on")
     seen = replace(study, records=with_foreseen(study, study.records, results))
-    decisions, why_not = _attempt(lambda: decide_by_macs(seen, results))
-    views = network_views(seen, None if decisions is None else decisions.line)
+    decisions, why_not = _attempt(lambda: decide_by_macs(seen))
+    views = network_views(seen)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         undefined=jinja2.StrictUndefined,
@@ -174,20 +180,28 @@ def _violated(study: StudyResults) -> list[tuple[str, str, int, int]]:
 
 
 def _decision_rows(found: MacDecisions) -> list[dict[str, Any]]:
-    """Counts by provenance; what is measured, emulated and predicted never mixes."""
+    """Verdicts by provenance; what is measured, emulated and predicted never mixes."""
     rows = []
-    for word in dict.fromkeys(one.known.provenance for one in found.decisions):
-        limits = {"the study's": found.limit_us, "their median": found.median_us(word)}
-        for which, limit in limits.items():
-            n, keep, rejected, accepted = found.count(word, limit)
-            rows.append(
-                {
-                    "word": word,
-                    "n": n,
-                    "limit": f"{which}, {microseconds(limit)}",
-                    "keep": keep,
-                    "rejected": rejected,
-                    "accepted": accepted,
-                }
-            )
+    for word in found.provenances:
+        some = found.of(word)
+        for which, limit in (
+            ("the study's", found.limit_us),
+            ("their median", found.median_us(word)),
+        ):
+            if which == "the study's" and found.bound is not None:
+                bound = judge_by_macs(some, limit, found.bound)
+                rows.append(_decision_row(word, which, "the study's bound", bound))
+            rows.append(_decision_row(word, which, "the best", least_wrong(some, limit)))
     return rows
+
+
+def _decision_row(word: str, which: str, rule: str, verdict: Verdict) -> dict[str, Any]:
+    return {
+        "word": word,
+        "n": len(verdict.candidates),
+        "limit": f"{which}, {microseconds(verdict.limit_us)}",
+        "keep": verdict.keep,
+        "rule": f"{rule}, {verdict.most_macs:,.0f}",
+        "rejected": len(verdict.rejected),
+        "accepted": len(verdict.accepted),
+    }
