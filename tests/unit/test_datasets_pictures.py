@@ -45,6 +45,18 @@ def test_idx_files(name: str, end: str, tmp_path: Path) -> None:
     assert len(dataset.provenance.files) == 4
 
 
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("mnist", "rotate ±0.2 rad (p 0.3), shift ±2 px"),
+        ("fashion_mnist", "rotate ±0.2 rad (p 0.3), flip left-right, shift ±2 px"),
+    ],
+)
+def test_idx_sets_are_augmented_as_in_the_paper(name: str, described: str, tmp_path: Path) -> None:
+    dataset = load_dataset(name, mnist_folder(tmp_path))
+    assert dataset.augmentation.describe() == described
+
+
 def test_mnist_as_keras_has_it(tmp_path: Path) -> None:
     arrays = {
         "x_train": pictures(100, (28, 28)),

@@ -83,8 +83,9 @@ def load_fashion_mnist(
     Raises:
         DataError: Files are missing or damaged.
     """
+    augmentation = ImageAugmentation((2, 2), flip=True, rotate_rad=0.2, rotate_probability=0.3)
     dataset = _load(
-        "fashion_mnist", path, _CLOTHES, ImageAugmentation((2, 2), flip=True), FASHION_FILES,
+        "fashion_mnist", path, _CLOTHES, augmentation, FASHION_FILES,
         source="full", seed=split_seed, validation_fraction=validation_fraction,
     )  # fmt: skip
     return halves(dataset) if binary else dataset
