@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.unit.dataset_files import (
     assert_parted,
@@ -21,6 +24,7 @@ from tests.unit.dataset_files import (
 )
 from unas.errors import DataError
 from unas.train.datasets import Dataset, download, load_dataset
+from unas.train.datasets.images import read_picture
 
 MNIST_T10K = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist-t10k"
 
@@ -242,6 +246,44 @@ def test_image_folder(tmp_path: Path) -> None:
     (tmp_path / "red" / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(DataError, match=r"broken\.png cannot be read"):
         load_dataset("image_folder", tmp_path, size=[4, 8])
+
+
+@pytest.mark.parametrize("end", ["png", "tif", "pgm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_grey_is_scaled_not_clipped(end: str, channels: int, tmp_path: Path) -> None:
+    grey = np.array([[0, 257, 1000], [32768, 50000, 65535]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"grey.{end}")
+    read = read_picture(tmp_path / f"grey.{end}", (2, 3), channels)
+    assert read.shape == (2, 3, channels)
+    assert read[..., 0].tolist() == read[..., -1].tolist() == [[0, 1, 4], [128, 195, 255]]
+
+
+def test_pictures_that_cannot_be_bytes_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "grey.tif"
+    for kind in (np.int32, np.float32):
+        Image.fromarray(np.ones((2, 2), kind)).save(path)
+        with pytest.raises(DataError, match=r"32-bit grey .*save it as a smaller PNG of 8 bits"):
+            read_picture(path, (2, 2), 1)
+    write_picture(tmp_path / "huge.png", (0, 0, 0), (20, 20))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"huge\.png cannot be read: .*400 pixels"):
+        read_picture(tmp_path / "huge.png", (2, 2), 1)
+
+
+def test_a_broken_chunk_of_a_png_is_told(tmp_path: Path) -> None:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
+    rows = zlib.compress(np.pad(pictures(8, (8,)), ((0, 0), (1, 0))).tobytes())  # no filter
+    begin = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows[:20])
+    path = tmp_path / "broken.png"
+    path.write_bytes(begin + chunk(b"\x01\x02\x03\x04", rows[20:]) + chunk(b"IEND", b""))
+    with pytest.raises(DataError, match=r"broken\.png cannot be read: broken PNG file"):
+        read_picture(path, (8, 8), 1)
 
 
 def test_image_folder_with_given_parts(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,9 +191,24 @@ def read_picture(path: Path, size: tuple[int, int], channels: int) -> NDArray[np
     from PIL import Image
 
     def read(file: Path) -> NDArray[np.uint8]:
-        with Image.open(file) as image:
-            plain = image.convert(_MODES[channels])
-            scaled = plain.resize(size[::-1], Image.Resampling.BILINEAR)
-            return np.asarray(scaled, np.uint8).reshape(*size, channels)
+        try:
+            with Image.open(file) as image:
+                plain = _of_bytes(image).convert(_MODES[channels])
+                scaled = plain.resize(size[::-1], Image.Resampling.BILINEAR)
+                return np.asarray(scaled, np.uint8).reshape(*size, channels)
+        except (SyntaxError, struct.error, Image.DecompressionBombError) as error:
+            raise ValueError(str(error)) from error  # Pillow's, for broken chunks and huge pictures
 
-    return parse(path, read, "remove it or fetch it again")
+    return parse(path, read, "remove it, fetch it again, or save it as a smaller PNG of 8 bits")
+
+
+def _of_bytes(image: Any) -> Any:
+    """A picture whose values are bytes: Pillow's own conversion clips wider grey at 255."""
+    from PIL import Image
+
+    # PGM files of 16 bits, and PNG files in older Pillow, come in a wider mode but on this scale.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("32-bit grey values, for which nothing says what is white")
+    return image
