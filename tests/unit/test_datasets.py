@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tomllib
@@ -112,6 +113,25 @@ def test_inputs_come_in_pieces() -> None:
         ("image_folder", {}, "needs the option 'size'"),
         ("speech_commands", {"frames": 50}, "frames is 50; give 98 or 49"),
         ("visual_wake_words", {"size": [96]}, r"give \[height, width\]"),
+        ("image_folder", {"size": 8}, r"size is 8; give \[height, width\]"),
+        ("image_folder", {"size": "88"}, r"size is '88'; give \[height, width\]"),
+        ("tfrecord", {"size": [8, True]}, r"give \[height, width\]"),
+        ("chars74k", {"size": [8, 0]}, r"give \[height, width\]"),
+        ("chars74k", {"size": []}, r"size is \[\]; give \[height, width\]"),
+        ("digits", {"shift_px": 3.0}, r"shift_px is 3\.0; give pixels, or \[down, right\]"),
+        ("digits", {"shift_px": [1, 2, 3]}, r"give pixels, or \[down, right\]"),
+        ("digits", {"shift_px": True}, r"give pixels, or \[down, right\]"),
+        ("digits", {"split_seed": -1}, "split_seed is -1; give a whole number from 0"),
+        ("digits", {"test_fraction": 1}, "test_fraction is 1; give a share between 0 and 1"),
+        ("digits", {"rotate_probability": 7}, "rotate_probability is 7; give a share from 0 to 1"),
+        ("digits", {"rotate_probability": -3}, "give a share from 0 to 1"),
+        ("digits", {"rotate_rad": math.nan}, "rotate_rad is nan; give an angle"),
+        ("speech_commands", {"words": [1]}, r"words is \[1\]; give different words"),
+        ("speech_commands", {"words": "yes"}, "words is 'yes'; give different words, such as"),
+        ("speech_commands", {"words": ["yes", "yes"]}, "give different words"),
+        ("speech_commands", {"words": []}, "give different words"),
+        ("npz", {"class_names": "ab"}, "class_names is 'ab'; give two different names"),
+        ("npz", {"class_names": ["a"]}, "give two different names or more"),
         ("mnist", {"source": "t1k"}, "give auto, full or t10k"),
     ],
 )

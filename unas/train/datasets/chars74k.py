@@ -11,7 +11,7 @@ from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.binary import halves
 from unas.train.datasets.dataset import Dataset
 from unas.train.datasets.files import missing
-from unas.train.datasets.images import PictureSet, load_pictures, picture_size
+from unas.train.datasets.images import PictureSet, load_pictures
 
 _CLASSES = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)
 _FOLDERS = tuple(f"Sample{number:03d}" for number in range(1, len(_CLASSES) + 1))
@@ -55,7 +55,7 @@ def load_chars74k(
             "the folder above English/Img/GoodImg/Bmp/Sample001 … Sample062",
             _SOURCE,
         )
-    height, width = picture_size("chars74k", size or ((32, 32) if binary else (48, 48)))
+    height, width = size or ((32, 32) if binary else (48, 48))
     pictures = PictureSet(
         "chars74k",
         root,

@@ -73,24 +73,14 @@ def load_image_folder(
     """
     if path is None or not path.is_dir():
         missing("image_folder", path, "a folder that holds a folder a class")
-    pictures = PictureSet("image_folder", path, picture_size("image_folder", size), channels)
+    height, width = size
+    pictures = PictureSet("image_folder", path, (height, width), channels)
     return load_pictures(
         pictures,
         split_seed=split_seed,
         test_fraction=test_fraction,
         validation_fraction=validation_fraction,
     )
-
-
-def picture_size(name: str, size: Sequence[int]) -> tuple[int, int]:
-    """(height, width) of an option.
-
-    Raises:
-        DataError: It is something else.
-    """
-    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-        raise DataError(f"{name}: size is {list(size)}; give [height, width] in pixels")
-    return size[0], size[1]
 
 
 def load_pictures(

@@ -9,7 +9,7 @@ from pathlib import Path
 from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.dataset import Dataset
 from unas.train.datasets.files import missing
-from unas.train.datasets.images import PictureSet, load_pictures, picture_size
+from unas.train.datasets.images import PictureSet, load_pictures
 from unas.train.datasets.tfrecord import RecordSet, load_records, record_files
 
 _CLASSES = ("non_person", "person")
@@ -41,7 +41,7 @@ def load_visual_wake_words(
     Raises:
         DataError: Files are missing or damaged.
     """
-    height, width = picture_size("visual_wake_words", size)
+    height, width = size
     augmentation = ImageAugmentation((round(_SHIFT * height), round(_SHIFT * width)), flip=True)
     fractions = {"test_fraction": test_fraction, "validation_fraction": validation_fraction}
     name = "visual_wake_words"
