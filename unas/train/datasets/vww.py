@@ -47,8 +47,9 @@ def load_visual_wake_words(
     name = "visual_wake_words"
     if path is not None and any((path / p / _CLASSES[1]).is_dir() for p in ("", "train")):
         pictures = PictureSet(
-            name, path, (height, width), 3, _CLASSES, _CLASSES, augmentation, val_is_test=True
-        )
+            name, path, (height, width), 3, _CLASSES, _CLASSES, augmentation,
+            val_is_test=True, crop=_CROP,
+        )  # fmt: skip
         return load_pictures(pictures, split_seed=split_seed, **fractions)
     if path is None or not record_files(path):
         wanted = "a folder with train*.record-* and val*.record-*, or with person and non_person"
