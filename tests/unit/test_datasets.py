@@ -164,6 +164,46 @@ def test_a_missing_set_says_what_to_put_where(name: str, tmp_path: Path) -> None
         load_dataset(name, tmp_path / "nothing", **needed)
 
 
+_IDX = "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k"
+
+
+_TOLD: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("mnist", {}, ("IDX files of MNIST", _IDX)),
+    ("mnist", {"source": "t10k"}, ("no path was given; get the IDX files", "with t10k-images")),
+    ("fashion_mnist", {}, ("github.com/zalandoresearch/fashion-mnist", _IDX)),
+    ("cifar10", {}, ("cifar-10-binary.tar.gz from www.cs.toronto.edu/~kriz",)),
+    ("chars74k", {}, ("EnglishImg.tgz from", "Sample001 … Sample062")),
+    ("speech_commands", {}, ("speech_commands_v0.02.tar.gz", "_background_noise_")),
+    ("visual_wake_words", {}, ("COCO 2014", "visualwakewords", "train*.record-*")),
+    ("uci_har", {}, ("archive.ics.uci.edu/dataset/240", "'UCI HAR Dataset' with train and")),
+    ("npz", {}, ("an .npz file with arrays x and y",)),
+    ("image_folder", {"size": [8, 8]}, ("a folder that holds a folder a class",)),
+    ("tfrecord", {"size": [8, 8]}, ("a folder with train*.tfrecord",)),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "told"), _TOLD)
+def test_a_set_without_path_says_what_to_get_and_where_to_name_it(
+    name: str, options: dict[str, Any], told: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    def no_network(*args: Any, **options: Any) -> Any:
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.utils, "get_file", no_network)
+    with pytest.raises(DataError) as caught:
+        load_dataset(name, **options)
+    message = str(caught.value)
+    assert message.startswith(f"{name}: no path was given")
+    assert message.endswith("(--data PATH, or [data] path in the study)")
+    assert all(part in message for part in told), message
+
+
+def test_every_set_that_needs_a_path_is_asked_without_one() -> None:
+    assert {name for name, _, _ in _TOLD} == {*dataset_names()} - {"digits"}
+
+
 def test_damaged_values_are_refused() -> None:
     x, y = pictures(4, (2, 2, 1)), np.array([0, 1, 0, 1], np.int32)
     split = Split(x, y)

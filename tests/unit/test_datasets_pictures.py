@@ -220,10 +220,10 @@ def test_downloads_are_used_and_failures_are_one_line(
         return real(*args, cache_dir=str(tmp_path), **options)
 
     monkeypatch.setattr(keras.utils, "get_file", into_tmp)
-    assert_cifar(load_dataset("cifar10", download.fetch("cifar10", remotes, "a folder")))
+    assert_cifar(load_dataset("cifar10", download.fetch("cifar10", remotes, "a folder", "files")))
     for remote in (wrong, absent):
-        with pytest.raises(DataError, match=r"the download failed \(.*\); give the path of a f"):
-            download.fetch("cifar10", remote, "a folder")
+        with pytest.raises(DataError, match=r"download failed \(.*\); get files, give the pa"):
+            download.fetch("cifar10", remote, "a folder", "files")
 
 
 def test_image_folder(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def load_npz(
         DataError: The file is missing or damaged, or its arrays do not fit together.
     """
     if path is None or not path.is_file():
-        missing("npz", path, "an .npz file with arrays x and y")
+        missing("npz", path, "an .npz file with arrays x and y, written by numpy.savez")
     given = _parts(path, read_npz(path))
     names = tuple(class_names) if class_names is not None else _numbered(path, given)
     parts = plan(

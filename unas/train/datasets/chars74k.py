@@ -17,7 +17,7 @@ _CLASSES = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase
 _FOLDERS = tuple(f"Sample{number:03d}" for number in range(1, len(_CLASSES) + 1))
 _PLACES = ("", "Bmp", "GoodImg/Bmp", "Img/GoodImg/Bmp", "English/Img/GoodImg/Bmp")
 # 7,705 pictures: 5,000 to train, 705 to validate, 2,000 to test.
-_SOURCE = "EnglishImg.tgz of Chars74K, unpack it"
+_SOURCE = "EnglishImg.tgz from www.ee.surrey.ac.uk/CVSSP/demos/chars74k, unpack it"
 _TEST_FRACTION = 2000 / 7705
 _VALIDATION_FRACTION = 705 / 5705
 _SHIFT = 1 / 12  # of the size: 4 pixels of 48

@@ -74,7 +74,7 @@ def load_image_folder(
         DataError: The folder is missing, or a picture cannot be read.
     """
     if path is None or not path.is_dir():
-        missing("image_folder", path, "a folder that holds a folder a class")
+        missing("image_folder", path, "a folder that holds a folder a class, such as cat and dog")
     height, width = size
     pictures = PictureSet("image_folder", path, (height, width), channels)
     return load_pictures(

@@ -81,7 +81,7 @@ def load_tfrecord(
         DataError: Files are missing or damaged, or a record lacks a feature.
     """
     if path is None or not record_files(path):
-        missing("tfrecord", path, "a folder with files train*.tfrecord")
+        missing("tfrecord", path, "a folder with train*.tfrecord, and perhaps val* and test*")
     names = None if class_names is None else tuple(class_names)
     height, width = size
     records = RecordSet(

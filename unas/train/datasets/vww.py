@@ -17,6 +17,10 @@ _CROP = 0.875
 _SHIFT = 0.1  # of the size
 _VALIDATION_FRACTION = 10_000 / 82_783
 _TEST_FRACTION = 0.1
+_SOURCE = (
+    "COCO 2014 (cocodataset.org), make records of it with the script "
+    "research/slim/datasets/build_visualwakewords_data.py of github.com/tensorflow/models"
+)
 
 
 def load_visual_wake_words(
@@ -53,7 +57,7 @@ def load_visual_wake_words(
         return load_pictures(pictures, split_seed=split_seed, **fractions)
     if path is None or not record_files(path):
         wanted = "a folder with train*.record-* and val*.record-*, or with person and non_person"
-        missing(name, path, wanted, "COCO 2014 with the labels of Visual Wake Words")
+        missing(name, path, wanted, _SOURCE)
     records = RecordSet(
         name, path, (height, width), crop=_CROP, class_names=_CLASSES,
         augmentation=augmentation, val_is_test=True,
