@@ -24,10 +24,11 @@ def test_npz_of_the_user(tmp_path: Path) -> None:
     raw = load_dataset("npz", path, normalise="none")
     assert np.array_equal(raw.inputs(raw.train), raw.train.x)
     assert raw.class_names == ("0", "1", "2")
-    np.savez(path, x_train=x[:, :, :, 0], y_train=y, x_val=x[:9, :, :, 0], y_val=y[:9])
+    grey = x[:, :, :, 0]
+    np.savez(path, x_train=grey[9:], y_train=y[9:], x_val=grey[:9], y_val=y[:9])
     given = load_dataset("npz", path)
     assert given.input_shape == (6, 5, 1)
-    assert len(given.validation) == 9
+    assert np.array_equal(given.validation.x[..., 0], grey[:9].astype(np.float32))
     np.savez(path, x=pictures(50, (7,)), y=y)
     rows = load_dataset("npz", path)
     assert rows.input_shape == (1, 7, 1)
@@ -45,6 +46,26 @@ def test_named_classes_of_an_npz_may_lack_samples(tmp_path: Path) -> None:
     np.savez(tmp_path / "own.npz", x=pictures(50, (2, 2)), y=2 * labels(50, 2))
     named = load_dataset("npz", tmp_path / "own.npz", class_names=["a", "b", "c"])
     assert named.num_classes == 3
+
+
+def test_parts_of_an_npz_that_share_samples_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "own.npz"
+    x, y = pictures(50, (4, 4)), labels(50, 2)
+
+    def load(**parts: slice) -> None:
+        arrays: dict[str, Any] = {"x_train": x[:30], "y_train": y[:30]}
+        arrays |= {f"x_{part}": x[rows].astype(np.float64) for part, rows in parts.items()}
+        arrays |= {f"y_{part}": y[rows] for part, rows in parts.items()}
+        np.savez(path, **arrays)
+        load_dataset("npz", path)
+
+    load(val=slice(30, 40), test=slice(40, 50))
+    with pytest.raises(DataError, match="3 of 10 samples of validation are in train too; remove"):
+        load(val=slice(27, 37))
+    with pytest.raises(DataError, match="1 of 8 samples of test are in train too"):
+        load(test=slice(29, 37))
+    with pytest.raises(DataError, match="5 of 15 samples of test are in validation too"):
+        load(val=slice(30, 40), test=slice(35, 50))
 
 
 def test_wrong_npz_files_are_told(tmp_path: Path) -> None:

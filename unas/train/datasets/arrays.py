@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,11 +75,13 @@ def load_npz(
         validation_fraction: Share of the rest, where no validation part is given.
 
     Raises:
-        DataError: The file is missing or damaged, or its arrays do not fit together.
+        DataError: The file is missing or damaged, its arrays do not fit together, or its parts
+            share samples.
     """
     if path is None or not path.is_file():
         missing("npz", path, "an .npz file with arrays x and y, written by numpy.savez")
     given = _parts(path, read_npz(path))
+    _check_apart(path, {part: x for part, (x, _) in given.items()})
     names = tuple(class_names) if class_names is not None else _numbered(path, given)
     parts = plan(
         "npz",
@@ -137,6 +141,25 @@ def _check_names(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
         present = [x_key for x_key, _ in choices if x_key in arrays]
         if len(present) > 1:
             raise DataError(f"{path} holds {' and '.join(present)}, both of {part}; keep one pair")
+
+
+def _check_apart(path: Path, parts: dict[str, NDArray[Any]]) -> None:
+    """Refuse parts that share samples: an error on samples once seen says nothing of new ones."""
+    seen = {part: [_key(sample) for sample in x] for part, x in parts.items() if len(parts) > 1}
+    for one, other in itertools.combinations(seen, 2):
+        known = set(seen[one])
+        shared = sum(key in known for key in seen[other])
+        if shared:
+            raise DataError(
+                f"{path}: {shared} of {len(seen[other])} samples of {other} are in {one} too; "
+                f"remove them from {one} or {other}"
+            )
+
+
+def _key(sample: NDArray[Any]) -> bytes:
+    """Equal for equal numbers, stored as bytes or not (and for both zeros)."""
+    numbers = sample.astype(np.float32) + np.float32(0)
+    return hashlib.blake2b(numbers.tobytes(), digest_size=16).digest()
 
 
 def _pair(
