@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tomllib
@@ -112,6 +113,25 @@ def test_inputs_come_in_pieces() -> None:
         ("image_folder", {}, "needs the option 'size'"),
         ("speech_commands", {"frames": 50}, "frames is 50; give 98 or 49"),
         ("visual_wake_words", {"size": [96]}, r"give \[height, width\]"),
+        ("image_folder", {"size": 8}, r"size is 8; give \[height, width\]"),
+        ("image_folder", {"size": "88"}, r"size is '88'; give \[height, width\]"),
+        ("tfrecord", {"size": [8, True]}, r"give \[height, width\]"),
+        ("chars74k", {"size": [8, 0]}, r"give \[height, width\]"),
+        ("chars74k", {"size": []}, r"size is \[\]; give \[height, width\]"),
+        ("digits", {"shift_px": 3.0}, r"shift_px is 3\.0; give pixels, or \[down, right\]"),
+        ("digits", {"shift_px": [1, 2, 3]}, r"give pixels, or \[down, right\]"),
+        ("digits", {"shift_px": True}, r"give pixels, or \[down, right\]"),
+        ("digits", {"split_seed": -1}, "split_seed is -1; give a whole number from 0"),
+        ("digits", {"test_fraction": 1}, "test_fraction is 1; give a share between 0 and 1"),
+        ("digits", {"rotate_probability": 7}, "rotate_probability is 7; give a share from 0 to 1"),
+        ("digits", {"rotate_probability": -3}, "give a share from 0 to 1"),
+        ("digits", {"rotate_rad": math.nan}, "rotate_rad is nan; give an angle"),
+        ("speech_commands", {"words": [1]}, r"words is \[1\]; give different words"),
+        ("speech_commands", {"words": "yes"}, "words is 'yes'; give different words, such as"),
+        ("speech_commands", {"words": ["yes", "yes"]}, "give different words"),
+        ("speech_commands", {"words": []}, "give different words"),
+        ("npz", {"class_names": "ab"}, "class_names is 'ab'; give two different names"),
+        ("npz", {"class_names": ["a"]}, "give two different names or more"),
         ("mnist", {"source": "t1k"}, "give auto, full or t10k"),
     ],
 )
@@ -142,6 +162,46 @@ def test_a_missing_set_says_what_to_put_where(name: str, tmp_path: Path) -> None
     needed = {"size": [8, 8]} if name in ("image_folder", "tfrecord") else {}
     with pytest.raises(DataError, match=r"not found in .*; .*give the path of .*"):
         load_dataset(name, tmp_path / "nothing", **needed)
+
+
+_IDX = "train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, t10k-images-idx3-ubyte.gz and t10k"
+
+
+_TOLD: list[tuple[str, dict[str, Any], tuple[str, ...]]] = [
+    ("mnist", {}, ("IDX files of MNIST", _IDX)),
+    ("mnist", {"source": "t10k"}, ("no path was given; get the IDX files", "with t10k-images")),
+    ("fashion_mnist", {}, ("github.com/zalandoresearch/fashion-mnist", _IDX)),
+    ("cifar10", {}, ("cifar-10-binary.tar.gz from www.cs.toronto.edu/~kriz",)),
+    ("chars74k", {}, ("EnglishImg.tgz from", "Sample001 … Sample062")),
+    ("speech_commands", {}, ("speech_commands_v0.02.tar.gz", "_background_noise_")),
+    ("visual_wake_words", {}, ("COCO 2014", "visualwakewords", "train*.record-*")),
+    ("uci_har", {}, ("archive.ics.uci.edu/dataset/240", "'UCI HAR Dataset' with train and")),
+    ("npz", {}, ("an .npz file with arrays x and y",)),
+    ("image_folder", {"size": [8, 8]}, ("a folder that holds a folder a class",)),
+    ("tfrecord", {"size": [8, 8]}, ("a folder with train*.tfrecord",)),
+]
+
+
+@pytest.mark.parametrize(("name", "options", "told"), _TOLD)
+def test_a_set_without_path_says_what_to_get_and_where_to_name_it(
+    name: str, options: dict[str, Any], told: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import keras
+
+    def no_network(*args: Any, **options: Any) -> Any:
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.utils, "get_file", no_network)
+    with pytest.raises(DataError) as caught:
+        load_dataset(name, **options)
+    message = str(caught.value)
+    assert message.startswith(f"{name}: no path was given")
+    assert message.endswith("(--data PATH, or [data] path in the study)")
+    assert all(part in message for part in told), message
+
+
+def test_every_set_that_needs_a_path_is_asked_without_one() -> None:
+    assert {name for name, _, _ in _TOLD} == {*dataset_names()} - {"digits"}
 
 
 def test_damaged_values_are_refused() -> None:

@@ -2,11 +2,14 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.unit.dataset_files import (
     assert_parted,
@@ -21,6 +24,7 @@ from tests.unit.dataset_files import (
 )
 from unas.errors import DataError
 from unas.train.datasets import Dataset, download, load_dataset
+from unas.train.datasets.images import read_picture
 
 MNIST_T10K = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist-t10k"
 
@@ -43,6 +47,18 @@ def test_idx_files(name: str, end: str, tmp_path: Path) -> None:
     )
     assert dataset.inputs(dataset.test).max() == 1
     assert len(dataset.provenance.files) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "described"),
+    [
+        ("mnist", "rotate ±0.2 rad (p 0.3), shift ±2 px"),
+        ("fashion_mnist", "rotate ±0.2 rad (p 0.3), flip left-right, shift ±2 px"),
+    ],
+)
+def test_idx_sets_are_augmented_as_in_the_paper(name: str, described: str, tmp_path: Path) -> None:
+    dataset = load_dataset(name, mnist_folder(tmp_path))
+    assert dataset.augmentation.describe() == described
 
 
 def test_mnist_as_keras_has_it(tmp_path: Path) -> None:
@@ -204,10 +220,10 @@ def test_downloads_are_used_and_failures_are_one_line(
         return real(*args, cache_dir=str(tmp_path), **options)
 
     monkeypatch.setattr(keras.utils, "get_file", into_tmp)
-    assert_cifar(load_dataset("cifar10", download.fetch("cifar10", remotes, "a folder")))
+    assert_cifar(load_dataset("cifar10", download.fetch("cifar10", remotes, "a folder", "files")))
     for remote in (wrong, absent):
-        with pytest.raises(DataError, match=r"the download failed \(.*\); give the path of a f"):
-            download.fetch("cifar10", remote, "a folder")
+        with pytest.raises(DataError, match=r"download failed \(.*\); get files, give the pa"):
+            download.fetch("cifar10", remote, "a folder", "files")
 
 
 def test_image_folder(tmp_path: Path) -> None:
@@ -230,6 +246,44 @@ def test_image_folder(tmp_path: Path) -> None:
     (tmp_path / "red" / "broken.png").write_bytes(b"\x89PNG")
     with pytest.raises(DataError, match=r"broken\.png cannot be read"):
         load_dataset("image_folder", tmp_path, size=[4, 8])
+
+
+@pytest.mark.parametrize("end", ["png", "tif", "pgm"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_16_bit_grey_is_scaled_not_clipped(end: str, channels: int, tmp_path: Path) -> None:
+    grey = np.array([[0, 257, 1000], [32768, 50000, 65535]], np.uint16)
+    Image.fromarray(grey).save(tmp_path / f"grey.{end}")
+    read = read_picture(tmp_path / f"grey.{end}", (2, 3), channels)
+    assert read.shape == (2, 3, channels)
+    assert read[..., 0].tolist() == read[..., -1].tolist() == [[0, 1, 4], [128, 195, 255]]
+
+
+def test_pictures_that_cannot_be_bytes_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "grey.tif"
+    for kind in (np.int32, np.float32):
+        Image.fromarray(np.ones((2, 2), kind)).save(path)
+        with pytest.raises(DataError, match=r"32-bit grey .*save it as a smaller PNG of 8 bits"):
+            read_picture(path, (2, 2), 1)
+    write_picture(tmp_path / "huge.png", (0, 0, 0), (20, 20))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(DataError, match=r"huge\.png cannot be read: .*400 pixels"):
+        read_picture(tmp_path / "huge.png", (2, 2), 1)
+
+
+def test_a_broken_chunk_of_a_png_is_told(tmp_path: Path) -> None:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        return struct.pack(">I", len(content)) + name + content + checksum
+
+    header = struct.pack(">IIBBBBB", 8, 8, 8, 0, 0, 0, 0)
+    rows = zlib.compress(np.pad(pictures(8, (8,)), ((0, 0), (1, 0))).tobytes())  # no filter
+    begin = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows[:20])
+    path = tmp_path / "broken.png"
+    path.write_bytes(begin + chunk(b"\x01\x02\x03\x04", rows[20:]) + chunk(b"IEND", b""))
+    with pytest.raises(DataError, match=r"broken\.png cannot be read: broken PNG file"):
+        read_picture(path, (8, 8), 1)
 
 
 def test_image_folder_with_given_parts(tmp_path: Path) -> None:
@@ -275,49 +329,3 @@ def test_chars74k_has_the_papers_parts() -> None:
     )  # fmt: skip
     sizes = [len(index) for _, index in (parts.train, parts.validation, parts.test)]
     assert sizes == [5000, 705, 2000]
-
-
-def test_npz_of_the_user(tmp_path: Path) -> None:
-    path = tmp_path / "own.npz"
-    x, y = np.random.default_rng(0).normal(3, 2, (50, 6, 5, 2)), labels(50, 3)
-    np.savez(path, x=x, y=y)
-    dataset = load_dataset("npz", path, class_names=["a", "b", "c"])
-    assert [len(split) for split in dataset.splits] == [36, 4, 10]
-    assert_parted(dataset, x.astype(np.float32))
-    assert np.allclose(dataset.inputs(dataset.train).mean((0, 1, 2)), 0, atol=1e-5)
-    raw = load_dataset("npz", path, normalise="none")
-    assert np.array_equal(raw.inputs(raw.train), raw.train.x)
-    assert raw.class_names == ("0", "1", "2")
-    np.savez(path, x_train=x[:, :, :, 0], y_train=y, x_val=x[:9, :, :, 0], y_val=y[:9])
-    given = load_dataset("npz", path)
-    assert given.input_shape == (6, 5, 1)
-    assert len(given.validation) == 9
-    np.savez(path, x=pictures(50, (7,)), y=y)
-    rows = load_dataset("npz", path)
-    assert rows.input_shape == (1, 7, 1)
-    assert rows.inputs(rows.train).max() <= 1
-
-
-def test_wrong_npz_files_are_told(tmp_path: Path) -> None:
-    path = tmp_path / "own.npz"
-    x, y = pictures(50, (2, 2)), labels(50, 2)
-    for arrays, message in (
-        ({"a": x}, "holds a; name the arrays x and y"),
-        ({"x": x, "y": y[:-1]}, r"labels of train are uint8 \(49,\) for 50 samples"),
-        ({"x": x, "y": y / 2}, "give one whole number a sample"),
-        ({"x": np.full((50, 2), "a"), "y": y}, "give numbers of shape"),
-        ({"x": np.full((50, 2), object()), "y": y}, "cannot be read"),
-    ):
-        np.savez(path, allow_pickle=True, **arrays)
-        with pytest.raises(DataError, match=message):
-            load_dataset("npz", path)
-    np.savez(path, x=x, y=y)
-    with pytest.raises(DataError, match="normalise is 'x'"):
-        load_dataset("npz", path, normalise="x")
-    path.write_bytes(b"PK")
-    with pytest.raises(DataError, match="cannot be read"):
-        load_dataset("npz", path)
-    with path.open("wb") as file:
-        np.save(file, x)
-    with pytest.raises(DataError, match="not an archive"):
-        load_dataset("npz", path)

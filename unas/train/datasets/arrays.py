@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -67,17 +69,20 @@ def load_npz(
             from 0.
         normalise: ``unit`` divides by 255; ``standard`` gives each channel mean 0 and deviation 1
             over the training part; ``none``; ``auto`` is unit for bytes, standard for the rest.
-        class_names: Their names; numbers where left out.
+        class_names: Their names; where left out numbers, and each must have a sample.
         split_seed: Of the stratified draws.
         test_fraction: Share of the samples, where no test part is given.
         validation_fraction: Share of the rest, where no validation part is given.
 
     Raises:
-        DataError: The file is missing or damaged, or its arrays do not fit together.
+        DataError: The file is missing or damaged, its arrays do not fit together, or its parts
+            share samples.
     """
     if path is None or not path.is_file():
-        missing("npz", path, "an .npz file with arrays x and y")
+        missing("npz", path, "an .npz file with arrays x and y, written by numpy.savez")
     given = _parts(path, read_npz(path))
+    _check_apart(path, {part: x for part, (x, _) in given.items()})
+    names = tuple(class_names) if class_names is not None else _numbered(path, given)
     parts = plan(
         "npz",
         {part: y for part, (_, y) in given.items()},
@@ -86,7 +91,6 @@ def load_npz(
         seed=split_seed,
     )
     splits = parts.of_arrays(given)
-    names = tuple(class_names) if class_names is not None else _numbered(given)
     height, width, channels = given["train"][0].shape[1:]
     return Dataset(
         name="npz",
@@ -101,6 +105,7 @@ def load_npz(
 def _parts(
     path: Path, arrays: dict[str, NDArray[Any]]
 ) -> dict[str, tuple[NDArray[Any], NDArray[np.int32]]]:
+    _check_names(path, arrays)
     given = {}
     for part, choices in _KEYS.items():
         for x_key, y_key in choices:
@@ -113,6 +118,48 @@ def _parts(
             "name the arrays x and y, or x_train and y_train"
         )
     return given
+
+
+def _check_names(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+    """Refuse arrays that would be left out: a part would be drawn in place of the one meant."""
+    partners = {
+        key: other
+        for choices in _KEYS.values()
+        for pair in choices
+        for key, other in (pair, pair[::-1])
+    }
+    for name in sorted(arrays):
+        partner = partners.get(name)
+        if partner is not None and partner not in arrays:
+            raise DataError(f"{path} holds {name} but no {partner}; add it, or leave {name} out")
+        if partner is None and name.startswith(("x_", "y_")):
+            raise DataError(
+                f"{path} holds {name}, which is of no known part; give it one of the names "
+                f"{', '.join(partners)}"
+            )
+    for part, choices in _KEYS.items():
+        present = [x_key for x_key, _ in choices if x_key in arrays]
+        if len(present) > 1:
+            raise DataError(f"{path} holds {' and '.join(present)}, both of {part}; keep one pair")
+
+
+def _check_apart(path: Path, parts: dict[str, NDArray[Any]]) -> None:
+    """Refuse parts that share samples: an error on samples once seen says nothing of new ones."""
+    seen = {part: [_key(sample) for sample in x] for part, x in parts.items() if len(parts) > 1}
+    for one, other in itertools.combinations(seen, 2):
+        known = set(seen[one])
+        shared = sum(key in known for key in seen[other])
+        if shared:
+            raise DataError(
+                f"{path}: {shared} of {len(seen[other])} samples of {other} are in {one} too; "
+                f"remove them from {one} or {other}"
+            )
+
+
+def _key(sample: NDArray[Any]) -> bytes:
+    """Equal for equal numbers, stored as bytes or not (and for both zeros)."""
+    numbers = sample.astype(np.float32) + np.float32(0)
+    return hashlib.blake2b(numbers.tobytes(), digest_size=16).digest()
 
 
 def _pair(
@@ -132,13 +179,30 @@ def _pair(
         )
     # A row of numbers is a picture of height 1 with one channel.
     shape = {2: (len(x), 1, -1, 1), 3: (*x.shape, 1), 4: x.shape}[x.ndim]
-    stored = x if x.dtype == np.uint8 else x.astype(np.float32)
+    with np.errstate(over="ignore"):  # what float32 cannot hold is told below
+        stored = x if x.dtype == np.uint8 else x.astype(np.float32)
+    finite = np.isfinite(stored).reshape(len(x), -1).all(axis=1)
+    if not finite.all():
+        raise DataError(
+            f"{path}: NaN, infinity or numbers beyond float32 in {len(x) - finite.sum()} of "
+            f"{len(x)} samples of {part}, first in x[{finite.argmin()}]; mend or remove these"
+        )
     return stored.reshape(shape), y.astype(np.int32)
 
 
-def _numbered(given: dict[str, tuple[NDArray[Any], NDArray[np.int32]]]) -> tuple[str, ...]:
-    count = 1 + max(int(y.max(initial=0)) for _, y in given.values())
-    return tuple(str(number) for number in range(max(count, 2)))
+def _numbered(
+    path: Path, given: dict[str, tuple[NDArray[Any], NDArray[np.int32]]]
+) -> tuple[str, ...]:
+    """Names of classes that have none: an output that no sample teaches would cost memory."""
+    found = np.unique(np.concatenate([y for _, y in given.values()]))
+    if len(found) < 2:
+        raise DataError(f"{path}: labels of {len(found)} classes; give two classes or more")
+    if found[0] < 0 or found[-1] != len(found) - 1:
+        raise DataError(
+            f"{path}: labels of {len(found)} classes lie in {found[0]} … {found[-1]}; number them "
+            f"0 … {len(found) - 1} without gaps, or name all classes in class_names, from 0"
+        )
+    return tuple(str(number) for number in range(len(found)))
 
 
 def _normalisation(kind: str, x: NDArray[Any]) -> Normalisation:

@@ -11,13 +11,13 @@ from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.binary import halves
 from unas.train.datasets.dataset import Dataset
 from unas.train.datasets.files import missing
-from unas.train.datasets.images import PictureSet, load_pictures, picture_size
+from unas.train.datasets.images import PictureSet, load_pictures
 
 _CLASSES = tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase)
 _FOLDERS = tuple(f"Sample{number:03d}" for number in range(1, len(_CLASSES) + 1))
 _PLACES = ("", "Bmp", "GoodImg/Bmp", "Img/GoodImg/Bmp", "English/Img/GoodImg/Bmp")
 # 7,705 pictures: 5,000 to train, 705 to validate, 2,000 to test.
-_SOURCE = "EnglishImg.tgz of Chars74K, unpack it"
+_SOURCE = "EnglishImg.tgz from www.ee.surrey.ac.uk/CVSSP/demos/chars74k, unpack it"
 _TEST_FRACTION = 2000 / 7705
 _VALIDATION_FRACTION = 705 / 5705
 _SHIFT = 1 / 12  # of the size: 4 pixels of 48
@@ -55,7 +55,7 @@ def load_chars74k(
             "the folder above English/Img/GoodImg/Bmp/Sample001 … Sample062",
             _SOURCE,
         )
-    height, width = picture_size("chars74k", size or ((32, 32) if binary else (48, 48)))
+    height, width = size or ((32, 32) if binary else (48, 48))
     pictures = PictureSet(
         "chars74k",
         root,

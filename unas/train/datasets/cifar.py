@@ -27,6 +27,7 @@ _CLASSES = (
 _FOLDER = "cifar-10-batches-bin"
 _ARCHIVE = "cifar-10-binary.tar.gz"
 _WANTED = f"a folder with {_ARCHIVE} (the binary version)"
+_SOURCE = f"{_ARCHIVE} from www.cs.toronto.edu/~kriz/cifar.html"
 _TRAIN = tuple(f"data_batch_{number}.bin" for number in range(1, 6))
 _TEST = "test_batch.bin"
 _RECORD = 1 + 3 * 32 * 32  # label, then the red, the green and the blue plane
@@ -59,7 +60,7 @@ def load_cifar10(
         DataError: Files are missing or damaged.
     """
     if path is None:
-        path = fetch("cifar10", CIFAR10_FILES, _WANTED) / _ARCHIVE
+        path = fetch("cifar10", CIFAR10_FILES, _WANTED, _SOURCE) / _ARCHIVE
     given, files = _read(path)
     parts = plan(
         "cifar10",
@@ -88,7 +89,7 @@ def _read(path: Path) -> tuple[dict[str, Part], tuple[Path, ...]]:
         files = tuple(folder / name for name in (*_TRAIN, _TEST))
         return _parts(folder, lambda name: (folder / name).read_bytes()), files
     if archive is None:
-        missing("cifar10", path, _WANTED, f"{_ARCHIVE} from cs.toronto.edu/~kriz/cifar.html")
+        missing("cifar10", path, _WANTED, _SOURCE)
     if archive.suffix == ".npz":
         return _from_npz(archive), (archive,)
     return parse(archive, _from_archive, "fetch it again"), (archive,)

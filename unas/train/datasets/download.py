@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unas.errors import DataError
+from unas.train.datasets.files import remedy
 
 _GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 
@@ -48,13 +49,14 @@ FASHION_FILES = tuple(
 CIFAR10_FILES = (Remote("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),)
 
 
-def fetch(name: str, remotes: tuple[Remote, ...], wanted: str) -> Path:
+def fetch(name: str, remotes: tuple[Remote, ...], wanted: str, source: str) -> Path:
     """Get files into Keras' cache, if they are not there.
 
     Args:
         name: Of the data set.
         remotes: Its files, all of one folder.
         wanted: What the path may lead to instead, for the error.
+        source: Where the user finds that.
 
     Returns:
         The folder.
@@ -79,7 +81,7 @@ def fetch(name: str, remotes: tuple[Remote, ...], wanted: str) -> Path:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise DataError(
                 f"{name}: no path was given and the download failed ({reason}); "
-                f"give the path of {wanted}"
+                f"{remedy(wanted, source)}"
             ) from error
         folder = Path(local).parent
     return folder

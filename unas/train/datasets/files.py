@@ -23,6 +23,17 @@ IN_MEMORY_BYTES = 1 << 30  # larger arrays are mapped from a file in the cache
 _REHASHED_BYTES = 1 << 28  # larger folders are hashed once and noted
 
 
+def remedy(wanted: str, source: str | None = None) -> str:
+    """What to do where a data set is missing; the end of an error.
+
+    Args:
+        wanted: What the path has to lead to.
+        source: What to get, and where; None for what only the user has.
+    """
+    get = "" if source is None else f"get {source}, "
+    return f"{get}give the path of {wanted} (--data PATH, or [data] path in the study)"
+
+
 def missing(name: str, path: Path | None, wanted: str, source: str | None = None) -> Never:
     """Say what a data set needs.
 
@@ -36,8 +47,7 @@ def missing(name: str, path: Path | None, wanted: str, source: str | None = None
         DataError: Always.
     """
     where = "no path was given" if path is None else f"not found in {path}"
-    get = "" if source is None else f"get {source}, "
-    raise DataError(f"{name}: {where}; {get}give the path of {wanted}")
+    raise DataError(f"{name}: {where}; {remedy(wanted, source)}")
 
 
 def first_existing(folder: Path, names: Iterable[str]) -> Path | None:

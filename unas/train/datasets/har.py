@@ -22,7 +22,10 @@ _CHANNELS = tuple(
 )
 _STEPS = 128
 _FOLDER = "UCI HAR Dataset"
-_SOURCE = "the archive from archive.ics.uci.edu/dataset/240, unpack it"
+_SOURCE = (
+    "human+activity+recognition+using+smartphones.zip from archive.ics.uci.edu/dataset/240, "
+    f"unpack it and the '{_FOLDER}.zip' in it"
+)
 
 
 def load_uci_har(

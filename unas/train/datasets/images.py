@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class PictureSet:
         class_names: Their names; None for the folders' names.
         augmentation: For training.
         val_is_test: A folder ``val`` beside ``train`` is the test part.
+        crop: Share of each side's length that is kept, about the middle, before scaling.
     """
 
     name: str
@@ -45,6 +47,7 @@ class PictureSet:
     class_names: tuple[str, ...] | None = None
     augmentation: ImageAugmentation = NO_AUGMENTATION
     val_is_test: bool = False
+    crop: float = 1.0
 
 
 def load_image_folder(
@@ -71,25 +74,15 @@ def load_image_folder(
         DataError: The folder is missing, or a picture cannot be read.
     """
     if path is None or not path.is_dir():
-        missing("image_folder", path, "a folder that holds a folder a class")
-    pictures = PictureSet("image_folder", path, picture_size("image_folder", size), channels)
+        missing("image_folder", path, "a folder that holds a folder a class, such as cat and dog")
+    height, width = size
+    pictures = PictureSet("image_folder", path, (height, width), channels)
     return load_pictures(
         pictures,
         split_seed=split_seed,
         test_fraction=test_fraction,
         validation_fraction=validation_fraction,
     )
-
-
-def picture_size(name: str, size: Sequence[int]) -> tuple[int, int]:
-    """(height, width) of an option.
-
-    Raises:
-        DataError: It is something else.
-    """
-    if len(size) != 2 or not all(isinstance(n, int) and n > 0 for n in size):
-        raise DataError(f"{name}: size is {list(size)}; give [height, width] in pixels")
-    return size[0], size[1]
 
 
 def load_pictures(
@@ -175,14 +168,22 @@ def _read_all(pictures: PictureSet, digest: str, paths: Sequence[Path]) -> NDArr
 
     def fill(array: NDArray[Any]) -> None:
         for i, path in enumerate(paths):
-            array[i] = read_picture(path, pictures.size, pictures.channels)
+            array[i] = read_picture(path, pictures.size, pictures.channels, pictures.crop)
 
     shape = (len(paths), *pictures.size, pictures.channels)
-    return stored_array(f"pictures {digest} {names}", shape, np.uint8, fill)
+    return stored_array(f"pictures {digest} {pictures.crop} {names}", shape, np.uint8, fill)
 
 
-def read_picture(path: Path, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
-    """Read and scale (area-weighted, bilinear) a picture: (height, width, channels) bytes.
+def read_picture(
+    path: Path, size: tuple[int, int], channels: int, crop: float = 1.0
+) -> NDArray[np.uint8]:
+    """Read, crop and scale (area-weighted, bilinear) a picture: (height, width, channels) bytes.
+
+    Args:
+        path: The file.
+        size: (height, width) that it is scaled to.
+        channels: 1 grey, 3 colour.
+        crop: Share of each side's length that is kept, about the middle.
 
     Raises:
         DataError: It cannot be read.
@@ -190,9 +191,32 @@ def read_picture(path: Path, size: tuple[int, int], channels: int) -> NDArray[np
     from PIL import Image
 
     def read(file: Path) -> NDArray[np.uint8]:
-        with Image.open(file) as image:
-            plain = image.convert(_MODES[channels])
-            scaled = plain.resize(size[::-1], Image.Resampling.BILINEAR)
-            return np.asarray(scaled, np.uint8).reshape(*size, channels)
+        try:
+            with Image.open(file) as image:
+                plain = _of_bytes(image).convert(_MODES[channels])
+                # Not resize's own box, at whose edge the pixels outside are blended in.
+                middle = plain.crop(_middle(plain.width, plain.height, crop))
+                scaled = middle.resize(size[::-1], Image.Resampling.BILINEAR)
+                return np.asarray(scaled, np.uint8).reshape(*size, channels)
+        except (SyntaxError, struct.error, Image.DecompressionBombError) as error:
+            raise ValueError(str(error)) from error  # Pillow's, for broken chunks and huge pictures
 
-    return parse(path, read, "remove it or fetch it again")
+    return parse(path, read, "remove it, fetch it again, or save it as a smaller PNG of 8 bits")
+
+
+def _middle(width: int, height: int, crop: float) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of what is kept: whole pixels, as TensorFlow crops the records."""
+    left, top = int((width - width * crop) / 2), int((height - height * crop) / 2)
+    return left, top, width - left, height - top
+
+
+def _of_bytes(image: Any) -> Any:
+    """A picture whose values are bytes: Pillow's own conversion clips wider grey at 255."""
+    from PIL import Image
+
+    # PGM files of 16 bits, and PNG files in older Pillow, come in a wider mode but on this scale.
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM")):
+        return Image.fromarray(np.round(np.asarray(image) / 257).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError("32-bit grey values, for which nothing says what is white")
+    return image

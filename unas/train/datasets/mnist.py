@@ -26,6 +26,10 @@ _CLOTHES = (
 )  # fmt: skip
 _T10K = "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz"
 _WANTED = f"a folder with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, {_T10K}"
+_SOURCES = {
+    "mnist": "the IDX files of MNIST (yann.lecun.com/exdb/mnist)",
+    "fashion_mnist": "the files in data/fashion of github.com/zalandoresearch/fashion-mnist",
+}
 _T10K_TEST_FRACTION = 0.2
 
 Part = tuple[NDArray[np.uint8], NDArray[np.int32]]
@@ -83,8 +87,9 @@ def load_fashion_mnist(
     Raises:
         DataError: Files are missing or damaged.
     """
+    augmentation = ImageAugmentation((2, 2), flip=True, rotate_rad=0.2, rotate_probability=0.3)
     dataset = _load(
-        "fashion_mnist", path, _CLOTHES, ImageAugmentation((2, 2), flip=True), FASHION_FILES,
+        "fashion_mnist", path, _CLOTHES, augmentation, FASHION_FILES,
         source="full", seed=split_seed, validation_fraction=validation_fraction,
     )  # fmt: skip
     return halves(dataset) if binary else dataset
@@ -102,7 +107,9 @@ def _load(
     validation_fraction: float,
 ) -> Dataset:
     if path is None:
-        path = fetch(name, remotes, _WANTED)
+        if source == "t10k":  # what Keras downloads holds all 70,000
+            missing(name, path, f"a folder with {_T10K}", _SOURCES[name])
+        path = fetch(name, remotes, _WANTED, _SOURCES[name])
     given, files = _read(name, path, source)
     parts = plan(
         name,
@@ -139,7 +146,7 @@ def _read(name: str, path: Path, source: str) -> tuple[dict[str, Part], tuple[Pa
     train = None if source == "t10k" else _idx_pair(path, "train")
     if test is None or (train is None and source == "full"):
         wanted = f"a folder with {_T10K}" if source == "t10k" else _WANTED
-        missing(name, path, wanted, "the files in IDX format")
+        missing(name, path, wanted, _SOURCES[name])
     if train is None:
         return {"train": test[0]}, test[1]
     return {"train": train[0], "test": test[0]}, train[1] + test[1]

@@ -20,6 +20,7 @@ from unas.train.datasets.digits import load_digits
 from unas.train.datasets.har import load_uci_har
 from unas.train.datasets.images import load_image_folder
 from unas.train.datasets.mnist import load_fashion_mnist, load_mnist
+from unas.train.datasets.options import check_value
 from unas.train.datasets.speech import load_speech_commands
 from unas.train.datasets.tfrecord import load_tfrecord
 from unas.train.datasets.vww import load_visual_wake_words
@@ -71,7 +72,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Refuse what ``load_dataset`` would refuse, before anything is read.
 
     Raises:
-        DataError: An unknown name or option, a missing option, or a value of the wrong type.
+        DataError: An unknown name or option, a missing option, or a wrong value.
     """
     if name not in LOADERS:
         raise DataError(f"there is no data set {name!r}; {_near(name, LOADERS)}")
@@ -82,7 +83,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
             raise DataError(
                 f"{name} has no option {key!r}; {_near(key, (*parameters, *_AUGMENTATION))}"
             )
-        _check_type(name, key, value, parameters.get(key, _AUGMENTATION.get(key)))
+        check_value(name, parameters.get(key) or _AUGMENTATION[key], value)
     for key, parameter in parameters.items():
         if parameter.default is parameter.empty and key not in options:
             raise DataError(f"{name} needs the option {key!r}; set it in the study's data table")
@@ -95,23 +96,8 @@ def _augmented(dataset: Dataset, changed: dict[str, Any]) -> Dataset:
         )
     if "shift_px" in changed:
         shift = changed["shift_px"]
-        pair = (shift, shift) if isinstance(shift, int) else tuple(shift)
-        if len(pair) != 2 or not all(isinstance(n, int) and n >= 0 for n in pair):
-            raise DataError(f"{dataset.name}: shift_px is {shift!r}; give pixels, or [down, right]")
-        changed |= {"shift_px": pair}
+        changed |= {"shift_px": (shift, shift) if isinstance(shift, int) else tuple(shift)}
     return dataset.with_augmentation(replace(dataset.augmentation, **changed))
-
-
-def _check_type(name: str, key: str, value: Any, parameter: Any) -> None:
-    """Plain values come from a study file; sequences are looked at by whom they concern."""
-    plain = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
-    kind = str(parameter.annotation)
-    allowed = plain.get(kind)
-    wrong_bool = isinstance(value, bool) and kind != "bool"
-    if allowed is not None and (wrong_bool or not isinstance(value, allowed)):
-        raise DataError(
-            f"{name}: {key} is {value!r}, expected {kind}; correct the study's data table"
-        )
 
 
 def _near(word: str, known: Iterable[str]) -> str:

@@ -17,7 +17,6 @@ from unas.errors import DataError
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
 from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance, Split
 from unas.train.datasets.files import missing, stored_array, tree_digest
-from unas.train.datasets.images import picture_size
 from unas.train.datasets.splits import plan
 
 _CHUNK = 256  # pictures decoded at once
@@ -82,12 +81,12 @@ def load_tfrecord(
         DataError: Files are missing or damaged, or a record lacks a feature.
     """
     if path is None or not record_files(path):
-        missing("tfrecord", path, "a folder with files train*.tfrecord")
+        missing("tfrecord", path, "a folder with train*.tfrecord, and perhaps val* and test*")
     names = None if class_names is None else tuple(class_names)
+    height, width = size
     records = RecordSet(
-        "tfrecord", path, picture_size("tfrecord", size), channels, image_key, label_key,
-        class_names=names,
-    )  # fmt: skip
+        "tfrecord", path, (height, width), channels, image_key, label_key, class_names=names
+    )
     return load_records(
         records,
         split_seed=split_seed,

@@ -9,7 +9,7 @@ from pathlib import Path
 from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.dataset import Dataset
 from unas.train.datasets.files import missing
-from unas.train.datasets.images import PictureSet, load_pictures, picture_size
+from unas.train.datasets.images import PictureSet, load_pictures
 from unas.train.datasets.tfrecord import RecordSet, load_records, record_files
 
 _CLASSES = ("non_person", "person")
@@ -17,6 +17,10 @@ _CROP = 0.875
 _SHIFT = 0.1  # of the size
 _VALIDATION_FRACTION = 10_000 / 82_783
 _TEST_FRACTION = 0.1
+_SOURCE = (
+    "COCO 2014 (cocodataset.org), make records of it with the script "
+    "research/slim/datasets/build_visualwakewords_data.py of github.com/tensorflow/models"
+)
 
 
 def load_visual_wake_words(
@@ -41,18 +45,19 @@ def load_visual_wake_words(
     Raises:
         DataError: Files are missing or damaged.
     """
-    height, width = picture_size("visual_wake_words", size)
+    height, width = size
     augmentation = ImageAugmentation((round(_SHIFT * height), round(_SHIFT * width)), flip=True)
     fractions = {"test_fraction": test_fraction, "validation_fraction": validation_fraction}
     name = "visual_wake_words"
     if path is not None and any((path / p / _CLASSES[1]).is_dir() for p in ("", "train")):
         pictures = PictureSet(
-            name, path, (height, width), 3, _CLASSES, _CLASSES, augmentation, val_is_test=True
-        )
+            name, path, (height, width), 3, _CLASSES, _CLASSES, augmentation,
+            val_is_test=True, crop=_CROP,
+        )  # fmt: skip
         return load_pictures(pictures, split_seed=split_seed, **fractions)
     if path is None or not record_files(path):
         wanted = "a folder with train*.record-* and val*.record-*, or with person and non_person"
-        missing(name, path, wanted, "COCO 2014 with the labels of Visual Wake Words")
+        missing(name, path, wanted, _SOURCE)
     records = RecordSet(
         name, path, (height, width), crop=_CROP, class_names=_CLASSES,
         augmentation=augmentation, val_is_test=True,
