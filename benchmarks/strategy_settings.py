@@ -210,7 +210,7 @@ def _studies(results: Path) -> list[StudyResults]:
 def main() -> None:
     """Compare settings and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results/mnist_t10k_strategies"))
+    parser.add_argument("--results", type=Path, default=Path("results/published/mnist_t10k_strategies"))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trainings", type=int, default=100)
     args = parser.parse_args()
