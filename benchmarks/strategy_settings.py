@@ -40,6 +40,7 @@ from unas.space.catalogue import find_space
 from unas.store.study import StudyResults, read_study
 
 Row = NDArray[np.float64]
+_RESULTS = Path("results/published/mnist_t10k_strategies")
 _NOISE = 0.2  # of log error between seeds: some 0.5 points of 2.5 % on 800 validation samples
 _HOPELESS = 0.3  # error above which a network is given up, about as the study's [training] does
 _SETTINGS = ((24, 8, 60, 0.05), (24, 24, 60, 0.05), (24, 24, 150, 0.05), (24, 24, 150, 0.1),
@@ -210,7 +211,7 @@ def _studies(results: Path) -> list[StudyResults]:
 def main() -> None:
     """Compare settings and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--results", type=Path, default=Path("results/published/mnist_t10k_strategies"))
+    parser.add_argument("--results", type=Path, default=_RESULTS)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--trainings", type=int, default=100)
     args = parser.parse_args()

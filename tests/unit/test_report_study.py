@@ -311,6 +311,17 @@ def test_the_page_shows_the_front_and_what_failed(page: str, study: StudyResults
     assert "mean ± std" in page
 
 
+def test_the_page_shows_the_config_as_the_study_went_on(tmp_path: Path) -> None:
+    """The journal's first line is of the first run; what may change on resume is in study.toml."""
+    write_example(tmp_path / "again", rounds=12)
+    begun = read_study("again", tmp_path).config
+    longer = replace(begun, search=replace(begun.search, trainings=97))
+    other = replace(begun, constraints=replace(begun.constraints, error=0.001))
+    for config, wanted in ((longer, 97), (other, begun.search.trainings)):
+        (tmp_path / "again" / "study.toml").write_text(config.to_toml())
+        assert read_study("again", tmp_path).config.search.trainings == wanted
+
+
 def test_without_a_limit_on_the_latency_the_page_says_so(study: StudyResults) -> None:
     bounds = replace(study.config.constraints, latency_us=None)
     free = replace(study, config=replace(study.config, constraints=bounds))

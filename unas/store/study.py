@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from unas.config import StudyConfig
-from unas.errors import StoreError
+from unas.config.load import load_study
+from unas.errors import ConfigError, StoreError
 from unas.record import FinalTraining, Outcome, Record
 from unas.store.journal_content import read_journal
 
 JOURNAL, ENVIRONMENT, NETWORKS = "journal.jsonl", "environment.json", "networks"
+STUDY = "study.toml"
 KERAS_FILE, TFLITE_FILE, SAMPLE_FILE = "model.keras", "model.tflite", "sample.json"
 
 
@@ -103,8 +105,21 @@ def read_study(study: str, results: Path) -> StudyResults:
     folder = study_folder(study, results).resolve()
     content = read_journal(folder / JOURNAL)
     return StudyResults(
-        folder, content.study, content.records, content.finals, _environment(folder)
+        folder,
+        _as_it_went_on(folder, content.study),
+        content.records,
+        content.finals,
+        _environment(folder),
     )
+
+
+def _as_it_went_on(folder: Path, begun: StudyConfig) -> StudyConfig:
+    """The study as it was last run: what changes no record, its end say, may change on resume."""
+    try:
+        latest = load_study(folder / STUDY).portable
+    except ConfigError:
+        return begun
+    return latest if latest.digest == begun.digest else begun
 
 
 def _environment(folder: Path) -> Mapping[str, Any]:
