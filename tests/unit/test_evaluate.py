@@ -187,6 +187,57 @@ def test_a_worker_says_where_it_failed() -> None:
     assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
 
 
+class BrokenSpace:
+    """A bug that only some architectures bring out."""
+
+    def graph(self, *_: object) -> Graph:
+        raise KeyError("no such layer")
+
+
+def test_a_bug_costs_one_candidate_not_the_study() -> None:
+    study = study_of()
+    broken = replace(setting_of(study), space=BrokenSpace())
+    with pytest.raises(StopIteration) as end:
+        next(Judge(broken).judge(Proposal(3, candidate(study))))
+    record = end.value.value
+    assert (record.index, record.outcome, record.stage) == (3, Outcome.FAILED, Stage.RESOURCES)
+    assert record.cause.startswith("KeyError in test_evaluate.py:")
+    assert record.cause.endswith("'no such layer'; report it with the candidate")
+
+
+def test_a_bug_after_training_is_told_too(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of()
+    mine = candidate(study)
+    broken = Judge(setting_of(study))
+
+    def values(*_: object, **__: object) -> dict[str, float]:
+        raise ZeroDivisionError("float division")
+
+    judging = broken.judge(Proposal(0, mine))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    monkeypatch.setattr(Setting, "values", values)
+    record = ended(judging, trainer.train(request))
+    assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
+    assert "ZeroDivisionError" in (record.cause or "")
+    again = broken.judge_again(record, 1)
+    job = next(again)
+    assert isinstance(job, AskTraining)
+    with pytest.raises(WorkerError, match=r"ZeroDivisionError in .*float division; report"):
+        again.send(trainer.train(job))
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_ending_a_study_is_no_failure_of_a_candidate(ending: type[BaseException]) -> None:
+    study = study_of()
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    next(judging)
+    with pytest.raises(ending):
+        judging.throw(ending())
+
+
 @pytest.mark.parametrize(("enters", "asks"), [(True, True), (False, False)])
 def test_predicted_asks_for_the_front_only(trainer: Trainer, enters: bool, asks: bool) -> None:
     study = study_of("predicted")

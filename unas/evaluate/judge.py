@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -52,7 +53,11 @@ class Judge:
         self._setting = setting
 
     def judge(self, proposal: Proposal) -> Judging:
-        """Judge one candidate; see ``Judging``. Its own errors become a FAILED record."""
+        """Judge one candidate; see ``Judging``. Its own errors become a FAILED record.
+
+        So do those that nobody foresaw: a study that ended with one would propose the same
+        candidate when it is resumed, and end again.
+        """
         case = _Case(proposal)
         try:
             if not (yield from self._before(case)):
@@ -67,6 +72,8 @@ class Judge:
             if isinstance(error, WorkerError):
                 case.stage = Stage(error.stage)
             return case.record(Outcome.FAILED, str(error))
+        except Exception as error:
+            return case.record(Outcome.FAILED, _unforeseen(error))
         case.stage = Stage.DONE
         self._fits(case)
         return case.record(Outcome.COMPLETE)
@@ -77,13 +84,18 @@ class Judge:
         """Train a record's candidate once more, with another seed; None if it was hopeless.
 
         Raises:
-            UnasError: Training or the board failed.
+            UnasError: Training or the board failed, or what nobody foresaw: as a ``WorkerError``.
         """
         case = _Case(Proposal(record.index, record.candidate))
-        answer = yield from self._train(case, again)
-        if answer.hopeless is not None:
-            return None
-        yield from self._after(case, answer)
+        try:
+            answer = yield from self._train(case, again)
+            if answer.hopeless is not None:
+                return None
+            yield from self._after(case, answer)
+        except UnasError:
+            raise
+        except Exception as error:
+            raise WorkerError(_unforeseen(error), str(case.stage)) from error
         return FinalTraining(record.candidate.sha256, answer.result, dict(case.values))
 
     def seed_of(self, record: Record, again: int) -> int:
@@ -231,6 +243,13 @@ class _Timed:
         seconds = self._case.seconds
         taken = time.monotonic() - self._began
         seconds[self._stage] = seconds.get(self._stage, 0.0) + taken
+
+
+def _unforeseen(error: Exception) -> str:
+    """What a bug of ours says, with its place: the traceback is lost with the candidate."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"{type(error).__name__} in {where}: {error}; report it with the candidate"
 
 
 def _known(figures: Figures | None) -> Figures:
