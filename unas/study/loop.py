@@ -10,6 +10,7 @@ from dataclasses import replace
 from unas.errors import UnasError, WorkerError
 from unas.evaluate.judge import Judge
 from unas.record import FinalTraining, Outcome, Record, Stage
+from unas.search.progress import training_of
 from unas.search.strategy import Strategy
 from unas.study.engine import Case, Desk, Engine
 from unas.study.memory import Memory
@@ -40,7 +41,7 @@ class Loop:
         self._memory, self._watcher = memory, watcher
         self._began = time.monotonic()
         self._failed = self._repeated = self._fresh = self._finals_wanted = 0
-        self._trained = sum(record.training is not None for record in memory.records)
+        self._trainings = {training_of(record) for record in memory.records} - {None}
         self._by_genes: dict[str, Record] = {}
         for record in memory.records:
             strategy.tell(record)
@@ -52,7 +53,7 @@ class Loop:
 
         Args:
             rounds: Records.
-            trainings: Trained candidates; None for no such end.
+            trainings: Trainings, those of an earlier run included; None for no such end.
             at_once: Candidates in flight; with 1 a study is reproducible to the last record.
 
         Raises:
@@ -104,7 +105,7 @@ class Loop:
     def _wants_more(self, rounds: int, trainings: int | None, in_flight: int) -> bool:
         if self._repeated >= _REPEATED_IN_A_ROW or len(self._memory.records) + in_flight >= rounds:
             return False
-        return trainings is None or self._trained + in_flight < trainings
+        return trainings is None or len(self._trainings) + in_flight < trainings
 
     def _ask(self, engine: Engine[Record]) -> None:
         proposal = self._strategy.ask()
@@ -123,7 +124,7 @@ class Loop:
         self._strategy.tell(record)
         self._by_genes.setdefault(record.candidate.sha256, record)
         self._fresh += 1
-        self._trained += record.training is not None
+        self._trainings |= {training_of(record)} - {None}
         if record.outcome is Outcome.FAILED:
             self._failed += 1
         elif record.stage not in _CHEAP:  # what never came to board or training says nothing of it
@@ -152,7 +153,7 @@ class Loop:
             Status(
                 records=len(self._memory.records),
                 fresh=self._fresh,
-                trainings=self._trained,
+                trainings=len(self._trainings),
                 finals=len(self._memory.finals),
                 finals_wanted=self._finals_wanted,
                 seconds=time.monotonic() - self._began,
