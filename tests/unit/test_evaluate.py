@@ -23,7 +23,7 @@ from unas.evaluate.setting import Setting
 from unas.evaluate.training import Trainer
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph
-from unas.graph.pruning import channel_groups, prune_graph
+from unas.graph.pruning import channel_groups, prunable_kernels, prune_graph
 from unas.record import Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.strategy import Proposal
@@ -129,6 +129,50 @@ def test_a_dense_network_over_a_bound_goes_on_if_pruning_saves_it() -> None:
     bound = replace(study.constraints, model_size_bytes=dense - 1)
     judging = Judge(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
     assert isinstance(next(judging), AskTraining)
+
+
+def unstructured(study: StudyConfig) -> StudyConfig:
+    assert study.pruning is not None
+    return replace(study, pruning=replace(study.pruning, structured=False))
+
+
+def test_single_weights_are_taken_from_kernels_alone() -> None:
+    """Neither biases nor the logits' kernel: as the masks do, see test_train_masks."""
+    study = unstructured(study_of())
+    mine = candidate(study)
+    graph = SPACE.graph(mine.architecture, SHAPE, CLASSES)
+    dense = estimate(exported(graph)).model_size_bytes
+    kernels = list(prunable_kernels(graph).values())
+    least = dense - int(0.5 * sum(kernels) + 1e-3)
+    assert least > dense - round(0.5 * dense)
+    for bound, fits in ((least, True), (least - 1, False)):
+        constraints = replace(study.constraints, model_size_bytes=bound)
+        judge = Judge(setting_of(replace(study, constraints=constraints)))
+        judging = judge.judge(Proposal(0, mine))
+        if fits:
+            assert isinstance(next(judging), AskTraining)
+            continue
+        with pytest.raises(StopIteration) as end:
+            next(judging)
+        record = end.value.value
+        assert (record.outcome, record.unpruned) == (Outcome.INFEASIBLE, None)
+        assert record.values["model_size_bytes"] == least
+        assert record.figures.model_size_bytes == dense
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_zeros_of_the_trained_network_count_without_structure_alone(
+    tmp_path: Path, structured: bool
+) -> None:
+    study = study_of() if structured else unstructured(study_of())
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    answer = FakeTraining(study.to_toml(), str(tmp_path)).open().train(request)
+    record = ended(judging, replace(answer, zeros=7))
+    assert record.figures is not None
+    zeros = 0 if structured else 7
+    assert record.values["model_size_bytes"] == record.figures.model_size_bytes - zeros
 
 
 def test_stages_of_the_measured_mode(trainer: Trainer) -> None:

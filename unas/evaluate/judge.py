@@ -25,6 +25,7 @@ from unas.evaluate.setting import Setting
 from unas.export.flatbuffer import write_flatbuffer
 from unas.export.read import read_flatbuffer
 from unas.graph import Graph
+from unas.graph.pruning import pruned_weights
 from unas.record import (
     Figures,
     FinalTraining,
@@ -117,7 +118,7 @@ class Judge:
                 graph = exported(pruned_to(dense, evenly_kept(dense, candidate.sparsity)))
                 case.figures = setting.figures(graph)
             elif candidate.sparsity:
-                zeros = round(case.figures.model_size_bytes * candidate.sparsity)
+                zeros = pruned_weights(dense, candidate.sparsity)
             case.values = setting.values(case.figures, zeros=zeros)
         if not self._fits(case):
             return False
