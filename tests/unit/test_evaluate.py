@@ -24,7 +24,7 @@ from unas.evaluate.training import Trainer
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph
 from unas.graph.pruning import channel_groups, prunable_kernels, prune_graph
-from unas.record import Outcome, OutputCheck, Record, Stage
+from unas.record import FinalTraining, Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.strategy import Proposal
 from unas.space.catalogue import find_space
@@ -315,6 +315,28 @@ def test_answers_cross_processes_unchanged(trainer: Trainer) -> None:
     assert AskTraining.from_json(job.to_json()) == job
     answer = trainer.train(job)
     assert TrainingAnswer.from_json_dict(answer.to_json_dict()) == answer
+
+
+def test_final_trainings_go_to_the_end_and_tell_of_divergence(trainer: Trainer) -> None:
+    study = study_of()
+    judge = Judge(setting_of(study))
+    judging = judge.judge(Proposal(0, candidate(study)))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    assert not request.to_the_end
+    record = ended(judging, trainer.train(request))
+    again = judge.judge_again(record, 1)
+    job = next(again)
+    assert isinstance(job, AskTraining)
+    assert job.to_the_end
+    assert AskTraining.from_json(job.to_json()) == job
+    answer = trainer.train(job)
+    lost = replace(answer.result, val_error=None, test_error=None)
+    with pytest.raises(StopIteration) as end:
+        again.send(TrainingAnswer(lost, "it diverged"))
+    final = end.value.value
+    assert final == FinalTraining(record.candidate.sha256, lost, {}, "it diverged")
+    assert final.diverged
 
 
 def networks(count: int) -> list[Graph]:

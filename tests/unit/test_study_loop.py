@@ -15,6 +15,7 @@ from unas.constraints import Constraints
 from unas.errors import StoreError, WorkerError
 from unas.evaluate.networks import judged_graph
 from unas.evaluate.predictor import EVERY
+from unas.evaluate.training import Training
 from unas.record import Outcome, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.progress import trainings
@@ -276,6 +277,41 @@ def test_repeats_in_a_narrow_space_are_no_trainings(tmp_path: Path) -> None:
     resumed = run_study(plan_of(more, tmp_path, resume=True))
     assert len(resumed.records) == 9
     assert trainings(resumed.records) == 3
+
+
+def test_a_final_training_that_diverges_is_kept_and_not_repeated(tmp_path: Path) -> None:
+    """Left out, the mean would be over the lucky seeds alone."""
+    seeds = "0123"
+    jobs: list[InlineTrainings] = []
+
+    def made(training: Training, count: int, answers: Answers) -> InlineTrainings:
+        jobs.append(InlineTrainings(training, count, answers))
+        return jobs[-1]
+
+    study = study_of(final_seeds=0)
+    searched = run_study(plan_of(study, tmp_path))
+    study = study_of(final_seeds=3)
+    plan = plan_of(
+        study,
+        tmp_path,
+        resume=True,
+        trainings=made,
+        training=lambda fake: replace(fake, diverges_at=seeds, hopeless_at="0123456789abcdef"),
+    )
+    found = run_study(plan)
+    assert found.records == searched.records
+    assert jobs[-1].jobs == len(found.finals) == 3 * len(found.feasible)
+    lost = [final for final in found.finals if final.diverged]
+    assert 0 < len(lost) < len(found.finals)
+    for final in found.finals:
+        assert final.diverged == (str(final.training.seed)[-1] in seeds)
+        assert (final.training.test_error is None) == final.diverged
+        assert bool(final.values) != final.diverged
+    record = next(r for r in found.feasible if any(f.diverged for f in found.finals_of(r)))
+    assert len(found.again(record)) < len(found.finals_of(record)) == 3
+    again = run_study(plan)
+    assert jobs[-1].jobs == 0
+    assert again == found
 
 
 def test_another_calibration_is_noticed(tmp_path: Path) -> None:

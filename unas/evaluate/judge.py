@@ -79,10 +79,8 @@ class Judge:
         self._fits(case)
         return case.record(Outcome.COMPLETE)
 
-    def judge_again(
-        self, record: Record, again: int
-    ) -> Generator[Request, Answer, FinalTraining | None]:
-        """Train a record's candidate once more, with another seed; None if it was hopeless.
+    def judge_again(self, record: Record, again: int) -> Generator[Request, Answer, FinalTraining]:
+        """Train a record's candidate once more, with another seed, to the end.
 
         Raises:
             UnasError: Training or the board failed, or what nobody foresaw: as a ``WorkerError``.
@@ -90,14 +88,14 @@ class Judge:
         case = _Case(Proposal(record.index, record.candidate))
         try:
             answer = yield from self._train(case, again)
-            if answer.hopeless is not None:
-                return None
-            yield from self._after(case, answer)
+            if answer.hopeless is None:
+                yield from self._after(case, answer)
         except UnasError:
             raise
         except Exception as error:
             raise WorkerError(_unforeseen(error), str(case.stage)) from error
-        return FinalTraining(record.candidate.sha256, answer.result, dict(case.values))
+        sha256 = record.candidate.sha256
+        return FinalTraining(sha256, answer.result, dict(case.values), answer.hopeless)
 
     def seed_of(self, record: Record, again: int) -> int:
         """Seed of the n-th training after the search."""
@@ -146,7 +144,7 @@ class Judge:
     def _train(self, case: _Case, again: int = 0) -> Generator[Request, Answer, TrainingAnswer]:
         seed = self._setting.training_seed(case.proposal.index, again)
         with case.timed(Stage.TRAINING):
-            answer = yield AskTraining(case.proposal.candidate, seed)
+            answer = yield AskTraining(case.proposal.candidate, seed, to_the_end=again > 0)
         if not isinstance(answer, TrainingAnswer):
             raise WorkerError("a training was answered with a measurement; report it")
         case.seconds[str(Stage.CONVERSION)] = answer.conversion_seconds

@@ -78,6 +78,9 @@ class Loop:
     def train_again(self, records: Sequence[Record], seeds: int, at_once: int) -> None:
         """Train candidates anew with other seeds; what an earlier run did is not done again.
 
+        A training that diverged is a result. One that failed, by a process that died or a board
+        that is gone, is none: a note tells of it, and the next run trains it again.
+
         Args:
             records: Whose candidates.
             seeds: Trainings of each.
@@ -92,7 +95,7 @@ class Loop:
             if (record.candidate.sha256, self._judge.seed_of(record, again)) not in done
         ]
         self._finals_wanted = len(jobs) + len(finals)
-        engine: Engine[FinalTraining | None] = Engine(self._desk)
+        engine: Engine[FinalTraining] = Engine(self._desk)
         while jobs or engine.in_flight:
             while jobs and engine.in_flight < at_once:
                 record, again = jobs.pop(0)
@@ -137,17 +140,14 @@ class Loop:
                 str(record.stage),
             )
 
-    def _keep_final(
-        self, case: Case[FinalTraining | None], result: FinalTraining | UnasError | None
-    ) -> None:
+    def _keep_final(self, case: Case[FinalTraining], result: FinalTraining | UnasError) -> None:
         if isinstance(result, FinalTraining):
             self._memory.keep_final(result, case)
             self._watcher.final(result)
         else:
-            why = "it was hopeless" if result is None else str(result)
-            self._watcher.note(f"training {case.again} of candidate {case.index} again: {why}")
+            self._watcher.note(f"training {case.again} of candidate {case.index} again: {result}")
 
-    def _report(self, engine: Engine[Record] | Engine[FinalTraining | None]) -> None:
+    def _report(self, engine: Engine[Record] | Engine[FinalTraining]) -> None:
         predictor = self._memory.predictor
         self._watcher.status(
             Status(
