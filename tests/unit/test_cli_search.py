@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.study_cases import run_in, study_of
 from unas.cli.main import main
 from unas.cli.search_table import print_found, print_found_json
 from unas.cli.search_view import Lines, LiveView
+from unas.record import FinalTraining
 from unas.study.run import Found
 from unas.study.watch import Status
 
@@ -75,6 +77,31 @@ def test_the_table_names_the_provenance(found: Found, capsys: pytest.CaptureFixt
     printed = json.loads(capsys.readouterr().out)
     assert len(printed["front"]) == len(found.front)
     assert {entry["latency_provenance"] for entry in printed["front"]} <= {"emulated", "predicted"}
+
+
+def test_the_table_tells_of_seeds_that_diverged(
+    found: Found, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record, *_ = found.feasible
+    training = replace(found.finals_of(record)[0].training, test_error=0.022)
+    well = FinalTraining(record.candidate.sha256, training)
+    other = replace(well, training=replace(training, test_error=0.024))
+    lost = replace(well, training=replace(training, test_error=None), cause="it diverged")
+    for finals, told in (
+        ((well, other), "2.30 ± 0.14 % (2)"),
+        ((well, lost, other), "2.30 ± 0.14 % (2 of 3, 1 diverged)"),
+        ((well, lost), "2.20 % (1 of 2, 1 diverged)"),
+        ((well,), "2.20 %"),
+        ((lost,), "(0 of 1, 1 diverged)"),
+    ):
+        one = Found((record,), finals, (record,))
+        print_found(study_of("predicted"), one)
+        assert told in " ".join(capsys.readouterr().out.split())
+        print_found_json(study_of("predicted"), one)
+        (entry,) = json.loads(capsys.readouterr().out)["front"]
+        assert entry["diverged_again"] == finals.count(lost)
+    Lines(study_of("predicted")).final(lost)
+    assert f"seed {training.seed}, it diverged" in capsys.readouterr().err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

@@ -23,8 +23,8 @@ from unas.evaluate.setting import Setting
 from unas.evaluate.training import Trainer
 from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph
-from unas.graph.pruning import channel_groups, prune_graph
-from unas.record import Outcome, OutputCheck, Record, Stage
+from unas.graph.pruning import channel_groups, prunable_kernels, prune_graph
+from unas.record import FinalTraining, Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.strategy import Proposal
 from unas.space.catalogue import find_space
@@ -131,6 +131,50 @@ def test_a_dense_network_over_a_bound_goes_on_if_pruning_saves_it() -> None:
     assert isinstance(next(judging), AskTraining)
 
 
+def unstructured(study: StudyConfig) -> StudyConfig:
+    assert study.pruning is not None
+    return replace(study, pruning=replace(study.pruning, structured=False))
+
+
+def test_single_weights_are_taken_from_kernels_alone() -> None:
+    """Neither biases nor the logits' kernel: as the masks do, see test_train_masks."""
+    study = unstructured(study_of())
+    mine = candidate(study)
+    graph = SPACE.graph(mine.architecture, SHAPE, CLASSES)
+    dense = estimate(exported(graph)).model_size_bytes
+    kernels = list(prunable_kernels(graph).values())
+    least = dense - int(0.5 * sum(kernels) + 1e-3)
+    assert least > dense - round(0.5 * dense)
+    for bound, fits in ((least, True), (least - 1, False)):
+        constraints = replace(study.constraints, model_size_bytes=bound)
+        judge = Judge(setting_of(replace(study, constraints=constraints)))
+        judging = judge.judge(Proposal(0, mine))
+        if fits:
+            assert isinstance(next(judging), AskTraining)
+            continue
+        with pytest.raises(StopIteration) as end:
+            next(judging)
+        record = end.value.value
+        assert (record.outcome, record.unpruned) == (Outcome.INFEASIBLE, None)
+        assert record.values["model_size_bytes"] == least
+        assert record.figures.model_size_bytes == dense
+
+
+@pytest.mark.parametrize("structured", [True, False])
+def test_zeros_of_the_trained_network_count_without_structure_alone(
+    tmp_path: Path, structured: bool
+) -> None:
+    study = study_of() if structured else unstructured(study_of())
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    answer = FakeTraining(study.to_toml(), str(tmp_path)).open().train(request)
+    record = ended(judging, replace(answer, zeros=7))
+    assert record.figures is not None
+    zeros = 0 if structured else 7
+    assert record.values["model_size_bytes"] == record.figures.model_size_bytes - zeros
+
+
 def test_stages_of_the_measured_mode(trainer: Trainer) -> None:
     study = study_of("measured")
     judging = Judge(setting_of(study)).judge(Proposal(5, candidate(study)))
@@ -187,6 +231,57 @@ def test_a_worker_says_where_it_failed() -> None:
     assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
 
 
+class BrokenSpace:
+    """A bug that only some architectures bring out."""
+
+    def graph(self, *_: object) -> Graph:
+        raise KeyError("no such layer")
+
+
+def test_a_bug_costs_one_candidate_not_the_study() -> None:
+    study = study_of()
+    broken = replace(setting_of(study), space=BrokenSpace())
+    with pytest.raises(StopIteration) as end:
+        next(Judge(broken).judge(Proposal(3, candidate(study))))
+    record = end.value.value
+    assert (record.index, record.outcome, record.stage) == (3, Outcome.FAILED, Stage.RESOURCES)
+    assert record.cause.startswith("KeyError in test_evaluate.py:")
+    assert record.cause.endswith("'no such layer'; report it with the candidate")
+
+
+def test_a_bug_after_training_is_told_too(
+    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = study_of()
+    mine = candidate(study)
+    broken = Judge(setting_of(study))
+
+    def values(*_: object, **__: object) -> dict[str, float]:
+        raise ZeroDivisionError("float division")
+
+    judging = broken.judge(Proposal(0, mine))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    monkeypatch.setattr(Setting, "values", values)
+    record = ended(judging, trainer.train(request))
+    assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
+    assert "ZeroDivisionError" in (record.cause or "")
+    again = broken.judge_again(record, 1)
+    job = next(again)
+    assert isinstance(job, AskTraining)
+    with pytest.raises(WorkerError, match=r"ZeroDivisionError in .*float division; report"):
+        again.send(trainer.train(job))
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
+def test_ending_a_study_is_no_failure_of_a_candidate(ending: type[BaseException]) -> None:
+    study = study_of()
+    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    next(judging)
+    with pytest.raises(ending):
+        judging.throw(ending())
+
+
 @pytest.mark.parametrize(("enters", "asks"), [(True, True), (False, False)])
 def test_predicted_asks_for_the_front_only(trainer: Trainer, enters: bool, asks: bool) -> None:
     study = study_of("predicted")
@@ -220,6 +315,28 @@ def test_answers_cross_processes_unchanged(trainer: Trainer) -> None:
     assert AskTraining.from_json(job.to_json()) == job
     answer = trainer.train(job)
     assert TrainingAnswer.from_json_dict(answer.to_json_dict()) == answer
+
+
+def test_final_trainings_go_to_the_end_and_tell_of_divergence(trainer: Trainer) -> None:
+    study = study_of()
+    judge = Judge(setting_of(study))
+    judging = judge.judge(Proposal(0, candidate(study)))
+    request = next(judging)
+    assert isinstance(request, AskTraining)
+    assert not request.to_the_end
+    record = ended(judging, trainer.train(request))
+    again = judge.judge_again(record, 1)
+    job = next(again)
+    assert isinstance(job, AskTraining)
+    assert job.to_the_end
+    assert AskTraining.from_json(job.to_json()) == job
+    answer = trainer.train(job)
+    lost = replace(answer.result, val_error=None, test_error=None)
+    with pytest.raises(StopIteration) as end:
+        again.send(TrainingAnswer(lost, "it diverged"))
+    final = end.value.value
+    assert final == FinalTraining(record.candidate.sha256, lost, {}, "it diverged")
+    assert final.diverged
 
 
 def networks(count: int) -> list[Graph]:

@@ -42,8 +42,10 @@ from unas.report.study.mac_decisions import (
     judge_by_macs,
     least_wrong,
 )
+from unas.report.study.network import network_views
 from unas.report.study.page import study_page
 from unas.report.study.spread import final_errors, spread
+from unas.report.study.words import NOT_KNOWN
 from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
@@ -163,6 +165,22 @@ def test_final_seeds_are_a_mean_with_its_spread(study: StudyResults) -> None:
     assert found.mean == pytest.approx(np.mean(errors))
     assert found.deviation == pytest.approx(np.std(errors, ddof=1))
     assert spread([0.5]).deviation == 0.0
+
+
+def test_the_page_tells_of_seeds_that_diverged(study: StudyResults) -> None:
+    record = network_views(study)[0].record
+    finals = study.finals_of(record)
+    lost = tuple(
+        replace(one, training=replace(one.training, val_error=None, test_error=None), cause="nan")
+        for one in finals
+    )
+    mixed = network_views(replace(study, finals=(*finals[:2], lost[2])))[0]
+    assert [what for what, _, _ in mixed.errors[2:]] == [
+        "int8, more trainings (2 of 3, 1 diverged): mean ± std",
+        "… least to most",
+    ]
+    gone = network_views(replace(study, finals=lost))[0]
+    assert gone.errors[2:] == (("int8, more trainings (0 of 3, 3 diverged)", NOT_KNOWN, NOT_KNOWN),)
 
 
 def _known(study: StudyResults, macs: float, latency_us: float) -> Known:

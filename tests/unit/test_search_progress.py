@@ -50,3 +50,12 @@ def test_outcomes_and_trainings_are_counted() -> None:
     assert set(counts) == set(Outcome)
     assert sum(counts.values()) == len(RECORDS)
     assert trainings(RECORDS) == counts[Outcome.COMPLETE] > 0
+
+
+def test_a_training_that_answers_a_repeated_proposal_counts_once() -> None:
+    first = next(record for record in RECORDS if record.training is not None)
+    assert first.training is not None
+    repeated = replace(first, index=1000)
+    anew = replace(repeated, training=replace(first.training, seed=1000))
+    assert trainings([first, repeated]) == 1
+    assert trainings([first, repeated, anew]) == 2

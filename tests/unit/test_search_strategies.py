@@ -99,6 +99,28 @@ def test_failed_records_are_no_parents_and_infeasible_ones_may_be() -> None:
     assert strategy.ask().candidate.parent == ours.candidate.sha256
 
 
+@pytest.mark.parametrize("refused_first", [True, False])
+def test_what_the_board_refused_is_no_parent_while_anything_else_is_known(
+    refused_first: bool,
+) -> None:
+    """Its error and sizes are the best of all; the other one violates every bound."""
+    strategy = _evolution(initial=2, population=5)
+    first, second = strategy.ask(), strategy.ask()
+    refused, other = (first, second) if refused_first else (second, first)
+    bounds = BOUNDS.bounds()
+    good = {name: 0.1 * bound for name, bound in bounds.items()}
+    bad = {name: 9.0 * bound for name, bound in bounds.items()}
+    records = [
+        Record(refused.index, refused.candidate, Outcome.INFEASIBLE, Stage.BOARD, good),
+        Record(other.index, other.candidate, Outcome.INFEASIBLE, Stage.RESOURCES, bad, dict(bad)),
+    ]
+    for record in sorted(records, key=lambda one: one.index):
+        strategy.tell(record)
+    for _ in range(20):  # all draws of 25 from two members hold both, but for one in 10^7
+        proposal = strategy.ask()
+        assert proposal.candidate.parent == other.candidate.sha256
+
+
 def test_a_population_without_feasible_members_finds_the_bounds() -> None:
     """Where random draws hit the bounds once in hundreds, evolution follows the violations."""
     tight = Constraints(error=0.6, peak_memory_bytes=24, model_size_bytes=150)

@@ -302,11 +302,18 @@ def test_genes_must_go_together() -> None:
         ({"connections": (Connection.RESIDUAL,)}, "lack serial"),
         ({"kernel_heights": (1,), "kernel_widths": (1,)}, "no kernel"),
         ({"blocks": IntRange(0, 3)}, "fewer than 1"),
+        ({"p_parallel": 0.6, "p_residual": 0.5}, "0.6 and p_residual 0.5, together more"),
     ],
 )
 def test_a_space_without_networks_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         replace(CNN_PLUS_SPACE, **changes)
+
+
+def test_every_later_block_may_be_parallel_or_residual() -> None:
+    space = replace(CNN_PLUS_SPACE, blocks=IntRange(9, 9), p_parallel=0.3, p_residual=0.7)
+    drawn = random_cnn_plus(np.random.default_rng(0), space)
+    assert Connection.SERIAL not in {block.connection for block in drawn.blocks[1:]}
 
 
 def test_what_a_variant_leaves_out_never_comes() -> None:

@@ -10,11 +10,15 @@ from pathlib import Path
 import pytest
 
 from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study_of
+from unas.config import SpaceConfig
+from unas.constraints import Constraints
 from unas.errors import StoreError, WorkerError
 from unas.evaluate.networks import judged_graph
 from unas.evaluate.predictor import EVERY
+from unas.evaluate.training import Training
 from unas.record import Outcome, Record, Stage
 from unas.resources.estimate import estimate
+from unas.search.progress import trainings
 from unas.space.catalogue import find_space
 from unas.store.journal_content import read_journal
 from unas.study.answers import Answers
@@ -254,6 +258,60 @@ def test_the_number_of_trainings_ends_a_search(tmp_path: Path) -> None:
     longer = run_in("macs", tmp_path, trainings=9, final_seeds=0, resume=True)
     assert longer.records[: len(found.records)] == found.records
     assert sum(record.training is not None for record in longer.records) == 9
+
+
+def test_repeats_in_a_narrow_space_are_no_trainings(tmp_path: Path) -> None:
+    """It has three networks; what a fourth proposal repeats costs nothing and counts as nothing."""
+    options = {"dense_layers": [1, 1], "units": [10, 12]}
+    wide = Constraints(error=1.0, peak_memory_bytes=10**6)
+    study = replace(
+        study_of(rounds=6, trainings=4, final_seeds=0),
+        space=SpaceConfig("mlp", options),
+        constraints=wide,
+        pruning=None,
+    )
+    found = run_study(plan_of(study, tmp_path))
+    assert [record.training is not None for record in found.records] == [True] * 6
+    assert trainings(found.records) == 3
+    more = replace(study, search=replace(study.search, rounds=9))
+    resumed = run_study(plan_of(more, tmp_path, resume=True))
+    assert len(resumed.records) == 9
+    assert trainings(resumed.records) == 3
+
+
+def test_a_final_training_that_diverges_is_kept_and_not_repeated(tmp_path: Path) -> None:
+    """Left out, the mean would be over the lucky seeds alone."""
+    seeds = "0123"
+    jobs: list[InlineTrainings] = []
+
+    def made(training: Training, count: int, answers: Answers) -> InlineTrainings:
+        jobs.append(InlineTrainings(training, count, answers))
+        return jobs[-1]
+
+    study = study_of(final_seeds=0)
+    searched = run_study(plan_of(study, tmp_path))
+    study = study_of(final_seeds=3)
+    plan = plan_of(
+        study,
+        tmp_path,
+        resume=True,
+        trainings=made,
+        training=lambda fake: replace(fake, diverges_at=seeds, hopeless_at="0123456789abcdef"),
+    )
+    found = run_study(plan)
+    assert found.records == searched.records
+    assert jobs[-1].jobs == len(found.finals) == 3 * len(found.feasible)
+    lost = [final for final in found.finals if final.diverged]
+    assert 0 < len(lost) < len(found.finals)
+    for final in found.finals:
+        assert final.diverged == (str(final.training.seed)[-1] in seeds)
+        assert (final.training.test_error is None) == final.diverged
+        assert bool(final.values) != final.diverged
+    record = next(r for r in found.feasible if any(f.diverged for f in found.finals_of(r)))
+    assert len(found.again(record)) < len(found.finals_of(record)) == 3
+    again = run_study(plan)
+    assert jobs[-1].jobs == 0
+    assert again == found
 
 
 def test_another_calibration_is_noticed(tmp_path: Path) -> None:

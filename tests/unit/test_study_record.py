@@ -22,6 +22,7 @@ from unas.record import (
     Stage,
     TrainingResult,
 )
+from unas.record.study import seeds_told
 from unas.testing.contracts import example_measurement
 
 FIGURES = Figures(
@@ -80,6 +81,14 @@ def test_every_field_is_in_the_json() -> None:
 def test_final_trainings_survive_json() -> None:
     final = FinalTraining("a" * 64, TRAINING, {"error": 0.05})
     assert FinalTraining.from_json_dict(json.loads(json.dumps(final.to_json_dict()))) == final
+    assert "cause" not in final.to_json_dict()  # as in journals from before there was one
+    lost = replace(final, training=replace(TRAINING, val_error=None), values={}, cause="diverged")
+    assert FinalTraining.from_json_dict(json.loads(json.dumps(lost.to_json_dict()))) == lost
+    assert (final.diverged, lost.diverged) == (False, True)
+    told = [seeds_told((final,) * n + (lost,) * m) for n, m in ((3, 0), (2, 1), (0, 2))]
+    assert told == ["3", "2 of 3, 1 diverged", "0 of 2, 2 diverged"]
+    with pytest.raises(StoreError, match="no JSON object"):
+        FinalTraining.from_json_dict([])  # type: ignore[arg-type]
 
 
 def _paths(data: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -25,6 +25,7 @@ from unas.hil.seeded import seeded_input
 from unas.record import Record
 from unas.store.study import StudyResults, read_study, study_folder
 from unas.takeaway.bundle import best_record, write_bundle
+from unas.takeaway.card import error_rows, percent
 from unas.takeaway.network import TakenNetwork, taken_network
 from unas.takeaway.project import app_files
 from unas.takeaway.sample import data_sample, kept_sample, seeded_sample
@@ -70,6 +71,22 @@ def test_the_best_is_chosen_by_the_validation_error(study: StudyResults, best: R
     lucky = replace(other, training=replace(other.training, test_error=0.0))
     records = tuple(lucky if record is other else record for record in study.records)
     assert best_record(replace(study, records=records)).index == best.index
+
+
+def test_the_card_tells_of_seeds_that_diverged(study: StudyResults, best: Record) -> None:
+    finals = study.finals_of(best)
+    lost = [
+        replace(one, training=replace(one.training, val_error=None, test_error=None), cause="nan")
+        for one in finals
+    ]
+    rows = error_rows(replace(study, finals=(lost[0], *finals[1:])), best)[2:]
+    seed = lost[0].training.seed
+    assert rows[0] == (f"int8, trained again, seed {seed}: diverged", percent(None), percent(None))
+    assert rows[-1][0] == "int8, mean ± std over seeds (2 of 3, 1 diverged)"
+    assert rows[-1][1].endswith(" %")
+    # A network of which no other training came to its end is no winner by its one lucky run.
+    others = tuple(one for one in study.finals if one not in finals)
+    assert best_record(replace(study, finals=(*lost, *others))) != best
 
 
 def test_without_a_feasible_network_there_is_no_best(study: StudyResults) -> None:

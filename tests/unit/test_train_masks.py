@@ -23,6 +23,7 @@ from unas.export.lower import lower_graph
 from unas.export.read import read_flatbuffer
 from unas.graph import DenseOptions, Graph
 from unas.graph.builder import GraphBuilder
+from unas.graph.pruning import prunable_kernels, pruned_weights
 from unas.hil.batch import int8_outputs
 from unas.train.forward import Forward
 from unas.train.layout import Floats, layout_of
@@ -101,6 +102,16 @@ def test_one_channel_of_each_group_survives() -> None:
     masks = some(channel_masks(graph, layout_of(graph)))
     mask = choose(tf, masks.saliency(tf, kernels(graph)), tf.constant(1.0)).numpy()
     assert [int(part.sum()) for part in masks.split(mask)] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 0.77, 0.999, 1.0])
+def test_as_many_weights_go_as_the_graph_says(sparsity: float) -> None:
+    """So a candidate can be judged before it is trained, without TensorFlow."""
+    graph = branching_network()
+    masks = some(weight_masks(graph, layout_of(graph)))
+    mask = choose(tf, masks.saliency(tf, kernels(graph)), tf.constant(sparsity)).numpy()
+    assert (mask == 0).sum() == pruned_weights(graph, sparsity)
+    assert masks.size == sum(prunable_kernels(graph).values())
 
 
 def test_a_network_without_channels_is_trained_as_it_is() -> None:

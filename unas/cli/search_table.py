@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from unas.cli.output import note, print_json, print_table
 from unas.cli.search_words import TITLES, latency_word, value_text
+from unas.record.study import seeds_told
 
 if TYPE_CHECKING:
     from unas.config import StudyConfig
-    from unas.record import Record
+    from unas.record import FinalTraining, Record
     from unas.study.run import Found
 
 
@@ -30,7 +31,7 @@ def print_found(study: StudyConfig, found: Found) -> None:
     columns += [TITLES[name] for name in bounds if name != "error"]
     if "latency_us" in bounds:
         columns.append("provenance")
-    again = any(found.again(record) for record in rows)
+    again = any(found.finals_of(record) for record in rows)
     columns += ["test error again"] if again else []
     title = f"Front of {study.name}: errors of the int8 model; sizes computed"
     print_table(title, columns, [_row(r, study, found, again) for r in rows or found.front])
@@ -60,21 +61,22 @@ def _row(record: Record, study: StudyConfig, found: Found, again: bool) -> list[
             cells.append("" if value is None else value_text(name, value))
     if "latency_us" in bounds:
         cells.append(latency_word(record))
-    return [*cells, _spread(found.again(record))] if again else cells
+    return [*cells, _spread(found.finals_of(record))] if again else cells
 
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.2f} %"
 
 
-def _spread(errors: tuple[float, ...]) -> str:
-    """Mean and spread of several trainings."""
+def _spread(finals: tuple[FinalTraining, ...]) -> str:
+    """Mean and spread of several trainings, and how many of them they are of."""
+    tested = (final.training.test_error for final in finals)
+    errors = [100 * error for error in tested if error is not None]
+    told = f" ({seeds_told(finals)})" if len(finals) > 1 or len(errors) < len(finals) else ""
     if not errors:
-        return ""
-    mean = 100 * statistics.fmean(errors)
-    if len(errors) == 1:
-        return f"{mean:.2f} %"
-    return f"{mean:.2f} ± {100 * statistics.stdev(errors):.2f} % ({len(errors)})"
+        return told.strip()
+    deviation = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
+    return f"{statistics.fmean(errors):.2f}{deviation} %{told}"
 
 
 def _as_json(record: Record, found: Found) -> dict[str, Any]:
@@ -83,5 +85,6 @@ def _as_json(record: Record, found: Found) -> dict[str, Any]:
         "feasible": record.feasible,
         "latency_provenance": latency_word(record) if "latency_us" in record.values else None,
         "test_errors_again": list(found.again(record)),
+        "diverged_again": sum(final.diverged for final in found.finals_of(record)),
         **record.to_json_dict(),
     }

@@ -76,7 +76,8 @@ class Lines:
         """One line."""
         error = final.training.test_error
         tested = "" if error is None else f", test error {100 * error:.2f} %"
-        note(f"{final.candidate_sha256[:12]} trained again, seed {final.training.seed}{tested}")
+        told = f", {final.cause}" if final.diverged else tested
+        note(f"{final.candidate_sha256[:12]} trained again, seed {final.training.seed}{told}")
 
     def note(self, text: str) -> None:
         """As it is."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Generator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from unas.evaluate.setting import Setting
 from unas.export.flatbuffer import write_flatbuffer
 from unas.export.read import read_flatbuffer
 from unas.graph import Graph
+from unas.graph.pruning import pruned_weights
 from unas.record import (
     Figures,
     FinalTraining,
@@ -52,7 +54,11 @@ class Judge:
         self._setting = setting
 
     def judge(self, proposal: Proposal) -> Judging:
-        """Judge one candidate; see ``Judging``. Its own errors become a FAILED record."""
+        """Judge one candidate; see ``Judging``. Its own errors become a FAILED record.
+
+        So do those that nobody foresaw: a study that ended with one would propose the same
+        candidate when it is resumed, and end again.
+        """
         case = _Case(proposal)
         try:
             if not (yield from self._before(case)):
@@ -67,24 +73,29 @@ class Judge:
             if isinstance(error, WorkerError):
                 case.stage = Stage(error.stage)
             return case.record(Outcome.FAILED, str(error))
+        except Exception as error:
+            return case.record(Outcome.FAILED, _unforeseen(error))
         case.stage = Stage.DONE
         self._fits(case)
         return case.record(Outcome.COMPLETE)
 
-    def judge_again(
-        self, record: Record, again: int
-    ) -> Generator[Request, Answer, FinalTraining | None]:
-        """Train a record's candidate once more, with another seed; None if it was hopeless.
+    def judge_again(self, record: Record, again: int) -> Generator[Request, Answer, FinalTraining]:
+        """Train a record's candidate once more, with another seed, to the end.
 
         Raises:
-            UnasError: Training or the board failed.
+            UnasError: Training or the board failed, or what nobody foresaw: as a ``WorkerError``.
         """
         case = _Case(Proposal(record.index, record.candidate))
-        answer = yield from self._train(case, again)
-        if answer.hopeless is not None:
-            return None
-        yield from self._after(case, answer)
-        return FinalTraining(record.candidate.sha256, answer.result, dict(case.values))
+        try:
+            answer = yield from self._train(case, again)
+            if answer.hopeless is None:
+                yield from self._after(case, answer)
+        except UnasError:
+            raise
+        except Exception as error:
+            raise WorkerError(_unforeseen(error), str(case.stage)) from error
+        sha256 = record.candidate.sha256
+        return FinalTraining(sha256, answer.result, dict(case.values), answer.hopeless)
 
     def seed_of(self, record: Record, again: int) -> int:
         """Seed of the n-th training after the search."""
@@ -105,7 +116,7 @@ class Judge:
                 graph = exported(pruned_to(dense, evenly_kept(dense, candidate.sparsity)))
                 case.figures = setting.figures(graph)
             elif candidate.sparsity:
-                zeros = round(case.figures.model_size_bytes * candidate.sparsity)
+                zeros = pruned_weights(dense, candidate.sparsity)
             case.values = setting.values(case.figures, zeros=zeros)
         if not self._fits(case):
             return False
@@ -133,7 +144,7 @@ class Judge:
     def _train(self, case: _Case, again: int = 0) -> Generator[Request, Answer, TrainingAnswer]:
         seed = self._setting.training_seed(case.proposal.index, again)
         with case.timed(Stage.TRAINING):
-            answer = yield AskTraining(case.proposal.candidate, seed)
+            answer = yield AskTraining(case.proposal.candidate, seed, to_the_end=again > 0)
         if not isinstance(answer, TrainingAnswer):
             raise WorkerError("a training was answered with a measurement; report it")
         case.seconds[str(Stage.CONVERSION)] = answer.conversion_seconds
@@ -231,6 +242,13 @@ class _Timed:
         seconds = self._case.seconds
         taken = time.monotonic() - self._began
         seconds[self._stage] = seconds.get(self._stage, 0.0) + taken
+
+
+def _unforeseen(error: Exception) -> str:
+    """What a bug of ours says, with its place: the traceback is lost with the candidate."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return f"{type(error).__name__} in {where}: {error}; report it with the candidate"
 
 
 def _known(figures: Figures | None) -> Figures:

@@ -33,20 +33,23 @@ class AskTraining:
     Attributes:
         candidate: Its genes.
         seed: Of weights, order and augmentation.
+        to_the_end: Whether it goes on without prospects: of a mean over seeds none may be missing
+            because it was a bad one.
     """
 
     candidate: Candidate
     seed: int
+    to_the_end: bool = False
 
     def to_json(self) -> str:
         """One line of JSON, for another process."""
-        return json.dumps({"candidate": self.candidate.to_json_dict(), "seed": self.seed})
+        return json.dumps(to_plain_fields(self))
 
     @classmethod
     def from_json(cls, text: str) -> AskTraining:
         """The inverse of ``to_json``."""
         data = json.loads(text)
-        return cls(Candidate.from_json_dict(data["candidate"]), int(data["seed"]))
+        return from_plain(data, cls, "a job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ class TrainingAnswer:
 
     Attributes:
         result: For the record.
-        hopeless: Why it was given up; None if it was not.
+        hopeless: Why it was given up; None if it was not. One that was to go to its end is given up
+            only if it diverged.
         model: Path of the int8 .tflite file; None if it was given up.
         keras: Path of the Keras model, likewise.
         zeros: Weights that are exactly zero.

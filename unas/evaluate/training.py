@@ -13,7 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -105,12 +105,13 @@ class _Room:
         graph = self._space.graph(
             job.candidate.architecture, dataset.input_shape, dataset.num_classes
         )
+        training = replace(study.training, hopeless=()) if job.to_the_end else study.training
         progress = _Progress()
         try:
             trained = train(
                 graph,
                 self._data,
-                study.training,
+                training,
                 seed=job.seed,
                 pruning=study.pruning,
                 sparsity=job.candidate.sparsity,

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Structured pruning of a graph: the smaller network that is left when channels go.
+"""What pruning leaves of a graph: the smaller network when channels go, zeros when weights go.
 
 Which channels go together is the matter of ``unas.graph.channels``; which of them go is decided in
 training. The pruned graph has the same tensors and operators in the same places, with smaller
-shapes.
+shapes. Without structure nothing gets smaller: single weights are zero.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from unas.errors import ArchitectureError
 from unas.graph.channels import ChannelGroup, ChannelRole, ChannelUse, channel_groups
 from unas.graph.model import Graph, Operator, Tensor
-from unas.graph.operators import ReshapeOptions
+from unas.graph.operators import OperatorKind, ReshapeOptions
 
 __all__ = [
     "ChannelGroup",
@@ -25,10 +26,22 @@ __all__ = [
     "ChannelUse",
     "channel_groups",
     "kept_elements",
+    "prunable_kernels",
     "prune_graph",
+    "pruned_weights",
 ]
 
 Mask = NDArray[np.bool_]
+
+WITH_KERNEL = (
+    OperatorKind.CONV_2D,
+    OperatorKind.DEPTHWISE_CONV_2D,
+    OperatorKind.FULLY_CONNECTED,
+)
+"""Operators whose second input is a kernel."""
+
+# Half an element of slack: a share of floats must not lose one to rounding.
+SLACK = 1e-3
 
 
 def prune_graph(graph: Graph, groups: Sequence[ChannelGroup], keep: Sequence[Mask]) -> Graph:
@@ -77,6 +90,29 @@ def kept_elements(
         for tensor, axes in _masks(graph, groups, keep).items()
         if graph.tensors[tensor].constant and not all(mask.all() for mask in axes.values())
     }
+
+
+def prunable_kernels(graph: Graph) -> dict[int, int]:
+    """What unstructured pruning may take from: all kernels but the logits', and no bias.
+
+    Returns:
+        Weights of each such kernel, by its operator's position.
+    """
+    return {
+        position: math.prod(graph.tensors[op.inputs[1]].shape)
+        for position, op in enumerate(graph.operators)
+        if op.kind in WITH_KERNEL and op.output not in graph.outputs
+    }
+
+
+def pruned_weights(graph: Graph, sparsity: float) -> int:
+    """How many weights are zero once unstructured pruning has taken its share.
+
+    It is the share of the weights of all ``prunable_kernels``; each keeps its largest weight.
+    """
+    kernels = prunable_kernels(graph)
+    size = sum(kernels.values())
+    return min(math.floor(sparsity * size + SLACK), size - len(kernels))
 
 
 def _masks(

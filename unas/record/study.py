@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -217,16 +217,27 @@ class FinalTraining:
     Attributes:
         candidate_sha256: Which candidate.
         training: How it went.
-        values: Judged quantities of the network that came out, as in ``Record``.
+        values: Judged quantities of the network that came out, as in ``Record``; empty if it
+            diverged.
+        cause: How it diverged: one line; None for one that came to its end. Its errors are None.
     """
 
     candidate_sha256: str
     training: TrainingResult
     values: Mapping[str, float] = field(default_factory=dict)
+    cause: str | None = None
+
+    @property
+    def diverged(self) -> bool:
+        """Whether it gave no network."""
+        return self.cause is not None
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with the schema's number."""
-        return {"schema": RECORD_SCHEMA, **to_plain_fields(self)}
+        found = {"schema": RECORD_SCHEMA, **to_plain_fields(self)}
+        if self.cause is None:  # the key came later than the schema
+            del found["cause"]
+        return found
 
     @classmethod
     def from_json_dict(cls, data: Mapping[str, Any]) -> FinalTraining:
@@ -235,7 +246,15 @@ class FinalTraining:
         Raises:
             StoreError: Another schema, or fields that are missing, unknown or of the wrong type.
         """
-        return _versioned(data, cls, "a final training")
+        whole = {"cause": None, **data} if isinstance(data, Mapping) else data
+        return _versioned(whole, cls, "a final training")
+
+
+def seeds_told(finals: Sequence[FinalTraining]) -> str:
+    """How many trainings a mean is over: ``"3"``, or ``"2 of 3, 1 diverged"``."""
+    gone = sum(final.diverged for final in finals)
+    told = f"{len(finals) - gone} of {len(finals)}, {gone} diverged"
+    return told if gone else str(len(finals))
 
 
 def _versioned(data: Mapping[str, Any], kind: type[_T], what: str) -> _T:

@@ -38,6 +38,10 @@ class AgingEvolution:
     ``unas.search.scalarise``, but are the first to leave: where most draws break a bound, they
     would crowd out the few networks that were trained to the end, and these are what children
     should come from.
+
+    An INFEASIBLE record that violates no bound was refused by the board: its arena or flash did not
+    suffice. Its numbers may all be good, and none tells what it lacks, so they count as not known:
+    such a member is a parent only where nothing better was drawn.
     """
 
     def __init__(
@@ -90,7 +94,8 @@ class AgingEvolution:
         """
         digest = self._ledger.note(record)
         if record.outcome is not Outcome.FAILED:
-            ratios = self._scalarisation.ratios(record.values)
+            refused = record.outcome is Outcome.INFEASIBLE and not record.violations
+            ratios = self._scalarisation.ratios({} if refused else record.values)
             complete = record.outcome is Outcome.COMPLETE
             self._members.append(_Member(record.candidate, digest, ratios, complete))
         if len(self._members) > self._population:

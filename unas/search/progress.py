@@ -57,6 +57,16 @@ def count_outcomes(records: Sequence[Record]) -> dict[Outcome, int]:
     return {outcome: sum(r.outcome is outcome for r in records) for outcome in Outcome}
 
 
+def training_of(record: Record) -> tuple[str, int] | None:
+    """What names a training: genes and seed; None where there was none.
+
+    A proposal that came before may be answered with what is known of its genes. Such a record
+    repeats another one's training: two records with equal names were trained once.
+    """
+    training = record.training
+    return None if training is None else (record.candidate.sha256, training.seed)
+
+
 def trainings(records: Sequence[Record]) -> int:
-    """How many candidates were trained, to the end or not: what ``search.trainings`` limits."""
-    return sum(record.training is not None for record in records)
+    """How many trainings there were, to the end or not: what ``search.trainings`` limits."""
+    return len({training_of(record) for record in records} - {None})

@@ -28,6 +28,8 @@ from unas.space.ranges import IntRange, check_gene, check_least, draw_choice, dr
 
 Pair = tuple[int, int]
 
+_SLACK = 1e-9  # decimal shares that add up to 1 may be above it as floats
+
 
 @dataclass(frozen=True, slots=True)
 class CnnPlusSpace:
@@ -62,7 +64,8 @@ class CnnPlusSpace:
 
     Raises:
         ConfigError: A range begins below what a network can have, SERIAL is not among the
-            connections, or there is no kernel.
+            connections, there is no kernel, or the shares of parallel and residual blocks are more
+            than all.
     """
 
     blocks: IntRange
@@ -96,6 +99,11 @@ class CnnPlusSpace:
             raise ConfigError("connections lack serial, which the first block always is; add it")
         if not self.kernels:
             raise ConfigError("no kernel is larger than 1x1; add a height or a width")
+        if self.p_parallel + self.p_residual > 1 + _SLACK:
+            raise ConfigError(
+                f"p_parallel is {self.p_parallel:g} and p_residual {self.p_residual:g}, together "
+                "more than 1; what is left of 1 is serial, lower one of them"
+            )
 
     @property
     def kernels(self) -> tuple[Pair, ...]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import unas
 from unas.config import StudyConfig
-from unas.errors import StoreError
+from unas.errors import ConfigError, StoreError
 from unas.evaluate.predictor import Calibrated
 from unas.store.atomic import write_atomic
 from unas.store.calibration import Models, read_models
@@ -42,6 +42,8 @@ _PACKAGES = (
     "tflite-micro",
 )
 _SAMPLES, _MODELS = "samples.jsonl", "models.json"
+_TEACHER = "teacher of the distillation"
+_SHA256 = 64  # hexadecimal digits
 
 
 def read_calibrated(folder: Path) -> tuple[Calibrated, dict[str, Any]]:
@@ -83,6 +85,9 @@ def described(
         source: What the board's numbers come from: a unit, or the virtual board's revision.
         calibration: From ``read_calibrated``.
         command: The options that were given.
+
+    Raises:
+        ConfigError: There is no teacher where the study says; every training would fail.
     """
     return {
         "unas": unas.__version__,
@@ -104,6 +109,7 @@ def described(
             "splits": {name: len(split) for name, split in dataset.splits._asdict().items()},
             "provenance": dataset.provenance.to_json(),
         },
+        "teacher_sha256": _teacher_sha256(study),
         "python": platform.python_version(),
         "host": f"{platform.system()} {platform.machine()}",
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -122,28 +128,66 @@ def write_description(
         goes_on: Whether the journal holds records already.
 
     Raises:
-        StoreError: The calibration is another one than the study began with, or the disk refuses.
+        StoreError: Calibration, data or teacher are others than the study began with, or the disk
+            refuses.
     """
     place = folder / ENVIRONMENT
     if goes_on and place.exists():
-        _check_calibration(place, environment)
+        _check_begun(place, environment)
     else:
         write_atomic(place, (json.dumps(environment, indent=2) + "\n").encode())
     write_atomic(folder / STUDY, study.portable.to_toml().encode())
 
 
-def _check_calibration(place: Path, environment: Mapping[str, Any]) -> None:
+def _teacher_sha256(study: StudyConfig) -> str | None:
+    if study.distillation is None:
+        return None
+    path = Path(study.distillation.teacher).expanduser()
     try:
-        begun = json.loads(place.read_text())["calibration"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ConfigError(
+            f"[distillation] teacher: cannot read {path}: {error.strerror}; give the path of a "
+            "trained .keras file"
+        ) from error
+
+
+def _check_begun(place: Path, environment: Mapping[str, Any]) -> None:
+    """The journal's digest covers the study alone, and that leaves out what lies outside of it."""
+    try:
+        begun = json.loads(place.read_text())
+        before, now = _given(begun), _given(environment)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreError(f"cannot read {place}: {error}; restore it, or begin anew") from error
-    now = environment["calibration"]
-    before, after = ((entry or {}).get("sha256") for entry in (begun, now))
-    if before != after:
-        raise StoreError(
-            f"{place.parent} began with another calibration of the board ({str(before)[:12]}, now "
-            f"{str(after)[:12]}); restore that one, or begin a new study under another name"
-        )
+    for what in dict.fromkeys((*before, *now)):
+        told = before.get(what, "none"), now.get(what, "none")
+        if what == _TEACHER and what not in before:  # begun by a version that did not look at it
+            continue
+        if told[0] != told[1]:
+            first, second = (text[:12] if len(text) == _SHA256 else text for text in told)
+            raise StoreError(
+                f"{place.parent} began with another {what} ({first}, now {second}); restore that "
+                "one, or begin a new study under another name"
+            )
+
+
+def _given(environment: Mapping[str, Any]) -> dict[str, str]:
+    """What must not change while a study goes on, by its name for people."""
+    found: dict[str, str | None] = {}
+    found["calibration of the board"] = (environment["calibration"] or {}).get("sha256")
+    if "teacher_sha256" in environment:
+        found[_TEACHER] = environment["teacher_sha256"]
+    data = environment.get("data")
+    if data is not None:
+        provenance = data["provenance"]
+        for file in provenance["files"]:
+            found[f"data file {file['name']}"] = file["sha256"]
+        found["shape of the input"] = " x ".join(map(str, data["input_shape"]))
+        found["list of classes"] = ", ".join(data["class_names"])
+        for name, size in data["splits"].items():
+            found[f"{name} split"] = f"{size} samples"
+        found["split of the data"] = f"{provenance['split']}; seed {provenance['seed']}"
+    return {what: "none" if told is None else str(told) for what, told in found.items()}
 
 
 def _version(package: str) -> str | None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from unas.errors import UnasError, WorkerError
 from unas.evaluate.judge import Judge
 from unas.record import FinalTraining, Outcome, Record, Stage
+from unas.search.progress import training_of
 from unas.search.strategy import Strategy
 from unas.study.engine import Case, Desk, Engine
 from unas.study.memory import Memory
@@ -40,7 +41,7 @@ class Loop:
         self._memory, self._watcher = memory, watcher
         self._began = time.monotonic()
         self._failed = self._repeated = self._fresh = self._finals_wanted = 0
-        self._trained = sum(record.training is not None for record in memory.records)
+        self._trainings = {training_of(record) for record in memory.records} - {None}
         self._by_genes: dict[str, Record] = {}
         for record in memory.records:
             strategy.tell(record)
@@ -52,7 +53,7 @@ class Loop:
 
         Args:
             rounds: Records.
-            trainings: Trained candidates; None for no such end.
+            trainings: Trainings, those of an earlier run included; None for no such end.
             at_once: Candidates in flight; with 1 a study is reproducible to the last record.
 
         Raises:
@@ -77,6 +78,9 @@ class Loop:
     def train_again(self, records: Sequence[Record], seeds: int, at_once: int) -> None:
         """Train candidates anew with other seeds; what an earlier run did is not done again.
 
+        A training that diverged is a result. One that failed, by a process that died or a board
+        that is gone, is none: a note tells of it, and the next run trains it again.
+
         Args:
             records: Whose candidates.
             seeds: Trainings of each.
@@ -91,7 +95,7 @@ class Loop:
             if (record.candidate.sha256, self._judge.seed_of(record, again)) not in done
         ]
         self._finals_wanted = len(jobs) + len(finals)
-        engine: Engine[FinalTraining | None] = Engine(self._desk)
+        engine: Engine[FinalTraining] = Engine(self._desk)
         while jobs or engine.in_flight:
             while jobs and engine.in_flight < at_once:
                 record, again = jobs.pop(0)
@@ -104,7 +108,7 @@ class Loop:
     def _wants_more(self, rounds: int, trainings: int | None, in_flight: int) -> bool:
         if self._repeated >= _REPEATED_IN_A_ROW or len(self._memory.records) + in_flight >= rounds:
             return False
-        return trainings is None or self._trained + in_flight < trainings
+        return trainings is None or len(self._trainings) + in_flight < trainings
 
     def _ask(self, engine: Engine[Record]) -> None:
         proposal = self._strategy.ask()
@@ -123,7 +127,7 @@ class Loop:
         self._strategy.tell(record)
         self._by_genes.setdefault(record.candidate.sha256, record)
         self._fresh += 1
-        self._trained += record.training is not None
+        self._trainings |= {training_of(record)} - {None}
         if record.outcome is Outcome.FAILED:
             self._failed += 1
         elif record.stage not in _CHEAP:  # what never came to board or training says nothing of it
@@ -136,23 +140,20 @@ class Loop:
                 str(record.stage),
             )
 
-    def _keep_final(
-        self, case: Case[FinalTraining | None], result: FinalTraining | UnasError | None
-    ) -> None:
+    def _keep_final(self, case: Case[FinalTraining], result: FinalTraining | UnasError) -> None:
         if isinstance(result, FinalTraining):
             self._memory.keep_final(result, case)
             self._watcher.final(result)
         else:
-            why = "it was hopeless" if result is None else str(result)
-            self._watcher.note(f"training {case.again} of candidate {case.index} again: {why}")
+            self._watcher.note(f"training {case.again} of candidate {case.index} again: {result}")
 
-    def _report(self, engine: Engine[Record] | Engine[FinalTraining | None]) -> None:
+    def _report(self, engine: Engine[Record] | Engine[FinalTraining]) -> None:
         predictor = self._memory.predictor
         self._watcher.status(
             Status(
                 records=len(self._memory.records),
                 fresh=self._fresh,
-                trainings=self._trained,
+                trainings=len(self._trainings),
                 finals=len(self._memory.finals),
                 finals_wanted=self._finals_wanted,
                 seconds=time.monotonic() - self._began,

@@ -69,7 +69,7 @@ class Memory:
         self.front.sweep()
         self._learn(found)
 
-    def keep_final(self, final: FinalTraining, case: Case[FinalTraining | None]) -> None:
+    def keep_final(self, final: FinalTraining, case: Case[FinalTraining]) -> None:
         """Write a final training.
 
         Raises:
@@ -80,7 +80,7 @@ class Memory:
         self.finals.append(final)
         discard(case.trained)
 
-    def _findings(self, case: Case[Record] | Case[FinalTraining | None]) -> list[Finding]:
+    def _findings(self, case: Case[Record] | Case[FinalTraining]) -> list[Finding]:
         seed = case.trained.result.seed if case.again and case.trained else None
         return [
             Finding(case.index, seed, measurement, self._sample(model, measurement))

@@ -84,13 +84,14 @@ class Found:
         """The front's networks that keep every bound."""
         return tuple(record for record in self.front if record.feasible)
 
+    def finals_of(self, record: Record) -> tuple[FinalTraining, ...]:
+        """The final trainings of a record's candidate."""
+        wanted = record.candidate.sha256
+        return tuple(final for final in self.finals if final.candidate_sha256 == wanted)
+
     def again(self, record: Record) -> tuple[float, ...]:
-        """Test errors of a record's candidate when it was trained again."""
-        errors = (
-            final.training.test_error
-            for final in self.finals
-            if final.candidate_sha256 == record.candidate.sha256
-        )
+        """Test errors of a record's candidate when it was trained again and did not diverge."""
+        errors = (final.training.test_error for final in self.finals_of(record))
         return tuple(error for error in errors if error is not None)
 
 

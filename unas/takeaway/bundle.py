@@ -48,8 +48,8 @@ def best_record(study: StudyResults) -> Record:
     """The network with the least validation error of those that keep every bound and were kept.
 
     Where networks were trained again at the end, only these count, by the mean over all their
-    trainings: one lucky run is no winner. Of equal ones the smallest. The test error has no say: it
-    would be no test any more.
+    trainings that did not diverge: one lucky run is no winner. Of equal ones the smallest. The test
+    error has no say: it would be no test any more.
 
     Raises:
         StoreError: None keeps every bound, or none of these was kept.
@@ -66,7 +66,7 @@ def best_record(study: StudyResults) -> Record:
             f"no network of {study.name} lies in {study.folder / 'networks'}; networks stay on the "
             "machine that searched, export there"
         )
-    again = [record for record in kept if study.finals_of(record)]
+    again = [r for r in kept if not all(final.diverged for final in study.finals_of(r))]
     return min(
         again or kept,
         key=lambda r: (_mean_error(study, r), r.values.get("model_size_bytes", 0.0), r.index),

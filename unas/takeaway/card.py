@@ -9,6 +9,7 @@ from typing import Any
 
 from unas.firmware.recipe import Recipe
 from unas.record import Record, TrainingResult
+from unas.record.study import seeds_told
 from unas.resources.estimate import estimate
 from unas.store.study import StudyResults
 from unas.takeaway.network import TakenNetwork
@@ -55,13 +56,15 @@ def error_rows(study: StudyResults, record: Record) -> list[tuple[str, str, str]
                 percent(training.float_test_error),
             ),
         ]
-    again = [final.training for final in study.finals_of(record)]
-    for one in again:
-        what = f"int8, trained again, seed {one.seed}"
+    finals = study.finals_of(record)
+    for final in finals:
+        one = final.training
+        what = f"int8, trained again, seed {one.seed}" + (": diverged" if final.diverged else "")
         rows.append((what, percent(one.val_error), percent(one.test_error)))
-    if len(again) > 1:
-        val, test = ([pair[i] for pair in map(_pair, again)] for i in (0, 1))
-        rows.append((f"int8, mean of {len(again)} seeds ± std", _spread(val), _spread(test)))
+    if len(finals) > 1:
+        val, test = ([_pair(final.training)[i] for final in finals] for i in (0, 1))
+        what = f"int8, mean ± std over seeds ({seeds_told(finals)})"
+        rows.append((what, _spread(val), _spread(test)))
     return rows
 
 

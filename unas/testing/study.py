@@ -44,7 +44,8 @@ class FakeTraining:
         num_classes: Classes.
         dies_at: Digits that end a candidate's ``short_id``: its process kills itself.
         fails_at: Likewise: an error of the conversion.
-        hopeless_at: Likewise: given up.
+        hopeless_at: Likewise: given up, unless it is to go to the end.
+        diverges_at: Digits that end a training's seed: its loss is no number any more.
     """
 
     study: str
@@ -54,6 +55,7 @@ class FakeTraining:
     dies_at: str = ""
     fails_at: str = ""
     hopeless_at: str = ""
+    diverges_at: str = ""
 
     def open(self) -> Trainer:
         """Nothing is loaded."""
@@ -80,9 +82,11 @@ class _FakeTrainer:
             graph = pruned_to(graph, kept)
         error = _error(graph, job.seed)
         result = TrainingResult(job.seed, 1, 0, error, error, error, error, None, kept)
-        if last in what.hopeless_at:
-            given_up = replace(result, val_error=None, test_error=None, float_test_error=None)
+        given_up = replace(result, val_error=None, test_error=None, float_test_error=None)
+        if last in what.hopeless_at and not job.to_the_end:
             return TrainingAnswer(given_up, "no prospects")
+        if str(job.seed)[-1] in what.diverges_at:
+            return TrainingAnswer(given_up, "it diverged")
         model = write_flatbuffer(exported(graph), seed=job.seed % 1000, name=candidate.short_id)
         place = Path(what.folder) / f"{candidate.short_id}-{job.seed}"
         place.mkdir(parents=True, exist_ok=True)

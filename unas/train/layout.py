@@ -14,16 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.graph import ConvOptions, Graph, Operator, OperatorKind
+from unas.graph.pruning import WITH_KERNEL
 
 Floats = NDArray[np.float32]
 
 # As in keras_model.py, and for the same reason.
 _LARGEST_BIAS = 0.05
-_WITH_KERNEL = (
-    OperatorKind.CONV_2D,
-    OperatorKind.DEPTHWISE_CONV_2D,
-    OperatorKind.FULLY_CONNECTED,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ def layout_of(graph: Graph) -> Layout:
         pieces.append(Piece(position, role, shape, start, channels))
 
     for position, op in enumerate(graph.operators):
-        if op.kind not in _WITH_KERNEL:
+        if op.kind not in WITH_KERNEL:
             continue
         shape = _kernel_shape(graph, op)
         channels = _output_channels(op, shape)

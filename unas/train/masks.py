@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.graph import Graph
-from unas.graph.pruning import ChannelGroup, ChannelRole, channel_groups
+from unas.graph.pruning import SLACK, ChannelGroup, ChannelRole, channel_groups, prunable_kernels
 from unas.train.layout import Floats, Layout, Piece
 
 _TINY = 1e-12  # keeps the norms of a layer of zeros finite
@@ -141,11 +141,8 @@ def channel_masks(graph: Graph, layout: Layout) -> ChannelMasks | None:
 
 def weight_masks(graph: Graph, layout: Layout) -> WeightMasks | None:
     """What unstructured pruning may take from a network; None: there is no layer but the logits."""
-    pieces = tuple(
-        p
-        for p in layout.pieces
-        if p.role == "kernel" and graph.operators[p.position].output not in graph.outputs
-    )
+    prunable = prunable_kernels(graph)
+    pieces = tuple(p for p in layout.pieces if p.role == "kernel" and p.position in prunable)
     if not pieces:
         return None
     return WeightMasks(pieces, np.repeat(np.arange(len(pieces)), [p.size for p in pieces]))
@@ -157,8 +154,7 @@ def choose(tf: Any, saliency: Any, sparsity: Any) -> Any:
     Elements of infinite saliency stay in any case.
     """
     size = saliency.shape[0]
-    # Half an element of slack: a share of floats must not lose one to rounding.
-    pruned = tf.cast(tf.floor(sparsity * float(size) + 1e-3), tf.int32)
+    pruned = tf.cast(tf.floor(sparsity * float(size) + SLACK), tf.int32)
     order = tf.argsort(saliency, stable=True)
     rank = tf.tensor_scatter_nd_update(
         tf.zeros((size,), tf.int32), order[:, tf.newaxis], tf.range(size)

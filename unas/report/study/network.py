@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from unas.export.read import read_flatbuffer
 from unas.record import Record
+from unas.record.study import seeds_told
 from unas.report.study.drawing import network_svg
 from unas.report.study.latency import predicted_of
 from unas.report.study.spread import Spread, final_errors
@@ -72,11 +73,14 @@ def _errors(study: StudyResults, record: Record) -> list[Row]:
         ("int8", percent(training.val_error), percent(training.test_error)),
         ("float", percent(training.float_val_error), percent(training.float_test_error)),
     ]
+    finals = study.finals_of(record)
     val, test = final_errors(study, record, test=False), final_errors(study, record)
     if val is not None:
-        what = f"int8, {val.n} more trainings: mean ± std"
+        what = f"int8, more trainings ({seeds_told(finals)}): mean ± std"
         rows.append((what, _spread(val), NOT_KNOWN if test is None else _spread(test)))
         rows.append(("… least to most", _range(val), NOT_KNOWN if test is None else _range(test)))
+    elif finals:
+        rows.append((f"int8, more trainings ({seeds_told(finals)})", NOT_KNOWN, NOT_KNOWN))
     return rows
 
 

@@ -29,7 +29,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def final_errors(study: StudyResults, record: Record, *, test: bool = True) -> Spread | None:
-    """int8 error over the final seeds of a network, 0 to 1; None where it was not trained again.
+    """int8 error over the final seeds of a network, 0 to 1; those that diverged have none.
+
+    None where it was not trained again, or all diverged.
 
     Args:
         study: With its final trainings.
