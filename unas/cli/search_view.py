@@ -174,7 +174,7 @@ def best_lines(records: list[Record], study: StudyConfig) -> list[tuple[str, str
     counts = count_outcomes(records)
     lines = [("outcomes", ", ".join(f"{n} {name}" for name, n in counts.items() if n))]
     for name in study.judged.bounds():
-        best = best_feasible(records, name)
+        best = best_feasible(records, name, study.judged)
         if best is None:
             return [*lines, ("best", "none keeps every bound yet")]
         word = f" {latency_word(best)}" if name == "latency_us" else ""

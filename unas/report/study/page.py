@@ -117,7 +117,7 @@ def _summary(study: StudyResults, host_time: float) -> dict[str, str]:
         "up to twice the bounds",
         "time of the host": f"{seconds(host_time)} of work in all stages, added over workers",
     }
-    best = best_feasible(records, "error")
+    best = best_feasible(records, "error", config.judged)
     if best is not None and best.training is not None:
         found["least error of these"] = (
             f"{percent(best.training.val_error)} validation, {percent(best.training.test_error)} "
