@@ -16,6 +16,8 @@ from unas.constraints import Constraints
 from unas.errors import ConfigError
 from unas.units import parse_bytes, parse_microseconds
 
+_NAME_MARKS = " ._+-"
+
 
 def load_study(path: Path) -> StudyConfig:
     """Read a study file; its stem is the study's name unless the file says another.
@@ -84,9 +86,12 @@ def study_from_dict(data: Mapping[str, Any], where: str, name: str) -> StudyConf
 
 
 def _name(name: object, where: str) -> str:
-    if not isinstance(name, str) or not name or name.strip(".") == "" or set(name) & set("/\\\0"):
+    # It names a folder, and stands in tables, figures and commands: nothing that means more there.
+    plain = isinstance(name, str) and all(c.isalnum() or c in _NAME_MARKS for c in name)
+    if not isinstance(name, str) or not plain or not any(map(str.isalnum, name)):
         raise ConfigError(
-            f"{where}: 'name' is {name!r}; it names a folder, so give it letters and no slash"
+            f"{where}: the name of the study is {name!r}; give it letters, digits, spaces and "
+            f'{" ".join(_NAME_MARKS.strip())} only: name = "…" in the file, or --name'
         )
     return name
 
