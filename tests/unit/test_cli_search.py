@@ -170,3 +170,14 @@ def test_wrong_wishes_are_refused_in_one_line(
     assert "unas-hil calibrate --board f746" in message
     assert "--latency measured" in message
     assert "cannot read the study" in refused(capsys, "no.toml")
+
+
+def test_a_name_without_its_folder_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "small.toml").write_text(study_of().to_toml())
+    for word in ("small", "small.toml"):
+        assert refused(capsys, word).endswith("there is configs/small.toml")
+        assert refused(capsys, f"configs/{word.removesuffix('.toml')}").endswith("small.toml")

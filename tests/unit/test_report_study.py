@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from tests.study_example import CLASSES, SHAPE, example_config, write_example
 from unas.candidate import Candidate
+from unas.cli.main import main
 from unas.errors import StoreError
 from unas.export.network import exported_graph
 from unas.latency.additivity import Additivity
@@ -363,3 +364,19 @@ def test_waiting_is_no_time_of_the_host(study: StudyResults, results: Path, tmp_
     assert "76.0 s of work in all stages" in study_page(one, results)
     cached = replace(busy, seconds={"board": 0.1})
     assert host_seconds(replace(one, records=(cached,), finals=())) == {"board": 0.1}
+
+
+def test_a_page_is_a_file(
+    results: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def drawn(*_: object) -> str:
+        raise AssertionError("the page is drawn before its place is looked at")
+
+    monkeypatch.setattr("unas.report.study.page.study_page", drawn)
+    with pytest.raises(SystemExit) as end:
+        main(["report", "one", "--results", str(results), "--to", str(tmp_path)])
+    assert end.value.code == 1
+    assert f"--to {tmp_path / 'report.html'}" in capsys.readouterr().err

@@ -28,12 +28,18 @@ def load_study(path: Path) -> StudyConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
-            f"cannot read the study {path}: {error.strerror}; give the path of a .toml file"
-        ) from error
+        near = next((place for place in _meant(path) if place.is_file()), None)
+        hint = f"there is {near}" if near else "give the path of a .toml file"
+        raise ConfigError(f"cannot read the study {path}: {error.strerror}; {hint}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8: {error.reason}; save it as UTF-8") from error
     return study_from_toml(text, str(path), path.stem)
+
+
+def _meant(path: Path) -> tuple[Path, ...]:
+    """Files that a name without folder or ending may stand for."""
+    file = path.name.removesuffix(".toml") + ".toml"
+    return path.parent / file, path.parent / "configs" / file
 
 
 def study_from_toml(text: str, where: str, name: str) -> StudyConfig:
