@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tests.study_cases import run_in, study_of
 from unas.cli.main import main
+from unas.cli.search_progress import progress_lines
 from unas.cli.search_table import print_found, print_found_json
 from unas.cli.search_view import Lines, LiveView
 from unas.record import FinalTraining
@@ -54,6 +55,77 @@ def test_the_live_view_tells_how_far_and_how_good(found: Found) -> None:
     assert "12 training, 13 board" in text
     assert "the board rests" in text
     assert found.feasible[0].candidate.short_id in text
+
+
+def drawn(view: LiveView) -> str:
+    console = Console(width=140, force_terminal=False)
+    with console.capture() as capture:
+        console.print(view.drawing())
+    return capture.get()
+
+
+def test_while_it_searches_what_is_left_follows_the_pace() -> None:
+    study = study_of("predicted")
+    assert dict(progress_lines(STATUS, study))["pace"].endswith(
+        "an hour, 2 min left, then final trainings"
+    )
+    nothing = replace(STATUS, fresh=0)
+    assert "unknown time left" in dict(progress_lines(nothing, study))["pace"]
+    alone = replace(study, search=replace(study.search, final_seeds=0))
+    assert dict(progress_lines(STATUS, alone))["pace"].endswith("2 min left")
+
+
+@pytest.mark.parametrize(
+    ("finals", "workers", "seconds", "left"),
+    [
+        (0, 1, [50.0, 70.0], "0 of 6 trained again, 6 min left"),
+        (5, 1, [60.0], "5 of 6 trained again, 60 s left"),
+        (1, 2, [30.0], "1 of 6 trained again, 2 min left"),
+        (2, 4, [30.0], "2 of 6 trained again, 30 s left"),
+        (0, 1, [], "0 of 6 trained again, unknown time left"),
+        (6, 1, [], "6 of 6 trained again, 0 s left"),
+    ],
+)
+def test_of_final_trainings_what_is_left_follows_the_trainings(
+    finals: int, workers: int, seconds: list[float], left: str
+) -> None:
+    study = study_of("predicted", workers=workers)
+    status = replace(STATUS, records=24, finals=finals, finals_wanted=6)
+    lines = dict(progress_lines(status, study, seconds))
+    assert lines["front"] == left
+    assert "pace" not in lines
+
+
+def test_a_view_that_goes_on_knows_how_long_trainings_take(found: Found) -> None:
+    def lasting(final: FinalTraining, seconds: float) -> FinalTraining:
+        return replace(final, training=replace(final.training, seconds=seconds))
+
+    view = LiveView(study_of("predicted", workers=1))
+    view.began((), (lasting(found.finals[0], 40.0),))
+    view.status(replace(STATUS, records=24, fresh=0, finals=1, finals_wanted=2))
+    assert "1 of 2 trained again, 40 s left" in drawn(view)
+    view.status(replace(STATUS, records=24, fresh=0, finals=2, finals_wanted=3))
+    view.final(lasting(found.finals[1], 20.0))
+    assert "2 of 3 trained again, 20 s left" in drawn(view)
+
+
+def test_the_board_is_told_of_from_the_start_where_there_is_one() -> None:
+    resting = replace(STATUS, board_seconds=0.0, fits=0)
+    assert dict(progress_lines(resting, study_of("predicted")))["board"].startswith("0 % busy")
+    assert dict(progress_lines(resting, study_of("measured")))["board"] == "0 % busy"
+    assert "board" not in dict(progress_lines(resting, study_of("macs")))
+
+
+def test_what_errors_and_files_say_is_no_markup(
+    found: Found, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = replace(study_of("predicted"), name="a [red]name")
+    view = LiveView(study)
+    view.note("lost the board [/dev/ttyACM0]")
+    assert "lost the board [/dev/ttyACM0]" in drawn(view)
+    assert "a [red]name" in drawn(view)
+    print_found(study, found)
+    assert "a [red]name" in capsys.readouterr().out
 
 
 def test_every_candidate_is_told_in_lines(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
@@ -123,3 +195,14 @@ def test_wrong_wishes_are_refused_in_one_line(
     assert "unas-hil calibrate --board f746" in message
     assert "--latency measured" in message
     assert "cannot read the study" in refused(capsys, "no.toml")
+
+
+def test_a_name_without_its_folder_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "small.toml").write_text(study_of().to_toml())
+    for word in ("small", "small.toml"):
+        assert refused(capsys, word).endswith("there is configs/small.toml")
+        assert refused(capsys, f"configs/{word.removesuffix('.toml')}").endswith("small.toml")

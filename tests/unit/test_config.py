@@ -196,7 +196,10 @@ def test_a_value_of_another_type_is_an_error_that_names_the_place(path: tuple[st
         ("data = 1\n", "must be a table"),
         ("[data\n", "no valid TOML"),
         ("schema = 2\n" + SMALL, "reads 1"),
-        ('name = "a/b"\n' + SMALL, "names a folder"),
+        ('name = "a/b"\n' + SMALL, "letters, digits, spaces"),
+        ('name = "a$^$b"\n' + SMALL, "--name"),
+        ('name = "[x]"\n' + SMALL, "letters, digits, spaces"),
+        ('name = " .."\n' + SMALL, "letters, digits, spaces"),
         (SMALL + "peak_memory = -1\n", "positive"),
         (SMALL + 'peak_memory = "64 cats"\n', "size in bytes"),
         (SMALL + 'latency = "5ms"\n', "macs to stand for it"),
@@ -266,6 +269,11 @@ def test_the_learning_rate_follows_the_schedule() -> None:
     training = TrainingConfig(epochs=10, schedule=((3, 0.5), (7, 0.25)))
     rates = [training.learning_rate(epoch) for epoch in range(10)]
     assert rates == [0.01] * 3 + [0.5] * 4 + [0.25] * 3
+
+
+@pytest.mark.parametrize("name", ["digits_f746", "a study", "v1.2+x-3", "prüfung"])
+def test_plain_names_are_kept(name: str) -> None:
+    assert study_from_toml(f'name = "{name}"\n{SMALL}', "here", "x").name == name
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from tests.study_example import CLASSES, SHAPE, example_config, write_example
 from unas.candidate import Candidate
+from unas.cli.main import main
 from unas.errors import StoreError
 from unas.export.network import exported_graph
 from unas.latency.additivity import Additivity
@@ -26,7 +27,7 @@ from unas.latency.mac_line import MacLine
 from unas.latency.model import MAC_LINE, LatencyModel
 from unas.latency.placing import ArenaLayout
 from unas.latency.traits import Traits
-from unas.record import Outcome, Provenance, Record, Stage
+from unas.record import FinalTraining, HardwareEvent, Outcome, Provenance, Record, Stage
 from unas.report.study.accuracy_latency import figure as accuracy_figure
 from unas.report.study.axes import AXES, LATENCY, CostAxis, axes_of, complete
 from unas.report.study.convergence import course_of
@@ -34,6 +35,7 @@ from unas.report.study.drawing import network_svg, place_operators
 from unas.report.study.figures import FIGURES, draw
 from unas.report.study.foreseen import with_foreseen
 from unas.report.study.fronts import compare_fronts, front_over
+from unas.report.study.host_time import AGAIN, host_seconds
 from unas.report.study.inline_svg import inline_svg
 from unas.report.study.latency import Timed, latency_of, provenances
 from unas.report.study.mac_decisions import (
@@ -50,6 +52,8 @@ from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
 from unas.store.study import StudyResults, read_study
+from unas.study.findings import Finding
+from unas.testing.contracts import example_measurement
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -378,3 +382,40 @@ def test_figures_in_one_page_share_no_ids() -> None:
 def _without_latency(record: Record) -> Record:
     figures = record.figures and replace(record.figures, latency_us=None)
     return replace(record, figures=figures, measurement=None)
+
+
+def test_waiting_is_no_time_of_the_host(study: StudyResults, results: Path, tmp_path: Path) -> None:
+    trained = next(record for record in study.records if record.training is not None)
+    assert trained.training is not None
+    waits = {"resources": 0.5, "training": 900.0, "conversion": 2.0, "board": 700.0}
+    busy = replace(trained, seconds=waits, training=replace(trained.training, seconds=40.0))
+    repeated = replace(busy, index=busy.index + 1, seconds={})
+    events = (HardwareEvent("flash", 1.0), HardwareEvent("measure", 2.5))
+    said = replace(example_measurement(), events=events)
+    finding = Finding(busy.index, None, said, None)
+    final = FinalTraining(busy.candidate.sha256, replace(trained.training, seconds=30.0), {})
+    again = replace(finding, seed=final.training.seed)
+    lines = [json.dumps(one.to_json_dict()) + "\n" for one in (finding, again)]
+    (tmp_path / "measurements.jsonl").write_text("".join(lines))
+    one = replace(study, folder=tmp_path, records=(busy, repeated), finals=(final,))
+    spent = {"training": 40.0, AGAIN: 30.0, "board": 3.5, "conversion": 2.0, "resources": 0.5}
+    assert host_seconds(one) == spent
+    assert "76.0 s of work in all stages" in study_page(one, results)
+    cached = replace(busy, seconds={"board": 0.1})
+    assert host_seconds(replace(one, records=(cached,), finals=())) == {"board": 0.1}
+
+
+def test_a_page_is_a_file(
+    results: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def drawn(*_: object) -> str:
+        raise AssertionError("the page is drawn before its place is looked at")
+
+    monkeypatch.setattr("unas.report.study.page.study_page", drawn)
+    with pytest.raises(SystemExit) as end:
+        main(["report", "one", "--results", str(results), "--to", str(tmp_path)])
+    assert end.value.code == 1
+    assert f"--to {tmp_path / 'report.html'}" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from unas.constraints import Constraints
-from unas.record import Outcome
+from unas.record import Outcome, Record
 from unas.search.progress import best_feasible, count_outcomes, covered_share, trainings
 from unas.search.random_search import RandomSearch
 from unas.testing.search import FakeSpace, fake_search
@@ -36,13 +36,24 @@ def test_what_is_covered_is_in_units_of_the_bounds() -> None:
 
 def test_the_best_feasible_record_by_each_quantity() -> None:
     for name in ("error", "model_size_bytes", "val_error"):
-        best = best_feasible(RECORDS, name)
+        best = best_feasible(RECORDS, name, BOUNDS)
         assert best is not None
         assert best.feasible
         values = [r.values["error" if name == "val_error" else name] for r in RECORDS if r.feasible]
         assert best.values["error" if name == "val_error" else name] == min(values)
-    assert best_feasible(RECORDS, "board_latency_us") is None
-    assert best_feasible([r for r in RECORDS if not r.feasible], "error") is None
+    assert best_feasible(RECORDS, "board_latency_us", BOUNDS) is None
+    assert best_feasible([r for r in RECORDS if not r.feasible], "error", BOUNDS) is None
+
+
+def test_of_equally_good_records_the_best_is_dominated_by_none() -> None:
+    known = next(r for r in RECORDS if r.feasible)
+
+    def one(index: int, size: float) -> Record:
+        return replace(known, index=index, values={"error": 0.1, "model_size_bytes": size})
+
+    large, small, same = one(0, 1900.0), one(1, 700.0), one(2, 700.0)
+    assert best_feasible([large, same, small], "error", BOUNDS) is small
+    assert best_feasible([large, small], "model_size_bytes", BOUNDS) is small
 
 
 def test_outcomes_and_trainings_are_counted() -> None:

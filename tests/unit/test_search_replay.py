@@ -12,7 +12,7 @@ from tests.study_example import example_config, write_example
 from unas.cli.main import main
 from unas.config import StrategyName
 from unas.constraints import Constraints
-from unas.errors import ConfigError
+from unas.errors import ConfigError, StoreError
 from unas.record import Outcome
 from unas.search.aging import AgingEvolution
 from unas.search.progress import covered_share, trainings
@@ -104,6 +104,18 @@ def test_strategies_are_tried_on_a_journal() -> None:
     assert max(half.covered) <= whole
     with pytest.raises(ConfigError, match=f"has {count} trained networks, not {count + 1}"):
         try_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=count + 1)
+
+
+def test_without_trained_networks_there_is_nothing_to_try() -> None:
+    study = replace(example_config(), constraints=BOUNDS)
+    recorded = [
+        record
+        for record in fake_search(RandomSearch(FakeSpace()), 60, BOUNDS)
+        if record.training is None
+    ]
+    assert recorded
+    with pytest.raises(StoreError, match="was trained yet; let the search go on"):
+        try_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=1)
 
 
 def test_the_command_tries_every_strategy(

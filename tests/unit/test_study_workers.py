@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import multiprocessing
 import os
 import queue
@@ -10,6 +11,7 @@ import random
 import signal
 import time
 from dataclasses import dataclass, replace
+from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
@@ -116,6 +118,32 @@ def test_processes_are_renewed() -> None:
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+def test_a_process_that_cannot_begin_costs_one_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, begun = SpawnProcess.start, []
+
+    def start(process: SpawnProcess) -> None:
+        begun.append(process)
+        if len(begun) == 2:  # the first renewal
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        begin(process)
+
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    answers: Answers = queue.SimpleQueue()
+    pool = WorkerPool(TellingTraining(), 1, answers, renew_after=1)
+    try:
+        told = []
+        for ticket in range(3):
+            pool.submit(ticket, a_job())
+            told.append(next_answer(answers).answer)
+    finally:
+        pool.close()
+    assert isinstance(told[0], TrainingAnswer)
+    assert isinstance(told[1], WorkerError)
+    assert "cannot begin a training process" in str(told[1])
+    assert "--workers" in str(told[1])
+    assert isinstance(told[2], TrainingAnswer)
 
 
 class SlowTrainings(InlineTrainings):

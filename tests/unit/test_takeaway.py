@@ -29,6 +29,7 @@ from unas.takeaway.card import error_rows, percent
 from unas.takeaway.network import TakenNetwork, taken_network
 from unas.takeaway.project import app_files
 from unas.takeaway.sample import data_sample, kept_sample, seeded_sample
+from unas.train.datasets import load_dataset
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for this machine")
 
@@ -118,6 +119,24 @@ def test_a_bundle_holds_the_bytes_that_were_judged(
         for path in bundle.folder.rglob("*")
         if path.is_file()
     }
+
+
+def test_a_bundle_says_what_the_input_means(
+    study: StudyResults, best: Record, f746: Board, tmp_path: Path
+) -> None:
+    seen = load_dataset("digits").input_to_json()
+    data = {**study.environment["data"], **seen, "augmentation": "none"}
+    told = replace(study, environment={**study.environment, "data": data})
+    write_bundle(told, best, f746, tmp_path / "told")
+    write_bundle(study, best, f746, tmp_path / "old")
+    for name in ("MODEL_CARD.md", "project/README.md", "project/src/network.h"):
+        text = (tmp_path / "told" / name).read_text()
+        assert "x = r * 0.0625" in text, name
+        assert "q = round(x / " in text, name
+        assert "not recorded" not in text, name
+        assert "not recorded" in " ".join((tmp_path / "old" / name).read_text().split()), name
+    card = (tmp_path / "told" / "MODEL_CARD.md").read_text()
+    assert "- augmentation while training: none" in card
 
 
 def test_every_cost_in_the_card_has_its_provenance(
@@ -225,9 +244,10 @@ def test_class_names_cannot_leave_their_string(study: StudyResults, best: Record
     data = study.flatbuffer(best)
     assert data is not None
     names = ['a"; int x; "', *map(str, range(1, 10))]
-    network = taken_network(Flatbuffer(data, "net"), "id", names)
+    network = taken_network(Flatbuffer(data, "net"), "id", {"class_names": names})
     assert network.class_names[0] == "a__ int x_ _"
-    assert taken_network(Flatbuffer(data, "net"), "id", ["too", "few"]).class_names[9] == "9"
+    few = {"class_names": ["too", "few"]}
+    assert taken_network(Flatbuffer(data, "net"), "id", few).class_names[9] == "9"
 
 
 def test_a_broken_file_is_no_network() -> None:

@@ -37,6 +37,7 @@ def _compare(
     bench: Bench, runtimes: list[Runtime], models: list[tuple[Flatbuffer, Graph]]
 ) -> list[Comparison]:
     from rich.console import Console
+    from rich.text import Text
 
     from unas._resources import cache_dir
     from unas.compare import compare
@@ -49,7 +50,8 @@ def _compare(
                 runtime, model = next(steps)
             except StopIteration as end:
                 return list(end.value)
-            status.update(f"{runtime}: {model + ' measured' if model else 'building, flashing'}…")
+            done = f"{model} measured" if model else "building, flashing"
+            status.update(Text(f"{runtime}: {done}…"))
 
 
 def _whole(comparison: Comparison) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement, bool]:
     from rich.console import Console
+    from rich.text import Text
 
     from unas._resources import cache_dir
     from unas.lab import Lab
@@ -44,7 +45,7 @@ def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement,
     store = DirectoryStore(cache_dir() / "measurements")
     console = Console(stderr=True)
     results = Lab(bench, store, fresh=fresh, log=note).measure([model])
-    with console.status(f"building, flashing and timing {model.name}…"), closing(results):
+    with console.status(Text(f"building, flashing and timing {model.name}…")), closing(results):
         for result, stored in results:
             if isinstance(result, Measurement):
                 return result, stored

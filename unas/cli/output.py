@@ -36,13 +36,15 @@ def print_table(
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    # Names of files and networks are no markup: a Text shows "[x]" as it is.
+    table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
     table.collapse_padding = dense
     for index, name in enumerate(columns):
-        table.add_column(name, justify="right" if index else "left", overflow="fold")
+        table.add_column(Text(name), justify="right" if index else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 

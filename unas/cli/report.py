@@ -25,11 +25,14 @@ def command(
 
     Example: unas-hil report digits_f746
     """
+    from unas.errors import StoreError
     from unas.report.study.page import study_page
     from unas.store.atomic import write_atomic
     from unas.store.study import read_study
 
     found = read_study(study, results)
     place = to or found.folder / "report.html"
+    if place.is_dir():  # drawing the figures takes a while
+        raise StoreError(f"{place} is a directory; name a file: --to {place / 'report.html'}")
     write_atomic(place, study_page(found, results).encode())
     typer.echo(place)

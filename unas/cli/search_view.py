@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from unas.cli.output import note
+from unas.cli.search_progress import best_lines, progress_lines
 from unas.cli.search_words import latency_word, value_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from unas.config import StudyConfig
-    from unas.record import FinalTraining, Record
+    from unas.record import FinalTraining, Record, TrainingResult
     from unas.study.watch import Status, Watcher
 
 _A_SECOND = 4.0  # how often the live view is drawn
@@ -95,17 +96,23 @@ class LiveView:
         self._records: list[Record] = []
         self._status: Status | None = None
         self._notes: list[str] = []
+        self._earlier: list[float] = []  # seconds of trainings, of runs before this one
+        self._trained: list[float] = []  # likewise, of this one
 
     def began(self, records: tuple[Record, ...], finals: tuple[FinalTraining, ...]) -> None:
         """Begin with what is known."""
         self._records = list(records)
+        results = [r.training for r in records] + [final.training for final in finals]
+        self._earlier = [seconds for result in results for seconds in _whole(result)]
 
     def record(self, record: Record) -> None:
         """Count it."""
         self._records.append(record)
+        self._trained += _whole(record.training)
 
     def final(self, final: FinalTraining) -> None:
-        """Nothing: the status counts them."""
+        """Only how long it took: the status counts them."""
+        self._trained += _whole(final.training)
 
     def note(self, text: str) -> None:
         """Below the table."""
@@ -118,15 +125,16 @@ class LiveView:
     def drawing(self) -> RenderableType:
         """What is on the screen."""
         from rich.table import Table
+        from rich.text import Text
 
         table = Table.grid(padding=(0, 2))
         for name, text in (
-            *progress_lines(self._status, self._study),
+            *progress_lines(self._status, self._study, self._trained or self._earlier),
             *best_lines(self._records, self._study),
         ):
-            table.add_row(f"[bold]{name}[/bold]", text)
+            table.add_row(Text(name, style="bold"), Text(text))
         for text in self._notes[-3:]:
-            table.add_row("", text)
+            table.add_row("", Text(text))  # what files and errors say is no markup
         return table
 
 
@@ -144,54 +152,6 @@ def record_line(record: Record, study: StudyConfig) -> str:
     return "  ".join(words)
 
 
-def progress_lines(status: Status | None, study: StudyConfig) -> list[tuple[str, str]]:
-    """(name, text): how far the study is, and how fast."""
-    if status is None:
-        return [(study.name, "beginning…")]
-    search = study.search
-    most = f" of {search.trainings}" if search.trainings else ""
-    waiting = [f"{index} {what}" for index, what in sorted(status.open.items())]
-    pace = 3600.0 * status.fresh / max(status.seconds, 1e-9)
-    lines = [
-        (
-            study.name,
-            f"{status.records} of {search.rounds} rounds, {status.trainings}{most} trained",
-        ),
-        ("pace", f"{pace:,.0f} candidates an hour, {_left(status, study)} left"),
-        ("in flight", ", ".join(waiting) or "nothing"),
-    ]
-    if status.finals_wanted:
-        lines.append(("front", f"{status.finals} of {status.finals_wanted} trained again"))
-    if status.board_seconds:
-        share = 100.0 * status.board_seconds / max(status.seconds, 1e-9)
-        lines.append(("board", f"{share:.0f} % busy, latency model fitted again {status.fits}x"))
-    return lines
-
-
-def best_lines(records: list[Record], study: StudyConfig) -> list[tuple[str, str]]:
-    """(name, text): outcomes, and the best feasible network for each bounded quantity."""
-    from unas.search.progress import best_feasible, count_outcomes
-
-    counts = count_outcomes(records)
-    lines = [("outcomes", ", ".join(f"{n} {name}" for name, n in counts.items() if n))]
-    for name in study.judged.bounds():
-        best = best_feasible(records, name)
-        if best is None:
-            return [*lines, ("best", "none keeps every bound yet")]
-        word = f" {latency_word(best)}" if name == "latency_us" else ""
-        text = f"{value_text(name, best.values[name])}{word}, network {best.candidate.short_id}"
-        lines.append((f"best {name.removesuffix('_us').removesuffix('_bytes')}", text))
-    return lines
-
-
-def _left(status: Status, study: StudyConfig) -> str:
-    """Time that is left, from how fast it went so far."""
-    search = study.search
-    shares = [status.records / search.rounds]
-    if search.trainings:
-        shares.append(status.trainings / search.trainings)
-    share, fresh = max(shares), status.fresh / max(status.records, 1)
-    if not share or not fresh:
-        return "unknown time"
-    seconds = status.seconds * max(1.0 - share, 0.0) / (share * fresh)
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+def _whole(training: TrainingResult | None) -> list[float]:
+    """The seconds of a training that went to its end: one number, or none."""
+    return [training.seconds] if training is not None and training.val_error is not None else []

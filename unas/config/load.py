@@ -16,6 +16,8 @@ from unas.constraints import Constraints
 from unas.errors import ConfigError
 from unas.units import parse_bytes, parse_microseconds
 
+_NAME_MARKS = " ._+-"
+
 
 def load_study(path: Path) -> StudyConfig:
     """Read a study file; its stem is the study's name unless the file says another.
@@ -26,12 +28,18 @@ def load_study(path: Path) -> StudyConfig:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
-            f"cannot read the study {path}: {error.strerror}; give the path of a .toml file"
-        ) from error
+        near = next((place for place in _meant(path) if place.is_file()), None)
+        hint = f"there is {near}" if near else "give the path of a .toml file"
+        raise ConfigError(f"cannot read the study {path}: {error.strerror}; {hint}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8: {error.reason}; save it as UTF-8") from error
     return study_from_toml(text, str(path), path.stem)
+
+
+def _meant(path: Path) -> tuple[Path, ...]:
+    """Files that a name without folder or ending may stand for."""
+    file = path.name.removesuffix(".toml") + ".toml"
+    return path.parent / file, path.parent / "configs" / file
 
 
 def study_from_toml(text: str, where: str, name: str) -> StudyConfig:
@@ -84,9 +92,12 @@ def study_from_dict(data: Mapping[str, Any], where: str, name: str) -> StudyConf
 
 
 def _name(name: object, where: str) -> str:
-    if not isinstance(name, str) or not name or name.strip(".") == "" or set(name) & set("/\\\0"):
+    # It names a folder, and stands in tables, figures and commands: nothing that means more there.
+    plain = isinstance(name, str) and all(c.isalnum() or c in _NAME_MARKS for c in name)
+    if not isinstance(name, str) or not plain or not any(map(str.isalnum, name)):
         raise ConfigError(
-            f"{where}: 'name' is {name!r}; it names a folder, so give it letters and no slash"
+            f"{where}: the name of the study is {name!r}; give it letters, digits, spaces and "
+            f'{" ".join(_NAME_MARKS.strip())} only: name = "…" in the file, or --name'
         )
     return name
 

@@ -166,7 +166,8 @@ class Record:
         measurement: What the board said; None if it was not asked.
         training: How training went; None if there was none.
         cause: Why, for FAILED and PRUNED: one line.
-        seconds: Of the host, per stage. Not reproducible, nothing is decided by it.
+        seconds: Of the host, per stage, waiting for workers and board included. Not reproducible,
+            nothing is decided by it.
     """
 
     index: int

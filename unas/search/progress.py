@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,19 +38,28 @@ def covered_share(
     return hypervolume(rows, [reach] * len(bounds)) / reach ** len(bounds)
 
 
-def best_feasible(records: Sequence[Record], name: str) -> Record | None:
-    """The feasible record with the least of a quantity, the earliest of equal ones.
+def best_feasible(records: Sequence[Record], name: str, constraints: Constraints) -> Record | None:
+    """The feasible record with the least of a quantity.
+
+    Of equal ones it is the one with the least sum of the bounded quantities, each in units of its
+    bound, so that none dominates it; then the earliest.
 
     Args:
         records: Everything seen.
         name: Of the quantity, see ``unas.search.pareto.quantity``.
+        constraints: The bounds.
 
     Raises:
         ConfigError: No such quantity.
     """
+    bounds = constraints.bounds()
+
+    def cost(record: Record) -> float:
+        return sum(record.values.get(key, math.inf) / bound for key, bound in bounds.items())
+
     known = [(quantity(record, name), record) for record in records if record.feasible]
-    ranked = [(value, record.index, record) for value, record in known if value is not None]
-    return min(ranked, key=lambda entry: entry[:2])[2] if ranked else None
+    ranked = [(value, cost(r), r.index, r) for value, r in known if value is not None]
+    return min(ranked, key=lambda entry: entry[:3])[3] if ranked else None
 
 
 def count_outcomes(records: Sequence[Record]) -> dict[Outcome, int]:

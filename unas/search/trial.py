@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from unas.config import StrategyName, StudyConfig
-from unas.errors import ConfigError
+from unas.errors import ConfigError, StoreError
 from unas.record import Record
 from unas.search.catalogue import make_strategy
 from unas.search.progress import covered_share, trainings
@@ -62,8 +62,11 @@ def try_strategy(
 
     Raises:
         ConfigError: The journal has not that many trained networks.
+        StoreError: It has none.
     """
     known = trainings(recorded)
+    if not known:
+        raise StoreError("no network of the journal was trained yet; let the search go on")
     if not 1 <= count <= known:
         raise ConfigError(
             f"the journal has {known} trained networks, not {count}; give 1 to {known} trainings"

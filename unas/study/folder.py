@@ -108,6 +108,10 @@ def described(
             "class_names": list(dataset.class_names),
             "splits": {name: len(split) for name, split in dataset.splits._asdict().items()},
             "provenance": dataset.provenance.to_json(),
+            **dataset.input_to_json(),
+            "augmentation": dataset.augmentation.describe()
+            if study.training.augmentation
+            else "none",
         },
         "teacher_sha256": _teacher_sha256(study),
         "python": platform.python_version(),

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from unas.config import LatencyMode, StudyConfig
 from unas.evaluate.judge import Judge
 from unas.evaluate.predictor import Calibrated, Predictor
@@ -18,7 +20,7 @@ from unas.evaluate.setting import Setting
 from unas.evaluate.training import KerasTraining, Training
 from unas.record import FinalTraining, Record
 from unas.search.catalogue import make_strategy
-from unas.space.catalogue import find_space
+from unas.space.catalogue import Space, find_space
 from unas.store.journal import Journal
 from unas.study import folder as files
 from unas.study.answers import Answers, Trainings
@@ -105,10 +107,13 @@ def run_study(plan: Plan, watcher: Watcher | None = None) -> Found:
         watcher: Is told what happens.
 
     Raises:
+        ConfigError: There is no such search space, or it has no such option.
+        ArchitectureError: The space has no network for the data.
         StoreError: The journal is another study's, in use, or damaged; or the disk refuses.
         WorkerError: Too many candidates failed in a row.
     """
     study, watcher = plan.study, watcher or Silence()
+    space = _space(plan)
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(
             Journal(plan.folder / files.JOURNAL, study, resume=plan.resume)
@@ -123,14 +128,20 @@ def run_study(plan: Plan, watcher: Watcher | None = None) -> Found:
         memory.recall()
         desk = _desk(plan, front)
         stack.callback(desk.close)
-        _run(plan, desk, memory, watcher)
+        _run(plan, space, desk, memory, watcher)
         front.sweep(fresh=True)
         return Found(tuple(memory.records), tuple(memory.finals), front.records)
 
 
-def _run(plan: Plan, desk: Desk, memory: Memory, watcher: Watcher) -> None:
+def _space(plan: Plan) -> Space:
+    """The search space, tried once: a journal that was begun would refuse the mended study."""
+    space = find_space(plan.study.space.name, plan.study.space.options)
+    space.graph(space.random(np.random.default_rng(0)), plan.input_shape, plan.num_classes)
+    return space
+
+
+def _run(plan: Plan, space: Space, desk: Desk, memory: Memory, watcher: Watcher) -> None:
     study, search = plan.study, plan.study.search
-    space = find_space(study.space.name, study.space.options)
     judge = Judge(
         Setting(
             study,

@@ -77,8 +77,11 @@ class WorkerPool:
         while (entry := self._jobs.get()) is not None and not self._closed.is_set():
             ticket, job = entry
             try:
-                if worker is None or worker.done >= self._renew_after:
-                    worker = self._renewed(worker)
+                if worker is not None and worker.done >= self._renew_after:
+                    # Let go of it first: where the next one cannot begin, it is not there to end.
+                    old, worker = worker, None
+                    self._forget(old)
+                worker = worker or self._begun()
                 self._answers.put(Answered(ticket, worker.train(job)))
             except Exception as error:  # a thread that dies silently would hang the loop
                 if worker is not None and not worker.alive:
@@ -89,13 +92,17 @@ class WorkerPool:
         if worker is not None:
             self._forget(worker)
 
-    def _renewed(self, old: _Worker | None) -> _Worker:
-        if old is not None:
-            self._forget(old)
+    def _begun(self) -> _Worker:
         with self._lock:
             if self._closed.is_set():
                 raise WorkerError("the study is being ended; go on with --resume")
-            worker = _Worker(self._training)
+            try:
+                worker = _Worker(self._training)
+            except OSError as error:
+                raise WorkerError(
+                    f"cannot begin a training process: {error.strerror or error}; "
+                    "train with fewer --workers, or end other programs"
+                ) from error
             self._workers.append(worker)
         return worker
 

@@ -107,8 +107,7 @@ def write_bundle(
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise StoreError(f"{place} holds something already; name another place with --to")
     model = _model(study, record)
-    names = study.environment.get("data", {}).get("class_names", ())
-    network = taken_network(model, record.candidate.short_id, names)
+    network = taken_network(model, record.candidate.short_id, study.environment.get("data"))
     first = sample(network)
     recipe = Recipe(board, compiler_version(), runtime)
     files = {

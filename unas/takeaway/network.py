@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import tflite
 
@@ -14,6 +15,7 @@ from unas.export.read import read_flatbuffer
 from unas.graph import Graph
 from unas.hil.host_runtime import run_on_host
 from unas.hil.offline_plan import offline_order
+from unas.takeaway.meaning import input_words
 
 _ARENA_BYTES = 8 * 1024 * 1024  # enough to ask what is needed; the answer does not depend on it
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 _.+-]")
@@ -46,6 +48,7 @@ class TakenNetwork:
         input: Of the input tensor.
         output: Of the output tensor.
         class_names: Plain text: letters, digits and blanks; one a class.
+        input_words: How a raw sample becomes the input, one line a step; none if not known.
         dsp: Arena with the kernels for Armv7E-M.
         plain: Arena with those for any core.
     """
@@ -56,6 +59,7 @@ class TakenNetwork:
     input: Affine
     output: Affine
     class_names: tuple[str, ...]
+    input_words: tuple[str, ...]
     dsp: ArenaNeed
     plain: ArenaNeed
 
@@ -76,34 +80,39 @@ class TakenNetwork:
 
 
 def taken_network(
-    model: Flatbuffer, network_id: str, class_names: Sequence[str] = ()
+    model: Flatbuffer, network_id: str, data: Mapping[str, Any] | None = None
 ) -> TakenNetwork:
     """Read a file, and find the arena that it needs.
 
     Args:
         model: One int8 input and output.
         network_id: For people.
-        class_names: Of the data set; numbers stand in for missing ones.
+        data: Table ``data`` of the study's ``environment.json``; numbers stand in for names of
+            classes that are missing.
 
     Raises:
         ModelError: The file cannot be read.
         UnsupportedOperatorError: The built-in runtime has no kernel for an operator.
         ToolError: There is no C compiler for this machine.
+        StoreError: What ``data`` says of the input cannot be read.
     """
+    data = data or {}
     graph = read_flatbuffer(model.data, model.name)
     subgraph = tflite.Model.GetRootAs(model.data, 0).Subgraphs(0)
     outputs = graph.tensors[graph.outputs[0]].elements
     classes = max(outputs, 2)
-    names = [_NOT_PLAIN.sub("_", str(name)) for name in class_names]
+    names = [_NOT_PLAIN.sub("_", str(name)) for name in data.get("class_names", ())]
     if len(names) != classes:
         names = [str(number) for number in range(classes)]
+    given = _affine(subgraph, graph.inputs[0])
     return TakenNetwork(
         id=network_id,
         model=model,
         graph=graph,
-        input=_affine(subgraph, graph.inputs[0]),
+        input=given,
         output=_affine(subgraph, graph.outputs[0]),
         class_names=tuple(names),
+        input_words=input_words(data, given),
         dsp=_arena(model, graph, "dsp"),
         plain=_arena(model, graph, "plain"),
     )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +90,13 @@ def render(template: str, values: dict[str, Any]) -> str:
         trim_blocks=False,
     )
     environment.filters["c_initialiser"] = c_initialiser
+    environment.filters["wrapped"] = _wrapped
     return environment.get_template(template).render(values)
+
+
+def _wrapped(text: str, indent: str) -> str:
+    """Lines of at most 98 columns; all but the first begin with the indent."""
+    return f"\n{indent}".join(textwrap.wrap(text, 98 - len(indent), break_long_words=False))
 
 
 def _facts(network: TakenNetwork) -> dict[str, Any]:
@@ -101,6 +108,7 @@ def _facts(network: TakenNetwork) -> dict[str, Any]:
         "input_bytes": network.input_bytes,
         "input_scale": repr(network.input.scale),
         "input_zero_point": network.input.zero_point,
+        "input_words": network.input_words,
         "output_bytes": network.output_bytes,
         "output_scale": repr(network.output.scale),
         "output_zero_point": network.output.zero_point,

@@ -17,6 +17,7 @@ from unas.errors import StoreError
 from unas.record import Outcome, Record, Stage
 from unas.report.study.figures import figures_of
 from unas.report.study.foreseen import with_foreseen
+from unas.report.study.host_time import host_seconds
 from unas.report.study.inline_svg import inline_svg
 from unas.report.study.mac_decisions import (
     MacDecisions,
@@ -57,6 +58,7 @@ def study_page(study: StudyResults, results: Path) -> str:
     if not study.records:
         raise StoreError(f"{study.folder} holds no record yet; let the search go on")
     seen = replace(study, records=with_foreseen(study, study.records, results))
+    spent = host_seconds(study)
     decisions, why_not = _attempt(lambda: decide_by_macs(seen))
     views = network_views(seen)
     environment = jinja2.Environment(
@@ -74,7 +76,7 @@ def study_page(study: StudyResults, results: Path) -> str:
     }
     return environment.get_template("study.html.j2").render(
         study=study,
-        summary=_summary(study),
+        summary=_summary(study, sum(spent.values())),
         bounds=bound_words(study.config.judged),
         figures=_figures(study),
         feasible=[view for view in views if view.record.feasible],
@@ -84,7 +86,7 @@ def study_page(study: StudyResults, results: Path) -> str:
         decision_rows=[] if decisions is None else _decision_rows(decisions),
         why_not=why_not,
         stages=_stages(study.records),
-        spent=_spent(study.records),
+        spent=[(stage, seconds(total)) for stage, total in spent.items()],
         causes=_causes(study.records),
         violated=_violated(study),
         config=study.config.to_toml(),
@@ -107,7 +109,7 @@ def _figures(study: StudyResults) -> list[tuple[str, Markup]]:
     ]
 
 
-def _summary(study: StudyResults) -> dict[str, str]:
+def _summary(study: StudyResults, host_time: float) -> dict[str, str]:
     records, config = study.records, study.config
     board = config.board
     found = {
@@ -119,10 +121,9 @@ def _summary(study: StudyResults) -> dict[str, str]:
         "keep every bound": str(sum(record.feasible for record in records)),
         "covered hypervolume": f"{100 * covered_share(records, config.judged):.1f} % of the cube "
         "up to twice the bounds",
-        "time of the host": seconds(sum(sum(record.seconds.values()) for record in records))
-        + " in all stages, added over workers",
+        "time of the host": f"{seconds(host_time)} of work in all stages, added over workers",
     }
-    best = best_feasible(records, "error")
+    best = best_feasible(records, "error", config.judged)
     if best is not None and best.training is not None:
         found["least error of these"] = (
             f"{percent(best.training.val_error)} validation, {percent(best.training.test_error)} "
@@ -143,14 +144,6 @@ def _stages(records: Iterable[Record]) -> list[tuple[str, str, int]]:
         for outcome in Outcome
         if counts[stage, outcome]
     ]
-
-
-def _spent(records: Iterable[Record]) -> list[tuple[str, str]]:
-    """(stage, time of the host), added over all candidates and workers."""
-    spent: Counter[str] = Counter()
-    for record in records:
-        spent.update(dict(record.seconds))
-    return [(stage, seconds(total)) for stage, total in spent.most_common()]
 
 
 def _causes(records: Iterable[Record]) -> list[tuple[str, str, str, int, str]]:

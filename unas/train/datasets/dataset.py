@@ -66,6 +66,10 @@ class Normalisation:
         deviation = x.std(axis=axes, keepdims=True, dtype=np.float64)[0]
         return cls.of(mean, 1.0 / np.maximum(deviation, 1e-6))
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a record."""
+        return {"offset": self.offset.tolist(), "scale": self.scale.tolist()}
+
     def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Normalised float32 of the same shape."""
         normalised: NDArray[np.float32] = (x.astype(np.float32) - self.offset) * self.scale
@@ -178,6 +182,15 @@ class Dataset:
             pictures = stored if self.features is None else self.features.compute(stored)
             result[first : first + _CHUNK] = self.normalisation(pictures)
         return result
+
+    def input_to_json(self) -> dict[str, Any]:
+        """What ``inputs`` does, as plain values for a record: who runs a network must do it too."""
+        first = self.train.x[:_CHUNK]  # all of a large set would take minutes
+        return {
+            "stored": {"type": str(first.dtype), "range": [float(first.min()), float(first.max())]},
+            "features": self.features and self.features.to_json(),
+            "normalisation": self.normalisation.to_json(),
+        }
 
     def with_augmentation(self, augmentation: Augmentation) -> Dataset:
         """The same samples, augmented otherwise."""

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -50,6 +50,21 @@ class Mfcc:
     def fft_size(self) -> int:
         """The window, filled up with zeros to a power of two."""
         return 1 << (self.window - 1).bit_length()
+
+    def describe(self) -> str:
+        """In words, for whoever computes them on a device."""
+        return (
+            f"mel-frequency cepstral coefficients of {self.samples} samples at {self.rate_hz} Hz: "
+            f"r / {FULL_SCALE:g}; {self.frames} frames (rows) of {self.window} samples, one every "
+            f"{self.hop}; each times a periodic Hann window, filled up with zeros to "
+            f"{self.fft_size}; power spectrum; {self.bands} triangular filters of height 1, evenly "
+            f"from {self.low_hz:g} to {self.high_hz:g} Hz on the scale 2595 log10(1 + f / 700); "
+            f"natural logarithm of each sum + {LOG_FLOOR:g}; orthonormal DCT-II (columns)"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for a record."""
+        return {"kind": "mfcc", **asdict(self), "words": self.describe()}
 
     def compute(self, waves: NDArray[Any]) -> NDArray[np.float32]:
         """Coefficients of int16 recordings (n, samples), as (n, frames, bands, 1)."""
