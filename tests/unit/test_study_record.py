@@ -9,6 +9,7 @@ import pytest
 
 from unas.architecture import DenseLayer, MlpArchitecture
 from unas.candidate import Candidate
+from unas.constraints import Constraints
 from unas.errors import StoreError
 from unas.record import (
     Figures,
@@ -22,7 +23,7 @@ from unas.record import (
     Stage,
     TrainingResult,
 )
-from unas.record.study import seeds_told
+from unas.record.again import seeds_told, value_ranges, within_told
 from unas.testing.contracts import example_measurement
 
 FIGURES = Figures(
@@ -162,3 +163,18 @@ def test_a_measurement_keeps_its_provenance_in_the_record() -> None:
     assert kept.latency_us == measurement.latency_us
     assert kept.output_equal is None
     assert MeasuredFigures.of(example_measurement()).output_equal is True
+
+
+def test_other_seeds_make_other_networks() -> None:
+    bounds = Constraints(error=0.1, model_size_bytes=4000)
+    finals = [
+        FinalTraining("a" * 64, TRAINING, {"error": error, "model_size_bytes": size})
+        for error, size in ((0.05, 3900.0), (0.05, 4100.0), (0.2, 3000.0))
+    ]
+    lost = replace(finals[0], values={}, cause="diverged")
+    assert within_told([*finals, lost], bounds) == "1 of 4"
+    assert value_ranges([*finals, lost]) == {
+        "error": (0.05, 0.2),
+        "model_size_bytes": (3000.0, 4100.0),
+    }
+    assert value_ranges([lost]) == {}

@@ -45,7 +45,7 @@ def print_table(
         table.add_column(Text(name), justify="right" if index else "left", overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=None if sys.stdout.isatty() else 160).print(table)
 
 
 def print_pairs(title: str, pairs: Mapping[str, str]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from unas.cli.output import note, print_json, print_table
 from unas.cli.search_words import TITLES, latency_word, value_text
-from unas.record.study import seeds_told
+from unas.record.again import seeds_told, within_told
 
 if TYPE_CHECKING:
     from unas.config import StudyConfig
@@ -32,7 +32,7 @@ def print_found(study: StudyConfig, found: Found) -> None:
     if "latency_us" in bounds:
         columns.append("provenance")
     again = any(found.finals_of(record) for record in rows)
-    columns += ["test error again"] if again else []
+    columns += ["test error again", "in bounds"] if again else []
     title = f"Front of {study.name}: errors of the int8 model; sizes computed"
     print_table(title, columns, [_row(r, study, found, again) for r in rows or found.front])
 
@@ -61,7 +61,10 @@ def _row(record: Record, study: StudyConfig, found: Found, again: bool) -> list[
             cells.append("" if value is None else value_text(name, value))
     if "latency_us" in bounds:
         cells.append(latency_word(record))
-    return [*cells, _spread(found.finals_of(record))] if again else cells
+    if again:
+        finals = found.finals_of(record)
+        cells += [_spread(finals), within_told(finals, study.judged) if finals else ""]
+    return cells
 
 
 def _percent(share: float | None) -> str:
@@ -86,5 +89,6 @@ def _as_json(record: Record, found: Found) -> dict[str, Any]:
         "latency_provenance": latency_word(record) if "latency_us" in record.values else None,
         "test_errors_again": list(found.again(record)),
         "diverged_again": sum(final.diverged for final in found.finals_of(record)),
+        "values_again": [dict(final.values) for final in found.finals_of(record)],
         **record.to_json_dict(),
     }

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -249,13 +249,6 @@ class FinalTraining:
         """
         whole = {"cause": None, **data} if isinstance(data, Mapping) else data
         return _versioned(whole, cls, "a final training")
-
-
-def seeds_told(finals: Sequence[FinalTraining]) -> str:
-    """How many trainings a mean is over: ``"3"``, or ``"2 of 3, 1 diverged"``."""
-    gone = sum(final.diverged for final in finals)
-    told = f"{len(finals) - gone} of {len(finals)}, {gone} diverged"
-    return told if gone else str(len(finals))
 
 
 def _versioned(data: Mapping[str, Any], kind: type[_T], what: str) -> _T:

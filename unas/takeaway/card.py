@@ -9,7 +9,7 @@ from typing import Any
 
 from unas.firmware.recipe import Recipe
 from unas.record import Record, TrainingResult
-from unas.record.study import seeds_told
+from unas.record.again import seeds_told, value_ranges, within_told
 from unas.resources.estimate import estimate
 from unas.store.study import StudyResults
 from unas.takeaway.network import TakenNetwork
@@ -17,6 +17,11 @@ from unas.takeaway.project import render
 from unas.units import format_microseconds
 
 _NOT_KNOWN = "\N{EN DASH}"
+_SIZES = {
+    "peak_memory_bytes": ("peak memory", " B"),
+    "model_size_bytes": ("model size", " B"),
+    "macs": ("MACs", ""),
+}
 _ENVIRONMENT = ("unas", "commit", "date", "python", "host", "packages")
 
 
@@ -28,6 +33,7 @@ def model_card(study: StudyResults, record: Record, network: TakenNetwork, recip
         "network": network,
         "recipe": recipe,
         "errors": error_rows(study, record),
+        "again": again_words(study, record),
         "numbers": number_rows(record, network, recipe),
         "operators": operator_rows(network),
         "bounds": study.config.judged.bounds(),
@@ -66,6 +72,20 @@ def error_rows(study: StudyResults, record: Record) -> list[tuple[str, str, str]
         what = f"int8, mean ± std over seeds ({seeds_told(finals)})"
         rows.append((what, _spread(val), _spread(test)))
     return rows
+
+
+def again_words(study: StudyResults, record: Record) -> str:
+    """What other seeds make of the sizes, for theirs are other networks than this file."""
+    finals = study.finals_of(record)
+    if not finals:
+        return ""
+    ranges, kept = value_ranges(finals), within_told(finals, study.config.judged)
+    sizes = (
+        f", {what} {ranges[name][0]:,.0f} to {ranges[name][1]:,.0f}{unit}"
+        for name, (what, unit) in _SIZES.items()
+        if name in ranges
+    )
+    return f"Trained again with other seeds, {kept} keep every bound{''.join(sizes)}."
 
 
 def _pair(training: TrainingResult) -> tuple[float | None, float | None]:

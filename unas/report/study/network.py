@@ -9,11 +9,17 @@ from markupsafe import Markup
 
 from unas.export.read import read_flatbuffer
 from unas.record import Record
-from unas.record.study import seeds_told
+from unas.record.again import seeds_told, value_ranges, within_told
 from unas.report.study.drawing import network_svg
 from unas.report.study.latency import predicted_of
 from unas.report.study.spread import Spread, final_errors
-from unas.report.study.words import NOT_KNOWN, microseconds, percent
+from unas.report.study.words import (
+    NOT_KNOWN,
+    microseconds,
+    percent,
+    quantity_name,
+    quantity_words,
+)
 from unas.search.pareto import pareto_front
 from unas.store.study import StudyResults
 
@@ -50,7 +56,7 @@ def network_views(study: StudyResults) -> list[NetworkView]:
             record,
             _drawing(study, record),
             tuple(_errors(study, record)),
-            tuple(_numbers(record)),
+            (*_numbers(record), *_again(study, record)),
         )
         for record in front
     ]
@@ -82,6 +88,23 @@ def _errors(study: StudyResults, record: Record) -> list[Row]:
     elif finals:
         rows.append((f"int8, more trainings ({seeds_told(finals)})", NOT_KNOWN, NOT_KNOWN))
     return rows
+
+
+def _again(study: StudyResults, record: Record) -> list[Row]:
+    """Whether other seeds give a network of these numbers, too."""
+    finals, bounds = study.finals_of(record), study.config.judged
+    if not finals:
+        return []
+    rows = [
+        (
+            f"{quantity_name(name)}, other seeds",
+            f"{quantity_words(name, least)} to {quantity_words(name, most)}",
+            "trained again",
+        )
+        for name, (least, most) in value_ranges(finals).items()
+        if name in bounds.bounds() and name != "error" and least < most
+    ]
+    return [*rows, ("keep every bound", within_told(finals, bounds), "trained again")]
 
 
 def _spread(found: Spread) -> str:
