@@ -19,11 +19,14 @@ from unas.config import (
     load_study,
     study_from_toml,
 )
+from unas.config.load import study_from_dict
 from unas.config.writing import toml_text
 from unas.errors import ConfigError
 from unas.space.catalogue import find_space
+from unas.train.datasets import check_options
 
-CONFIGS = sorted((Path(__file__).resolve().parents[2] / "configs").glob("*.toml"))
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = sorted((ROOT / "configs").glob("*.toml"))
 TABLES = [
     kind for kind in vars(unas.config).values() if isinstance(kind, type) and is_dataclass(kind)
 ]
@@ -274,6 +277,16 @@ def test_the_learning_rate_follows_the_schedule() -> None:
 @pytest.mark.parametrize("name", ["digits_f746", "a study", "v1.2+x-3", "prüfung"])
 def test_plain_names_are_kept(name: str) -> None:
     assert study_from_toml(f'name = "{name}"\n{SMALL}', "here", "x").name == name
+
+
+def test_the_examples_of_the_documentation_are_read() -> None:
+    blocks = re.findall(r"```toml\n(.*?)```", (ROOT / "docs" / "studies.md").read_text(), re.DOTALL)
+    loaders = set()
+    for block in blocks:
+        study = study_from_dict(tomllib.loads(SMALL) | tomllib.loads(block), "studies.md", "x")
+        check_options(study.data.name, study.data.options)
+        loaders.add(study.data.name)
+    assert loaders >= {"npz", "image_folder", "tfrecord"}
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)

@@ -40,7 +40,8 @@ class StudyConfig:
     """All of a study file.
 
     Attributes:
-        name: For people and folders; default: the file's stem. Not in the digest.
+        name: For people and folders: letters, digits, spaces and ``. _ + -``; default: the file's
+            stem. Not in the digest.
         data: Table [data].
         space: Table [space].
         resources: Table [resources].
