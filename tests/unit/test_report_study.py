@@ -50,9 +50,9 @@ from unas.report.study.spread import final_errors, spread
 from unas.report.study.words import NOT_KNOWN
 from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
+from unas.store.findings import Finding
 from unas.store.journal import Journal
 from unas.store.study import StudyResults, read_study
-from unas.study.findings import Finding
 from unas.testing.contracts import example_measurement
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}

@@ -20,9 +20,9 @@ from unas.record import Outcome, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.progress import trainings
 from unas.space.catalogue import find_space
+from unas.store.findings import read_findings
 from unas.store.journal_content import read_journal
 from unas.study.answers import Answers
-from unas.study.findings import read_findings
 from unas.study.networks import front_of
 from unas.study.run import Found, run_study
 from unas.testing.study import FakeBoard, FakeTraining, InlineTrainings

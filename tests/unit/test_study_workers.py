@@ -25,8 +25,8 @@ from unas.evaluate.requests import AskTraining, TrainingAnswer
 from unas.evaluate.training import Trainer
 from unas.record import Outcome, Record, Stage, TrainingResult
 from unas.space.catalogue import find_space
+from unas.store.findings import read_findings
 from unas.study.answers import Answered, Answers
-from unas.study.findings import read_findings
 from unas.study.run import Plan, run_study
 from unas.study.workers import WorkerPool
 from unas.testing.study import FakeBoard, InlineTrainings

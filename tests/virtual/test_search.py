@@ -19,8 +19,8 @@ from unas.config.load import load_study
 from unas.export.read import read_flatbuffer
 from unas.record import Outcome, Provenance, Record
 from unas.resources.estimate import estimate
+from unas.store.findings import read_findings
 from unas.store.journal_content import read_journal
-from unas.study.findings import read_findings
 
 STUDY = """
 [data]

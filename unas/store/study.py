@@ -17,7 +17,7 @@ from unas.record import FinalTraining, Outcome, Record
 from unas.store.journal_content import read_journal
 
 JOURNAL, ENVIRONMENT, NETWORKS = "journal.jsonl", "environment.json", "networks"
-STUDY = "study.toml"
+STUDY, MEASUREMENTS = "study.toml", "measurements.jsonl"
 KERAS_FILE, TFLITE_FILE, SAMPLE_FILE = "model.keras", "model.tflite", "sample.json"
 
 

@@ -20,18 +20,12 @@ from unas.store.atomic import write_atomic
 from unas.store.calibration import Models, read_models
 from unas.store.environment import source_commit
 from unas.store.samples import read_samples
+from unas.store.study import ENVIRONMENT, STUDY
 
 if TYPE_CHECKING:
     from unas.board import Board
     from unas.train.datasets import Dataset
 
-STUDY, ENVIRONMENT, JOURNAL, MEASUREMENTS, NETWORKS = (
-    "study.toml",
-    "environment.json",
-    "journal.jsonl",
-    "measurements.jsonl",
-    "networks",
-)
 _PACKAGES = (
     "numpy",
     "tensorflow",

@@ -14,9 +14,9 @@ from unas.evaluate.requests import TrainingAnswer
 from unas.export.read import read_flatbuffer
 from unas.latency.sample import Sample
 from unas.record import FinalTraining, Measurement, Record
+from unas.store.findings import Finding, Findings
 from unas.store.journal import Journal
 from unas.study.engine import Case
-from unas.study.findings import Finding, Findings
 from unas.study.networks import Front
 
 

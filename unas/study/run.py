@@ -21,12 +21,13 @@ from unas.evaluate.training import KerasTraining, Training
 from unas.record import FinalTraining, Record
 from unas.search.catalogue import make_strategy
 from unas.space.catalogue import Space, find_space
+from unas.store.findings import Findings
 from unas.store.journal import Journal
-from unas.study import folder as files
+from unas.store.study import JOURNAL, MEASUREMENTS, NETWORKS
 from unas.study.answers import Answers, Trainings
 from unas.study.desk import BoardDesk, Measure
 from unas.study.engine import Desk
-from unas.study.findings import Findings
+from unas.study.folder import write_description
 from unas.study.loop import Loop
 from unas.study.memory import Memory
 from unas.study.networks import Front, front_of
@@ -115,15 +116,13 @@ def run_study(plan: Plan, watcher: Watcher | None = None) -> Found:
     study, watcher = plan.study, watcher or Silence()
     space = _space(plan)
     with contextlib.ExitStack() as stack:
-        journal = stack.enter_context(
-            Journal(plan.folder / files.JOURNAL, study, resume=plan.resume)
-        )
+        journal = stack.enter_context(Journal(plan.folder / JOURNAL, study, resume=plan.resume))
         goes_on = bool(journal.content.records)
-        files.write_description(plan.folder, study, plan.environment, goes_on=goes_on)
-        front = Front(study, plan.folder / files.NETWORKS)
+        write_description(plan.folder, study, plan.environment, goes_on=goes_on)
+        front = Front(study, plan.folder / NETWORKS)
         calibrated = None if study.latency.mode is LatencyMode.MACS else plan.calibrated
         predictor = None if calibrated is None else Predictor(calibrated, seed=study.search.seed)
-        findings = Findings(plan.folder / files.MEASUREMENTS, journal.content)
+        findings = Findings(plan.folder / MEASUREMENTS, journal.content)
         memory = Memory(journal, findings, front, predictor)
         memory.recall()
         desk = _desk(plan, front)

@@ -11,9 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from unas.record import Stage
-from unas.store.study import StudyResults
-from unas.study.findings import read_findings
-from unas.study.folder import MEASUREMENTS
+from unas.store.findings import read_findings
+from unas.store.study import MEASUREMENTS, StudyResults
 
 AGAIN = "final trainings"
 
