@@ -45,8 +45,7 @@ class Forward:
         masks: By operator position, 1 for each channel that stays and 0 for the others. They act on
             what the operator gives, behind batch normalisation and activation; gradients go through
             them (feedback), so a pruned channel learns on.
-        feedback: Share of the gradient that a pruned channel gets, a number or a scalar tensor; 0
-            where masks are final. See ``unas.train.masks``.
+        feedback: Share of the gradient that a pruned channel gets. See ``unas.train.masks``.
         moments: By operator position, mean and variance for batch normalisation; None to take them
             from the batch.
         dropout: (rate, seed) for the inputs of hidden dense layers, or None.
@@ -59,7 +58,7 @@ class Forward:
     masks: Mapping[int, Any]
     moments: Mapping[int, tuple[Any, Any]] | None
     dropout: tuple[float, Any] | None = None
-    feedback: Any = 1.0
+    feedback: float = 1.0
     seen: list[Any] = field(default_factory=list)
 
     def __call__(self, inputs: Any) -> Any:
@@ -94,7 +93,7 @@ class Forward:
             case DenseOptions():
                 kernel = self.weights[position, "kernel"]
                 x = self._dropped(position, op, self.tf.reshape(x, (-1, kernel.shape[0])))
-                return self._biased(position, self._product(position, x, kernel, self.tf.matmul))
+                return self._biased(position, x @ kernel)
             case _:
                 return self._without_weights(position, op, data)
 
@@ -133,17 +132,9 @@ class Forward:
             if self._sees_all(op, options):
                 # The same sums; TensorFlow multiplies matrices five times as fast on a CPU.
                 flat = self.tf.reshape(x, (-1, kernel.shape[0] * kernel.shape[1] * kernel.shape[2]))
-                columns = self.tf.reshape(kernel, (-1, kernel.shape[3]))
-                sums = self._product(position, flat, columns, self.tf.matmul)
+                sums = flat @ self.tf.reshape(kernel, (-1, kernel.shape[3]))
                 return sums[:, self.tf.newaxis, self.tf.newaxis]
-            return self._product(
-                position,
-                x,
-                kernel,
-                lambda x, kernel: self.tf.nn.conv2d(
-                    x, kernel, strides, padding, dilations=dilations
-                ),
-            )
+            return self.tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations)
         if strides[0] != strides[1]:
             raise ArchitectureError(
                 f"operator {position} ({op.kind}) has the strides {strides}; TensorFlow trains "
@@ -152,31 +143,6 @@ class Forward:
         if kernel.shape[2] == 1:  # a convolution, which is faster there
             return self.tf.nn.conv2d(x, kernel, strides, padding, dilations=dilations)
         return self.tf.nn.depthwise_conv2d(x, kernel, (1, *strides, 1), padding, None, dilations)
-
-    def _product(self, position: int, x: Any, kernel: Any, product: Callable[..., Any]) -> Any:
-        """Inputs times weights. What pruned channels learn by goes to their weights alone.
-
-        Without this, it would go on to the operator's inputs, and what stays would learn to please
-        channels that are not there.
-        """
-        mask = self.masks.get(position)
-        if mask is None:
-            return product(x, kernel)
-        tf = self.tf
-
-        @tf.custom_gradient  # type: ignore[untyped-decorator]
-        def masked(x: Any, kernel: Any) -> Any:
-            with tf.GradientTape(persistent=True) as tape:
-                tape.watch([x, kernel])
-                result = product(x, kernel)
-
-            def gradients(towards: Any) -> Any:
-                of_x = tape.gradient(result, x, output_gradients=towards * mask)
-                return of_x, tape.gradient(result, kernel, output_gradients=towards)
-
-            return result, gradients
-
-        return masked(x, kernel)
 
     def _sees_all(self, op: Operator, options: ConvOptions) -> bool:
         """Whether a convolution's kernel covers its whole input, so that there is one output."""

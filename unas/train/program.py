@@ -165,7 +165,6 @@ class Program:
     ) -> Any:
         tf, steps, count = self._tf, self.steps, self._data.train.count
         order = tf.random.experimental.stateless_shuffle(tf.range(count), seed)
-        feedback = tf.where(sparsity >= 0.0, 1.0 / self._interval, 0.0)  # none comes back any more
 
         def step(i: Any, state: Any, loss: Any, wrong: Any) -> Any:
             weights, slots, moments, mask = state
@@ -176,7 +175,7 @@ class Program:
             mask = self._chosen(weights, mask, i, sparsity)
             labels = tf.gather(y, pick)
             inputs = self._data.prepare(tf.gather(x, pick), now)
-            forward = self._forward(weights, None, mask, now, feedback)
+            forward = self._forward(weights, None, mask, now)
             logits = forward(inputs)
             total = self._loss(weights, logits, labels, inputs, pick)
             (gradient,) = tf.gradients(total, [weights])
@@ -202,9 +201,7 @@ class Program:
         loss = tf.reduce_sum(classification_loss(tf, logits, y))
         return loss, mistakes(tf, logits, y)
 
-    def _forward(
-        self, vector: Any, moments: Any, mask: Any, seed: Any, feedback: Any = 0.0
-    ) -> Forward:
+    def _forward(self, vector: Any, moments: Any, mask: Any, seed: Any) -> Forward:
         """A pass with the weights in a vector; in training (``moments`` is None) with dropout."""
         tf, weights, masks = self._tf, self._pieces(vector), {}
         match self._masks:
@@ -215,7 +212,9 @@ class Program:
         known = None if moments is None else self._moments(moments)
         rate = self._training.dropout
         dropout = (rate, seed) if rate and moments is None else None
-        return Forward(tf, self._graph, weights, masks, known, dropout, feedback)
+        return Forward(
+            tf, self._graph, weights, masks, known, dropout, feedback=1.0 / self._interval
+        )
 
     def _pieces(self, vector: Any) -> dict[tuple[int, str], Any]:
         tf, pieces = self._tf, self.layout.pieces
