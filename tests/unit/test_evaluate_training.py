@@ -22,7 +22,8 @@ def trained(training: TrainingConfig, folder: Path, *, to_the_end: bool) -> Trai
     study: StudyConfig = replace(study_of(), space=SPACE, training=training, pruning=None)
     space = find_space(SPACE.name, SPACE.options)
     candidate = Candidate(space.random(np.random.default_rng(0)))
-    room = KerasTraining(study.to_toml(), str(folder), threads=1).open()
+    # Threads as they are: other tests of this process may have begun to train already.
+    room = KerasTraining(study.to_toml(), str(folder)).open()
     return room.train(AskTraining(candidate, 1, to_the_end=to_the_end))
 
 
