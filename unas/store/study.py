@@ -84,8 +84,10 @@ def study_folder(study: str, results: Path) -> Path:
     for folder in (Path(study), results / study):
         if (folder / JOURNAL).is_file():
             return folder
-    known = sorted(path.parent.name for path in results.glob(f"*/{JOURNAL}"))
-    near = difflib.get_close_matches(Path(study).name, known, n=2) or known[:5]
+    folders = sorted(path.parent.relative_to(results) for path in results.rglob(JOURNAL))
+    known = {folder.name: folder.as_posix() for folder in reversed(folders)}
+    close = difflib.get_close_matches(Path(study).name, known, n=2)
+    near = [known[name] for name in close] or list(reversed(known.values()))[:5]
     hint = f"there is {', '.join(near)}" if near else "make one with: unas-hil search STUDY.toml"
     raise StoreError(
         f"no study {study!r}: neither it nor {results / study} holds a journal; {hint}"
