@@ -42,7 +42,9 @@ def print_table(
     table = Table(title=Text(title, "bold"), box=box.SIMPLE_HEAD, title_justify="left")
     table.collapse_padding = dense
     for index, name in enumerate(columns):
-        table.add_column(Text(name), justify="right" if index else "left", overflow="fold")
+        table.add_column(
+            Text(name), justify="right" if index else "left", overflow="fold", no_wrap=not index
+        )
     for row in rows:
         table.add_row(*map(Text, row))
     Console(width=None if sys.stdout.isatty() else 160).print(table)
