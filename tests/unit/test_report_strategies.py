@@ -18,9 +18,9 @@ from unas.config import StrategyName
 from unas.errors import StoreError
 from unas.report.study.strategies import (
     as_csv,
+    at_the_end,
     compare_strategies,
     figure,
-    mean_and_spread,
 )
 from unas.search.progress import covered_share
 from unas.store.study import StudyResults, read_study
@@ -65,8 +65,10 @@ def test_all_are_cut_to_the_shortest(studies: list[StudyResults]) -> None:
 
 def test_the_spread_is_that_of_a_sample() -> None:
     course = np.array([[0.1, 0.2], [0.0, 0.4], [0.3, 0.9]])
-    assert mean_and_spread(course) == pytest.approx((0.5, math.sqrt((0.09 + 0.01 + 0.16) / 2)))
-    assert mean_and_spread(course[:1]) == pytest.approx((0.2, 0.0))
+    found = at_the_end(course)
+    assert found.mean == pytest.approx(0.5)
+    assert found.deviation == pytest.approx(math.sqrt((0.09 + 0.01 + 0.16) / 2))
+    assert (at_the_end(course[:1]).mean, at_the_end(course[:1]).deviation) == (0.2, 0.0)
 
 
 def test_fewer_trainings_on_demand_and_never_more(studies: list[StudyResults]) -> None:

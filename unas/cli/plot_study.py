@@ -128,10 +128,11 @@ def strategies(
 
 
 def _spread(course: NDArray[np.float64]) -> str:
-    from unas.report.study.strategies import mean_and_spread
+    from unas.report.study.strategies import at_the_end
 
-    mean, spread = (100 * share for share in mean_and_spread(course))
-    return f"{mean:.2f} ± {spread:.2f} %" if len(course) > 1 else f"{mean:.2f} %"
+    found = at_the_end(course)
+    deviation = f" ± {100 * found.deviation:.2f}" if found.n > 1 else ""
+    return f"{100 * found.mean:.2f}{deviation} %"
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

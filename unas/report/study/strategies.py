@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from unas.config import StrategyName
 from unas.errors import StoreError
 from unas.report.study.convergence import course_of
+from unas.report.study.spread import Spread, spread
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure
 from unas.store.study import StudyResults
 
@@ -54,14 +55,13 @@ class StrategyRuns:
         return int(self.covered.shape[1])
 
 
-def mean_and_spread(course: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and standard deviation (n - 1; 0 of a single search) over the searches at the end.
+def at_the_end(course: NDArray[np.float64]) -> Spread:
+    """Over the searches, when all have had their trainings.
 
     Args:
         course: Shape (searches, trainings).
     """
-    final = course[:, -1]
-    return float(final.mean()), float(final.std(ddof=1)) if len(final) > 1 else 0.0
+    return spread(course[:, -1].tolist())
 
 
 def compare_strategies(
@@ -188,9 +188,9 @@ def _name(one: StrategyRuns) -> str:
 
 
 def _told(course: NDArray[np.float64]) -> str:
-    mean, spread = mean_and_spread(course)
-    spread_text = f" ± {100 * spread:.1f}" if len(course) > 1 else ""
-    return f"{100 * mean:.1f}{spread_text} %"
+    found = at_the_end(course)
+    deviation = f" ± {100 * found.deviation:.1f}" if found.n > 1 else ""
+    return f"{100 * found.mean:.1f}{deviation} %"
 
 
 def as_csv(runs: Sequence[StrategyRuns]) -> str:
