@@ -32,14 +32,14 @@ def _naive(board: Board, count: int, folder: Path) -> list[float]:
     import tensorflow as _tensorflow  # noqa: F401  # its import is not charged to the naive way
 
     from unas.calibrate import INPUT_SHAPE, LIMIT_BYTES, NUM_CLASSES
-    from unas.export.convert import convert_keras
     from unas.firmware.build import Builder
-    from unas.hil.flasher import VirtualFlasher
+    from unas.hil.flash import VirtualFlasher
     from unas.hil.measure import Procedure, measure_image
     from unas.resources.estimate import footprint
     from unas.space.build import build_graph
     from unas.space.cnn import CNN_SPACE
     from unas.space.sample import draw_within
+    from unas.tflite.converter import convert_keras
     from unas.train.keras_model import build_keras_model
 
     def representative() -> Iterator[np.ndarray]:
@@ -75,8 +75,8 @@ def _naive(board: Board, count: int, folder: Path) -> list[float]:
 def _ours(board: Board, count: int, folder: Path) -> float:
     from unas.calibrate import draw_samples
     from unas.hil.measure import Procedure
-    from unas.lab import Bench, Lab
-    from unas.testing.memory_store import MemoryStore
+    from unas.lab.lab import Bench, Lab
+    from unas.testing.fakes import MemoryStore
 
     os.environ["UNAS_CACHE"] = str(folder / "unas")
     started = time.monotonic()

@@ -23,7 +23,6 @@ from pathlib import Path
 from unas.artifact import Flatbuffer
 from unas.board import load_board
 from unas.errors import UnasError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN, Runtime
 from unas.graph import (
     ConvOptions,
@@ -35,10 +34,11 @@ from unas.graph import (
 )
 from unas.graph.builder import GraphBuilder
 from unas.hil.measure import Failure, Procedure
-from unas.lab import Bench, Lab
+from unas.lab.lab import Bench, Lab
 from unas.record import Measurement
-from unas.resources.macs import operator_paper_macs
-from unas.testing.memory_store import MemoryStore
+from unas.resources.counts import operator_paper_macs
+from unas.testing.fakes import MemoryStore
+from unas.tflite.writer import write_flatbuffer
 
 
 @dataclass(frozen=True, slots=True)

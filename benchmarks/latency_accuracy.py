@@ -19,24 +19,22 @@ from pathlib import Path
 
 import numpy as np
 
-from unas._resources import cache_dir
+from unas._paths import cache_dir
 from unas.artifact import Flatbuffer
 from unas.board import load_board
 from unas.calibrate.bench import CalibrationBench
 from unas.calibrate.draw import Point, draw_samples
-from unas.calibrate.learn import judged_on
-from unas.calibrate.samples import sample_of
-from unas.calibrate.setting import Setting
-from unas.export.read import read_flatbuffer
+from unas.calibrate.learn import Setting, judged_on, sample_of
+from unas.cost.memory import ArenaModel
+from unas.cost.model import MODELS
+from unas.cost.model_selection import Fitted
+from unas.cost.types import Sample
 from unas.graph import Graph
 from unas.hil.measure import Procedure
-from unas.lab import Bench, Lab
-from unas.latency.arena import ArenaModel
-from unas.latency.choose import Fitted
-from unas.latency.model import MODELS
-from unas.latency.sample import Sample
+from unas.lab.lab import Bench, Lab
 from unas.record import Measurement
 from unas.store.cache import DirectoryStore
+from unas.tflite.reader import read_flatbuffer
 
 TEST, TRAIN = 200, (20, 100)
 

@@ -27,9 +27,9 @@ from pathlib import Path
 
 from unas.board import Board, load_board
 from unas.errors import UnasError
-from unas.virtual.conduct import Conduct
-from unas.virtual.link import NotifyingLink
-from unas.virtual.machine import Machine
+from unas.virtual.bus.rules import Conduct
+from unas.virtual.machine.link import NotifyingLink
+from unas.virtual.machine.machine import Machine
 
 _VARIABLE = "UNAS_MLPERF"
 _FEW_CYCLES = 20_000_000

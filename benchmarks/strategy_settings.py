@@ -29,7 +29,6 @@ from unas.architecture import CnnArchitecture, LayerType, PoolingKind
 from unas.candidate import Candidate
 from unas.config import StrategyName, StudyConfig
 from unas.errors import UnasError
-from unas.evaluate.networks import evenly_kept, exported, pruned_to
 from unas.graph import Graph, OperatorKind
 from unas.record import Outcome, Record, Stage
 from unas.resources.estimate import estimate
@@ -37,7 +36,8 @@ from unas.search.catalogue import make_strategy
 from unas.search.progress import covered_share
 from unas.search.strategy import Strategy
 from unas.space.catalogue import find_space
-from unas.store.study import StudyResults, read_study
+from unas.store.study_folder import StudyResults, read_study
+from unas.study.networks import evenly_kept, exported, pruned_to
 
 Row = NDArray[np.float64]
 _RESULTS = Path("results/published/mnist_t10k_strategies")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from unas._process import find_program, run
 from unas.board import load_board
-from unas.virtual.machine import Machine
+from unas.virtual.machine.machine import Machine
 
 _SOURCE = """
   .syntax unified

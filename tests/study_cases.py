@@ -13,18 +13,17 @@ import numpy as np
 
 from unas.config import StudyConfig
 from unas.config.load import study_from_toml
-from unas.evaluate.predictor import Calibrated
-from unas.evaluate.training import Training
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
-from unas.latency.choose import fit_latency
-from unas.latency.model import OPERATOR_LINEAR
-from unas.latency.placing import ArenaLayout, calls_of
-from unas.latency.sample import Sample
-from unas.latency.traits import Traits
+from unas.cost.model import OPERATOR_LINEAR
+from unas.cost.model_selection import fit_latency
+from unas.cost.operators import ArenaLayout, calls_of
+from unas.cost.types import Sample, Traits
 from unas.space.catalogue import find_space
+from unas.study.predictor import Calibrated
 from unas.study.run import Found, MakeTrainings, Plan, run_study
+from unas.study.training import Training
 from unas.testing.study import CLOCK_HZ, FakeBoard, FakeTraining, InlineTrainings, fake_measurement
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 SHAPE, CLASSES = (8, 8, 1), 10
 TEXT = """

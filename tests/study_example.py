@@ -12,8 +12,6 @@ import numpy as np
 from unas.candidate import Candidate
 from unas.config import StudyConfig
 from unas.config.load import study_from_toml
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.record import (
     Figures,
     FinalTraining,
@@ -29,6 +27,8 @@ from unas.resources.estimate import estimate
 from unas.search.pareto import pareto_front
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 SHAPE, CLASSES = (8, 8, 1), 10
 STUDY = """

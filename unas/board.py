@@ -13,7 +13,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from unas._resources import boards_dir
+from unas._paths import boards_dir
 from unas.errors import ConfigError
 from unas.units import parse_bytes
 

@@ -18,13 +18,13 @@ import tflite
 from tests.export_graphs import Sketch, beyond_the_space
 from unas.artifact import Flatbuffer
 from unas.errors import ArchitectureError, ModelError
-from unas.export.convert import convert_keras
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.lower import lower_graph
-from unas.export.order import in_best_order, reorder_flatbuffer
 from unas.graph import Graph, OperatorKind, PadOptions
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
+from unas.tflite.converter import convert_keras
+from unas.tflite.lowering import lower_graph
+from unas.tflite.order import in_best_order, reorder_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 from unas.train.keras_model import build_keras_model
 
 MODELS = int(os.environ.get("UNAS_AGREEMENT_MODELS", "12"))

@@ -22,14 +22,13 @@ from unas.architecture import (
     PlusBlock,
     PlusLayer,
 )
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.lower import lower_graph
-from unas.export.network import exported_graph
-from unas.export.order import in_best_order, reorder_flatbuffer
 from unas.graph import Graph, OperatorKind
-from unas.hil.golden import golden_output
-from unas.hil.host_runtime import run_on_host
+from unas.host.reference import golden_output
+from unas.host.runtime import run_on_host
 from unas.space.catalogue import find_space
+from unas.tflite.lowering import lower_graph
+from unas.tflite.order import exported_graph, in_best_order, reorder_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 from unas.train.keras_model import build_keras_model
 
 MODELS = int(os.environ.get("UNAS_AGREEMENT_MODELS", "4"))

@@ -12,16 +12,15 @@ import pytest
 
 from unas.artifact import Flatbuffer
 from unas.board import Board
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
-from unas.export.order import reorder_flatbuffer
 from unas.firmware.build import Builder
 from unas.firmware.pack import pack
-from unas.hil.flasher import VirtualFlasher
+from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Procedure, measure_image
 from unas.record import Measurement
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
+from unas.tflite.order import exported_graph, reorder_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
@@ -33,7 +32,7 @@ COUNT = int(os.environ.get("UNAS_AGREEMENT_MODELS", "4"))
 
 def _converted(seed: int) -> Flatbuffer:
     """Keras, then TFLiteConverter, then our order."""
-    from unas.export.convert import convert_keras
+    from unas.tflite.converter import convert_keras
     from unas.train.keras_model import build_keras_model
 
     architecture = random_architecture(np.random.default_rng(seed))

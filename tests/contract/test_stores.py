@@ -7,7 +7,7 @@ import pytest
 
 from unas.store.cache import DirectoryStore, MeasurementStore
 from unas.testing.contracts import StoreContract, example_measurement
-from unas.testing.memory_store import MemoryStore
+from unas.testing.fakes import MemoryStore
 
 
 class TestMemoryStore(StoreContract):

@@ -8,7 +8,7 @@ import tty
 
 from unas.hil.transport import SerialTransport, Transport
 from unas.testing.contracts import TransportContract
-from unas.testing.loopback import LoopbackTransport
+from unas.testing.fakes import LoopbackTransport
 
 
 class TestLoopback(TransportContract):

@@ -14,12 +14,12 @@ import pytest
 from unas.artifact import FirmwareImage
 from unas.board import Board
 from unas.errors import ToolError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.firmware.build import Builder, platformio_environment
 from unas.graph import Graph, Operator, OperatorKind, PoolOptions, Tensor
-from unas.hil.flasher import PlatformioFlasher
-from unas.hil.hardware_map import Unit
+from unas.hil.flash import PlatformioFlasher
+from unas.hil.units import Unit
 from unas.record import Provenance
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"

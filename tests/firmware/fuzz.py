@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from tests.firmware.random_graphs import draw_network
+from unas._paths import templates_dir
 from unas._process import run
-from unas._resources import templates_dir
-from unas.export.flatbuffer import write_flatbuffer
-from unas.hil.host_runtime import runtime_sources
+from unas.host.runtime import runtime_sources
+from unas.tflite.writer import write_flatbuffer
 
 FLAGS = ("-std=c11", "-g1", "-Wall", "-Wextra", "-Werror")
 SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all")

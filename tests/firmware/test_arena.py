@@ -11,9 +11,9 @@ import pytest
 
 from tests.firmware.random_graphs import ADD, Sketch, draw_network
 from unas.errors import ArenaTooSmallError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph, OperatorKind
-from unas.hil.host_runtime import HostRun, run_on_host
+from unas.host.runtime import HostRun, run_on_host
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
 

@@ -13,10 +13,10 @@ import pytest
 from tests.firmware.random_graphs import ADD, draw_network, draw_operator
 from tests.firmware.wild_quantization import Mode, rewrite_quantization
 from unas.errors import UnsupportedOperatorError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph, OperatorKind
-from unas.hil.golden import golden_output
-from unas.hil.host_runtime import run_on_host
+from unas.host.reference import golden_output
+from unas.host.runtime import run_on_host
+from unas.tflite.writer import write_flatbuffer
 
 tflite_micro = pytest.importorskip(
     "tflite_micro", reason="the tflite-micro wheel is for Linux on x86-64 only"

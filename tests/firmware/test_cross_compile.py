@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from unas._paths import templates_dir
 from unas._process import run
-from unas._resources import templates_dir
 from unas.board import Board
-from unas.hil.host_runtime import runtime_sources
+from unas.host.runtime import runtime_sources
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc"

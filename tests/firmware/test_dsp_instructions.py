@@ -14,8 +14,8 @@ import unicorn
 import unicorn.arm_const as registers
 from elftools.elf.elffile import ELFFile
 
+from unas._paths import templates_dir
 from unas._process import run
-from unas._resources import templates_dir
 from unas.board import Board
 
 pytestmark = pytest.mark.skipif(

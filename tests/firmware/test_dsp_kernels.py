@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.firmware.random_graphs import ADD, Sketch, draw_network, draw_operator
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import (
     ConvOptions,
     DenseOptions,
@@ -19,7 +18,8 @@ from unas.graph import (
     Padding,
 )
 from unas.graph.shapes import conv_output
-from unas.hil.host_runtime import HostRun, run_on_host
+from unas.host.runtime import HostRun, run_on_host
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
 

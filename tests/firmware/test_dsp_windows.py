@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from tests.firmware.random_graphs import Sketch
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import (
     ConvOptions,
     ElementType,
@@ -24,8 +23,9 @@ from unas.graph import (
     PoolOptions,
 )
 from unas.graph.shapes import conv_output, pool_output
-from unas.hil.golden import golden_output
-from unas.hil.host_runtime import HostRun, run_on_host
+from unas.host.reference import golden_output
+from unas.host.runtime import HostRun, run_on_host
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
 

@@ -19,21 +19,21 @@ import numpy as np
 import pytest
 
 from tests.firmware.random_graphs import draw_network
+from unas._paths import cache_dir
 from unas._process import Background, run
-from unas._resources import cache_dir
 from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import ArenaTooSmallError, DeviceError, LinkError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.firmware.build import compiler_version
 from unas.firmware.recipe import COMPILE_FLAGS, Recipe
 from unas.firmware.render import install_platform, render_project
-from unas.hil.arena import Task, verified_arena
-from unas.hil.golden import golden_output
+from unas.hil.arena_probe import Task, verified_arena
 from unas.hil.offline_plan import offline_order
-from unas.hil.seeded import seeded_input
 from unas.hil.session import Deadlines, Session
 from unas.hil.wire import Frame, Type, encode
+from unas.host.reference import golden_output
+from unas.host.seeded_input import seeded_input
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from unas._paths import templates_dir
 from unas._process import run
-from unas._resources import templates_dir
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)")
 

@@ -13,10 +13,10 @@ import pytest
 
 from tests.firmware.random_graphs import draw_operator
 from unas.errors import ModelError, ToolError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import OperatorKind
-from unas.hil import golden, host_runtime
-from unas.hil.golden import golden_output
+from unas.host import reference, runtime
+from unas.host.reference import golden_output
+from unas.tflite.writer import write_flatbuffer
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
 
@@ -33,9 +33,9 @@ def conv() -> tuple[bytes, bytes]:
 def without_wheel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Python's own way to say that a module cannot be imported: None in its place."""
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    golden._tflite_micro.cache_clear()
+    reference._tflite_micro.cache_clear()
     yield
-    golden._tflite_micro.cache_clear()
+    reference._tflite_micro.cache_clear()
 
 
 @needs_compiler
@@ -54,7 +54,7 @@ def test_without_wheel_and_compiler_it_says_what_to_install(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    host_runtime.host_library.cache_clear()
+    runtime.host_library.cache_clear()
     with pytest.raises(ToolError, match="install gcc or clang"):
         golden_output(*conv)
 
@@ -67,9 +67,9 @@ def test_the_stand_in_agrees_with_the_wheel(
     wheel = golden_output(*conv)
     assert wheel.source.startswith("tflite-micro 0.")
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
-    golden._tflite_micro.cache_clear()
+    reference._tflite_micro.cache_clear()
     assert golden_output(*conv).output == wheel.output
-    golden._tflite_micro.cache_clear()
+    reference._tflite_micro.cache_clear()
 
 
 def test_an_input_of_another_size_is_refused(conv: tuple[bytes, bytes]) -> None:

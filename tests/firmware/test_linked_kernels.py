@@ -11,7 +11,7 @@ import pytest
 from unas._process import run
 from unas.errors import BuildError, ToolError
 from unas.firmware.build import check_cxx
-from unas.firmware.symbols import CMSIS_NN_SYMBOLS, linked_functions, linked_kernels
+from unas.firmware.sizes import CMSIS_NN_SYMBOLS, linked_functions, linked_kernels
 
 KERNEL = CMSIS_NN_SYMBOLS[0]
 FLAGS = ("-mcpu=cortex-m7", "-mthumb", "-O1", "-ffunction-sections", "-nostdlib")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from tests.firmware.random_graphs import ADD, Sketch, draw_network
 from unas.errors import UnsupportedOperatorError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import AddOptions, Graph, OperatorKind
-from unas.hil.host_runtime import HostBuffer, HostRun, list_buffers, run_on_host
 from unas.hil.offline_plan import Group, groups_of, lower_bound, offline_order, search_order
+from unas.host.runtime import HostBuffer, HostRun, list_buffers, run_on_host
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
 

@@ -14,9 +14,9 @@ import tflite
 
 from tests.firmware.random_graphs import ADD, Sketch
 from unas.errors import ModelError, UnasError, UnsupportedOperatorError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import ConvOptions, ElementType, OperatorKind, Padding
-from unas.hil.host_runtime import run_on_host
+from unas.host.runtime import run_on_host
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
 

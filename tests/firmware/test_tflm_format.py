@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from unas._paths import templates_dir
 from unas._process import run
-from unas._resources import templates_dir
 
 EXPECTED = """\
 5 plain

@@ -20,14 +20,13 @@ from tests.tflm_tree import write_tree
 from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import ModelError
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.read import read_flatbuffer
-from unas.firmware.operators import operator_names, resolver_methods
 from unas.firmware.recipe import CXX_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import install_library, install_platform, render_project
 from unas.firmware.runtimes import BUILTIN, find_runtime
-from unas.firmware.symbols import CMSIS_NN_SYMBOLS
-from unas.firmware.tflm import find_library
+from unas.firmware.sizes import CMSIS_NN_SYMBOLS
+from unas.firmware.tflm import find_library, operator_names, resolver_methods
+from unas.tflite.reader import read_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,11 @@ from tests.firmware.random_graphs import draw_network
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import load_board
 from unas.errors import ConfigError, EmulatorError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.firmware.build import Builder
-from unas.hil.flasher import Flasher, VirtualFlasher
+from unas.hil.flash import Flasher, QemuFlasher, VirtualFlasher
 from unas.hil.measure import Procedure, measure_image
-from unas.hil.qemu import QemuFlasher
 from unas.record import Measurement, Provenance
+from unas.tflite.writer import write_flatbuffer
 
 needs_qemu = pytest.mark.skipif(
     shutil.which("qemu-system-arm") is None,

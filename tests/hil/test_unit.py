@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from unas.board import list_boards, load_board
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
-from unas.hil.hardware_map import choose_unit, load_units
 from unas.hil.measure import Procedure
-from unas.lab import Bench, Lab
+from unas.hil.units import choose_unit, load_units
+from unas.lab.lab import Bench, Lab
 from unas.record import Measurement, Provenance
 from unas.space.cnn import random_architecture
-from unas.testing.memory_store import MemoryStore
+from unas.testing.fakes import MemoryStore
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 
 @pytest.mark.hil

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from unas._paths import boards_dir, templates_dir
 from unas._process import run
-from unas._resources import boards_dir, templates_dir
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 import numpy as np
 
 from unas.errors import ArchitectureError
-from unas.export.network import exported_graph
 from unas.graph import Graph
 from unas.space.cnn import CNN_SPACE, random_architecture
+from unas.tflite.order import exported_graph
 
 
 def random_networks(count: int, seed: int) -> list[Graph]:

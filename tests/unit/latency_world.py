@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from unas.cost.operators import Call, Kernel, Place
+from unas.cost.types import Sample
 from unas.graph import Activation, OperatorKind
-from unas.latency.kernel import Call, Kernel, Place
-from unas.latency.sample import Sample
 
 CONV, DENSE, ADD = OperatorKind.CONV_2D, OperatorKind.FULLY_CONNECTED, OperatorKind.ADD
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unas.calibrate.doubt import Candidate
 from unas.calibrate.kernels import KernelBenchmark, single_kernels
+from unas.calibrate.uncertainty import Candidate
+from unas.cost.operators import Call, kernels
+from unas.cost.types import Sample
 from unas.errors import ArchitectureError
-from unas.export.network import exported_graph
 from unas.graph import Graph, OperatorKind
-from unas.latency.kernel import Call, kernels
-from unas.latency.sample import Sample
 from unas.space.cnn import CNN_SPACE, random_architecture
+from unas.tflite.order import exported_graph
 
 _BETWEEN_OPERATORS = 50
 _POOLS = (OperatorKind.MAX_POOL_2D, OperatorKind.AVERAGE_POOL_2D)

@@ -8,6 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from unas.cost.intervals import Doubt, Interval
+from unas.cost.mac_line import fit_quantity
+from unas.cost.memory import DESCRIPTIONS, ArenaModel
+from unas.cost.model import BOOSTED, MODELS, Additivity, LatencyModel, fit_core
+from unas.cost.model_selection import LEVEL, Fitted, HeldOut
+from unas.cost.operators import ArenaLayout, Kernel, calls_of
+from unas.cost.terms import family
+from unas.cost.types import Sample, Traits
 from unas.graph import (
     Activation,
     ConvOptions,
@@ -18,17 +26,6 @@ from unas.graph import (
     PoolOptions,
 )
 from unas.graph.builder import GraphBuilder
-from unas.latency.additivity import Additivity
-from unas.latency.arena import DESCRIPTIONS, ArenaModel
-from unas.latency.choose import LEVEL, Fitted, HeldOut
-from unas.latency.fit import fit_quantity
-from unas.latency.interval import Doubt, Interval
-from unas.latency.kernel import Kernel
-from unas.latency.model import BOOSTED, MODELS, LatencyModel, fit_core
-from unas.latency.placing import ArenaLayout, calls_of
-from unas.latency.sample import Sample
-from unas.latency.terms import family
-from unas.latency.traits import Traits
 from unas.resources.estimate import estimate
 from unas.store.calibration import Calibration, Findings, read_calibration, write_calibration
 

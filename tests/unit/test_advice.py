@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from tests.unit.synthetic_calibration import LAYOUT, cycles_of, network
+from unas.cost.advice import Advice, advise, costs
+from unas.cost.mac_line import Vector
+from unas.cost.operators import ArenaLayout, Call, Kernel, kernels
+from unas.cost.types import Prediction
 from unas.graph import Activation, ConvOptions, DenseOptions, Graph, OperatorKind, Padding
 from unas.graph.builder import GraphBuilder
-from unas.latency.advice import Advice, advise, costs
-from unas.latency.kernel import Call, Kernel, kernels
-from unas.latency.line import Vector
-from unas.latency.placing import ArenaLayout
-from unas.latency.prediction import Prediction
 
 SAME = ConvOptions(Padding.SAME, activation=Activation.RELU)
 

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from tests.unit.arena_networks import random_networks
+from unas.cost.memory import DESCRIPTIONS, ArenaModel, FlashModel
+from unas.cost.memory_fit import byte_quality
 from unas.errors import StoreError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph
-from unas.latency.arena import DESCRIPTIONS, ArenaModel
-from unas.latency.arena_fit import byte_quality
-from unas.latency.flash import FlashModel
+from unas.tflite.writer import write_flatbuffer
 
 _PROGRAM_BYTES = (61_000, 62_000, 64_000)
 

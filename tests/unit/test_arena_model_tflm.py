@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.unit.arena_networks import random_networks
-from unas.export.flatbuffer import write_flatbuffer
+from unas.cost.memory import ArenaModel
+from unas.cost.memory_fit import byte_quality
 from unas.graph import Graph
-from unas.latency.arena import ArenaModel
-from unas.latency.arena_fit import byte_quality
+from unas.tflite.writer import write_flatbuffer
 
 _ARENA_BYTES = 8 << 20
 

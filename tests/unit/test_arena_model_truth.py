@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.unit.arena_networks import random_networks
+from unas.cost.memory import DESCRIPTIONS
 from unas.errors import ArchitectureError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import (
     Activation,
     ConcatenationOptions,
@@ -28,10 +28,10 @@ from unas.graph import (
     Tensor,
 )
 from unas.graph.builder import GraphBuilder
-from unas.hil.host_runtime import run_on_host
 from unas.hil.offline_plan import offline_order
-from unas.latency.arena import DESCRIPTIONS
-from unas.resources.macs import operator_macs
+from unas.host.runtime import run_on_host
+from unas.resources.counts import operator_macs
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(
     not any(map(shutil.which, ("cc", "gcc", "clang"))), reason="no C compiler for the host runtime"

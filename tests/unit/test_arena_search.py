@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unas.errors import DeviceError
-from unas.hil.arena import STEP_BYTES, Task, smallest_that_fits, verified_arena
+from unas.hil.arena_probe import STEP_BYTES, Task, smallest_that_fits, verified_arena
 from unas.hil.session import Deadlines, Session
 from unas.record import ArenaUse
 from unas.testing.device import FakeDevice, FakeTransport
@@ -91,7 +91,7 @@ def test_a_vague_claim_only_starts_the_search(needed: int) -> None:
 
 
 def test_a_device_that_hangs_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unas.hil.arena._HANG_FLOOR_S", 0.02)
+    monkeypatch.setattr("unas.hil.arena_probe._HANG_FLOOR_S", 0.02)
     device = FakeDevice(arena_exact=False, arena_needed=2100, hangs_below=2080)
     assert _verify(device).used_bytes == 2112
     hung = [size for size in device.tried if size < 2080]

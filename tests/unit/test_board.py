@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from unas._resources import boards_dir
+from unas._paths import boards_dir
 from unas.board import list_boards, load_board
 from unas.errors import ConfigError
 

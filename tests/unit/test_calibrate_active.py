@@ -11,15 +11,12 @@ import pytest
 
 from tests.unit.synthetic_board import calls_of, candidates, network, sample
 from unas.calibrate.active import Goal, Outcome, Round, held_out_error, sample_actively
-from unas.calibrate.doubt import Candidate, Doubts, Ensemble
+from unas.calibrate.uncertainty import Candidate, Doubts, Ensemble
+from unas.cost.model import BOOSTED, Additivity, fit_core, whole
+from unas.cost.model_selection import Fitted, fit_latency
+from unas.cost.operators import ArenaLayout, Call
+from unas.cost.types import Sample, Traits
 from unas.errors import StoreError
-from unas.latency.additivity import Additivity
-from unas.latency.choose import Fitted, fit_latency
-from unas.latency.kernel import Call
-from unas.latency.model import BOOSTED, fit_core, whole
-from unas.latency.placing import ArenaLayout
-from unas.latency.sample import Sample
-from unas.latency.traits import Traits
 
 TRAITS = Traits("dsp", 4096, 32)
 IDENTITY = {"board": "synthetic", "provenance": "emulated"}

@@ -13,16 +13,21 @@ from hypothesis import strategies as st
 from tests.unit.synthetic_board import calls_of, network, sample
 from unas.board import Board, load_board
 from unas.calibrate.kernels import single_kernel, single_kernels
-from unas.calibrate.samples import kernel_sample_of, merged, sample_of
-from unas.calibrate.setting import Setting, check_one_kind, layout_of
+from unas.calibrate.learn import (
+    Setting,
+    check_one_kind,
+    kernel_sample_of,
+    layout_of,
+    merged,
+    sample_of,
+)
+from unas.cost.operators import ArenaLayout, Call, Place, kernel_of, kernels
 from unas.errors import StoreError
-from unas.export.read import read_flatbuffer
 from unas.graph import OperatorKind
-from unas.latency.kernel import Call, Place, kernel_of, kernels
-from unas.latency.placing import ArenaLayout
 from unas.record import Measurement, OperatorCycles, Provenance
-from unas.store.samples import sample_from_json_dict, sample_to_json_dict
+from unas.store.measurements import sample_from_json_dict, sample_to_json_dict
 from unas.testing.contracts import example_measurement
+from unas.tflite.reader import read_flatbuffer
 
 GRAPHS = [network(i) for i in range(12)]
 BENCHMARKS = single_kernels(GRAPHS)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from unas._process import run
-from unas.cli.choose import choose_emulation
+from unas.cli.options import choose_emulation
 from unas.errors import ConfigError
 
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "unicorn", "serial", "jinja2")

@@ -12,12 +12,11 @@ from rich.console import Console
 
 from tests.study_cases import run_in, study_of
 from unas.cli.main import main
-from unas.cli.search_progress import progress_lines
-from unas.cli.search_table import print_found, print_found_json
-from unas.cli.search_view import Lines, LiveView
+from unas.cli.search_output import print_found, print_found_json
+from unas.cli.search_view import Lines, LiveView, progress_lines
 from unas.record import FinalTraining
+from unas.study.observer import Status
 from unas.study.run import Found
-from unas.study.watch import Status
 
 STATUS = Status(
     records=12,

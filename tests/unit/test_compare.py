@@ -11,18 +11,18 @@ import pytest
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
 from unas.calibrate import draw_samples
-from unas.calibrate.setting import check_one_kind
-from unas.compare import Comparison, compare
+from unas.calibrate.learn import check_one_kind
 from unas.errors import ConfigError, IdentityError, ModelError, StoreError, UnasError
-from unas.export.read import read_flatbuffer
 from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN
-from unas.hil.info import DeviceInfo
+from unas.hil.device_info import DeviceInfo
 from unas.hil.wire import PROTOCOL
-from unas.lab import Bench
+from unas.lab.comparison import Comparison, compare
+from unas.lab.lab import Bench
 from unas.record import Measurement, OperatorCycles, OutputCheck
 from unas.store.calibration import calibration_folder
 from unas.testing.contracts import example_measurement
-from unas.testing.memory_store import MemoryStore
+from unas.testing.fakes import MemoryStore
+from unas.tflite.reader import read_flatbuffer
 
 MODEL = Flatbuffer(b"never run here", "net")
 

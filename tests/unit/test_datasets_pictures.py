@@ -23,7 +23,7 @@ from tests.unit.dataset_files import (
     write_tar,
 )
 from unas.errors import DataError
-from unas.train.datasets import Dataset, download, load_dataset
+from unas.train.datasets import Dataset, files, load_dataset
 from unas.train.datasets.images import read_picture
 
 MNIST_T10K = Path(__file__).resolve().parents[3] / "shared" / "data" / "mnist-t10k"
@@ -209,9 +209,9 @@ def test_downloads_are_used_and_failures_are_one_line(
     source = tmp_path / "server" / "cifar-10-binary.tar.gz"
     source.parent.mkdir()
     write_tar(source, "cifar-10-batches-bin", cifar_files())
-    remotes = (download.Remote(source.as_uri(), "h-test-of-unas"),)
-    wrong = (download.Remote(source.as_uri(), "h-test-of-unas-2", sha256="0" * 64),)
-    absent = (download.Remote(source.with_name("no.gz").as_uri(), "h-test-of-unas"),)
+    remotes = (files.Remote(source.as_uri(), "h-test-of-unas"),)
+    wrong = (files.Remote(source.as_uri(), "h-test-of-unas-2", sha256="0" * 64),)
+    absent = (files.Remote(source.with_name("no.gz").as_uri(), "h-test-of-unas"),)
     import keras
 
     real = keras.utils.get_file
@@ -220,10 +220,10 @@ def test_downloads_are_used_and_failures_are_one_line(
         return real(*args, cache_dir=str(tmp_path), **options)
 
     monkeypatch.setattr(keras.utils, "get_file", into_tmp)
-    assert_cifar(load_dataset("cifar10", download.fetch("cifar10", remotes, "a folder", "files")))
+    assert_cifar(load_dataset("cifar10", files.fetch("cifar10", remotes, "a folder", "files")))
     for remote in (wrong, absent):
         with pytest.raises(DataError, match=r"download failed \(.*\); get files, give the pa"):
-            download.fetch("cifar10", remote, "a folder", "files")
+            files.fetch("cifar10", remote, "a folder", "files")
 
 
 def test_image_folder(tmp_path: Path) -> None:

@@ -15,20 +15,20 @@ from tests.study_cases import CLASSES, SHAPE, calibrated, study_of
 from unas.candidate import Candidate
 from unas.config import LatencyMode, MacCount, ResourcesConfig, StudyConfig
 from unas.errors import ArenaTooSmallError, LinkError, UnasError, WorkerError
-from unas.evaluate.judge import Judge
-from unas.evaluate.networks import evenly_kept, exported, pruned_to
-from unas.evaluate.predictor import EVERY, Calibrated, Predictor
-from unas.evaluate.requests import Answer, AskBoard, AskTraining, Judging, TrainingAnswer
-from unas.evaluate.setting import Setting
-from unas.evaluate.training import Trainer
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Graph
 from unas.graph.pruning import channel_groups, prunable_kernels, prune_graph
 from unas.record import FinalTraining, Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.strategy import Proposal
 from unas.space.catalogue import find_space
+from unas.study.context import Setting
+from unas.study.evaluation import Judge
+from unas.study.networks import evenly_kept, exported, pruned_to
+from unas.study.predictor import EVERY, Calibrated, Predictor
+from unas.study.requests import Answer, AskBoard, AskTraining, Judging, TrainingAnswer
+from unas.study.training import Trainer
 from unas.testing.study import FakeTraining, fake_measurement
+from unas.tflite.writer import write_flatbuffer
 
 SPACE = find_space("cnn", study_of().space.options)
 

@@ -11,9 +11,9 @@ import numpy as np
 from tests.study_cases import study_of
 from unas.candidate import Candidate
 from unas.config import OptimizerConfig, SpaceConfig, StudyConfig, TrainingConfig
-from unas.evaluate.requests import AskTraining, TrainingAnswer
-from unas.evaluate.training import KerasTraining
 from unas.space.catalogue import find_space
+from unas.study.requests import AskTraining, TrainingAnswer
+from unas.study.training import KerasTraining
 
 SPACE = SpaceConfig("mlp", {"dense_layers": [1, 1], "units": [10, 12]})
 

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tests.export_graphs import Sketch, every_operator
 from unas._process import run
 from unas.errors import ModelError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import (
     ConvOptions,
     ElementType,
@@ -27,6 +26,7 @@ from unas.graph import (
 )
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
+from unas.tflite.writer import write_flatbuffer
 
 SAME_SCALE = (
     tflite.BuiltinOperator.AVERAGE_POOL_2D,
@@ -167,8 +167,8 @@ def test_constants_are_aligned_for_vector_loads(seed: int) -> None:
 
 
 def test_writing_and_reading_need_no_tensorflow() -> None:
-    modules = "flatbuffer", "read", "order", "lower"
-    program = f"import sys, {', '.join('unas.export.' + m for m in modules)};"
+    modules = "writer", "reader", "order", "lowering"
+    program = f"import sys, {', '.join('unas.tflite.' + m for m in modules)};"
     program += "print('tensorflow' in sys.modules, 'keras' in sys.modules)"
     assert run([sys.executable, "-c", program], timeout_s=60).stdout.split() == ["False", "False"]
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from tests.export_graphs import Sketch, branches, every_operator
-from unas.export.lower import lower_graph
 from unas.graph import (
     Activation,
     AddOptions,
@@ -16,6 +15,7 @@ from unas.graph import (
     PoolOptions,
     ReshapeOptions,
 )
+from unas.tflite.lowering import lower_graph
 
 PADDINGS = ((0, 0), (0, 1), (0, 2), (0, 0))
 

@@ -10,14 +10,14 @@ import tflite
 from tests.export_graphs import branches, every_operator
 from unas.artifact import Flatbuffer
 from unas.errors import ModelError
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.order import in_best_order, reorder_flatbuffer
-from unas.export.read import read_flatbuffer
 from unas.graph import Graph
 from unas.resources.liveness import analyse
 from unas.resources.memory import peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
+from unas.tflite.order import in_best_order, reorder_flatbuffer
+from unas.tflite.reader import read_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 
 def peak_as_listed(graph: Graph) -> int:

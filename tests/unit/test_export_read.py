@@ -15,8 +15,6 @@ import tflite
 
 from tests.export_graphs import Sketch, every_operator
 from unas.errors import ModelError, UnsupportedOperatorError
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.read import read_flatbuffer
 from unas.graph import (
     Activation,
     AddOptions,
@@ -33,6 +31,8 @@ from unas.graph import (
 )
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
+from unas.tflite.reader import read_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 RELU = OperatorKind.RELU
 

@@ -7,7 +7,7 @@ import pytest
 
 from unas.board import Board
 from unas.errors import ConfigError
-from unas.hil.hardware_map import Unit, choose_unit, load_units, write_units
+from unas.hil.units import Unit, choose_unit, load_units, write_units
 
 
 def _units(folder: Path) -> list[Unit]:

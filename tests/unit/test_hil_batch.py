@@ -8,14 +8,14 @@ import pytest
 
 from tests.export_graphs import beyond_the_space
 from unas.errors import ModelError
-from unas.export.ends import Ends, read_ends
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.lower import lower_graph
 from unas.graph import Graph
-from unas.hil.batch import int8_outputs
-from unas.hil.golden import golden_output
+from unas.host.batch import int8_outputs
+from unas.host.reference import golden_output
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
+from unas.tflite.io_quantization import Ends, read_ends
+from unas.tflite.lowering import lower_graph
+from unas.tflite.writer import write_flatbuffer
 
 SHAPE = (12, 12, 3)
 

@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 
 from tests.unit.kernel_log import CLOCK_HZ, cycles_of, draw_conv, kernel_log
-from unas.calibrate.imported import Imported, read_measurements
+from unas.calibrate.csv_import import Imported, read_measurements
+from unas.cost.model_selection import fit_latency
+from unas.cost.operators import ArenaLayout, Kernel, kernels
+from unas.cost.types import Traits
 from unas.errors import StoreError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.graph import Activation, ConvOptions, DenseOptions, Graph, OperatorKind, Padding
 from unas.graph.builder import GraphBuilder
-from unas.latency.choose import fit_latency
-from unas.latency.kernel import Kernel, kernels
-from unas.latency.placing import ArenaLayout
-from unas.latency.traits import Traits
 from unas.record import Provenance
+from unas.tflite.writer import write_flatbuffer
 
 
 def read(

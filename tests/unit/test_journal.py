@@ -17,8 +17,7 @@ from unas.errors import StoreError
 from unas.record import FinalTraining, Record, TrainingResult
 from unas.search.catalogue import make_strategy
 from unas.search.strategy import Strategy
-from unas.store.journal import Journal
-from unas.store.journal_content import read_journal
+from unas.store.journal import Journal, read_journal
 from unas.testing.search import FakeSpace, fake_search
 
 STUDY_TOML = """

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_percentage_error, r2_score
 
+from unas.cost.mac_line import Fit, cross_validated, fit_line, fit_quantity
+from unas.cost.metrics import quality
 from unas.errors import StoreError
-from unas.latency.fit import Fit, fit_quantity
-from unas.latency.line import cross_validated, fit_line
-from unas.latency.metrics import quality
 
 numbers = st.floats(1, 1e6)
 points = st.lists(st.tuples(numbers, numbers), min_size=5, max_size=60).filter(

@@ -11,18 +11,15 @@ import numpy as np
 import pytest
 
 from tests.unit.latency_world import random_call, random_samples, true_cycles
+from unas.cost.intervals import Doubt, Interval
+from unas.cost.linear import OperatorLinear
+from unas.cost.model import BOOSTED, MAC_LINE, MODELS, OPERATOR_LINEAR, Additivity, LatencyModel
+from unas.cost.model_selection import LEVEL, Fitted, fit_latency, folds_of
+from unas.cost.operators import ArenaLayout, Call, Kernel
+from unas.cost.terms import cost_terms, family, term_names
+from unas.cost.types import Sample, Traits
 from unas.errors import StoreError
 from unas.graph import OperatorKind
-from unas.latency.additivity import Additivity
-from unas.latency.choose import LEVEL, Fitted, fit_latency, folds_of
-from unas.latency.interval import Doubt, Interval
-from unas.latency.kernel import Call, Kernel
-from unas.latency.linear import OperatorLinear
-from unas.latency.model import BOOSTED, MAC_LINE, MODELS, OPERATOR_LINEAR, LatencyModel
-from unas.latency.placing import ArenaLayout
-from unas.latency.sample import Sample
-from unas.latency.terms import cost_terms, family, term_names
-from unas.latency.traits import Traits
 
 TRAITS = Traits("dsp", cache_bytes=4096, line_bytes=32)
 LAYOUT = ArenaLayout("dsp")

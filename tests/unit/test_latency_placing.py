@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
 from unas.errors import StoreError
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.graph import Graph
-from unas.hil.host_runtime import HostBuffer, list_buffers
 from unas.hil.offline_plan import offline_order
-from unas.latency.placing import ArenaLayout, calls_of, fast_bytes_of
+from unas.host.runtime import HostBuffer, list_buffers
 from unas.space.cnn import CNN_SPACE, random_architecture
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 FAST = 20_000
 SHAPE = (32, 32, 3)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingRegressor
 
+from unas.cost.tree_ensembles import Grove, Growth, Trees, grow
 from unas.errors import StoreError
-from unas.latency.trees import Grove, Growth, Trees, grow
 
 
 def _data(seed: int, points: int = 80) -> tuple[Any, Any]:

@@ -11,13 +11,13 @@ import pytest
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
 from unas.errors import DeviceError, EmulatorError, IdentityError, LinkError, UnasError
-from unas.hil.golden import Golden
 from unas.hil.measure import Failure, Procedure, measure_image
 from unas.hil.session import Deadlines
 from unas.hil.wire import PROTOCOL
+from unas.host.reference import Golden
 from unas.record import Measurement
 from unas.testing.device import FakeDevice, FakeTransport, Fault
-from unas.testing.flasher import FakeFlasher
+from unas.testing.fakes import FakeFlasher
 
 MODEL = Flatbuffer(b"never run here", "net")
 QUICK = Deadlines(answer_s=0.05, boot_s=0.3, measure_s=0.3, tries=2)

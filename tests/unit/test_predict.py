@@ -14,9 +14,9 @@ import pytest
 from tests.unit.synthetic_calibration import network, write_synthetic
 from unas._process import run
 from unas.cli.main import main
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.read import read_flatbuffer
 from unas.store.calibration import calibration_folder, read_models
+from unas.tflite.reader import read_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from unas.config.load import load_study
-from unas.store.study import read_study
+from unas.store.study_folder import read_study
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT / "results" / "published"

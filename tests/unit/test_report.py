@@ -16,12 +16,17 @@ from hypothesis import strategies as st
 from tests.unit.synthetic_calibration import write_synthetic
 from unas.cli.main import main
 from unas.errors import StoreError
-from unas.report.coverage import coverage_by_level, scores
-from unas.report.decisions import decide, limits_of
-from unas.report.figures import FIGURES, draw, draw_all
-from unas.report.held_out import HeldOutTable, held_out, models_shown
-from unas.report.operator_errors import operator_errors
-from unas.report.summary import summary_of
+from unas.report.calibration.coverage import (
+    HeldOutTable,
+    coverage_by_level,
+    held_out,
+    models_shown,
+    scores,
+)
+from unas.report.calibration.decisions import decide, limits_of
+from unas.report.calibration.figures import FIGURES, draw, draw_all
+from unas.report.calibration.operator_errors import operator_errors
+from unas.report.calibration.summary import summary_of
 from unas.store.calibration import Calibration, calibration_folder
 
 latencies = st.lists(

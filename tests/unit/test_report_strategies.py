@@ -23,7 +23,7 @@ from unas.report.study.strategies import (
     figure,
 )
 from unas.search.progress import covered_share
-from unas.store.study import StudyResults, read_study
+from unas.store.study_folder import StudyResults, read_study
 
 
 def as_strategy(study: StudyResults, strategy: StrategyName, name: str) -> StudyResults:

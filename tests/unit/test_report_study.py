@@ -17,27 +17,28 @@ from matplotlib.figure import Figure
 from tests.study_example import CLASSES, SHAPE, example_config, write_example
 from unas.candidate import Candidate
 from unas.cli.main import main
+from unas.cost.intervals import Doubt
+from unas.cost.intervals import Interval as LatencyInterval
+from unas.cost.mac_line import Line, MacLine
+from unas.cost.model import MAC_LINE, Additivity, LatencyModel
+from unas.cost.operators import ArenaLayout
+from unas.cost.types import Traits
 from unas.errors import StoreError
-from unas.export.network import exported_graph
-from unas.latency.additivity import Additivity
-from unas.latency.interval import Doubt
-from unas.latency.interval import Interval as LatencyInterval
-from unas.latency.line import Line
-from unas.latency.mac_line import MacLine
-from unas.latency.model import MAC_LINE, LatencyModel
-from unas.latency.placing import ArenaLayout
-from unas.latency.traits import Traits
 from unas.record import FinalTraining, HardwareEvent, Outcome, Provenance, Record, Stage
 from unas.report.study.accuracy_latency import figure as accuracy_figure
-from unas.report.study.axes import AXES, LATENCY, CostAxis, axes_of, complete
+from unas.report.study.compute_time import AGAIN, host_seconds
 from unas.report.study.convergence import course_of
 from unas.report.study.drawing import network_svg, place_operators
 from unas.report.study.figures import FIGURES, draw
-from unas.report.study.foreseen import with_foreseen
-from unas.report.study.fronts import compare_fronts, front_over
-from unas.report.study.host_time import AGAIN, host_seconds
-from unas.report.study.inline_svg import inline_svg
-from unas.report.study.latency import Timed, latency_of, provenances
+from unas.report.study.fronts import (
+    AXES,
+    LATENCY,
+    CostAxis,
+    axes_of,
+    compare_fronts,
+    complete,
+    front_over,
+)
 from unas.report.study.mac_decisions import (
     Known,
     decide_by_macs,
@@ -45,15 +46,17 @@ from unas.report.study.mac_decisions import (
     least_wrong,
 )
 from unas.report.study.network import network_views
-from unas.report.study.page import study_page
-from unas.report.study.spread import final_errors, spread
-from unas.report.study.words import NOT_KNOWN
+from unas.report.study.page import inline_svg, study_page
+from unas.report.study.predicted_latency import Timed, latency_of, provenances, with_foreseen
+from unas.report.study.repeated_trainings import final_errors, spread
+from unas.report.text import NOT_KNOWN
 from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
-from unas.store.findings import Finding
 from unas.store.journal import Journal
-from unas.store.study import StudyResults, read_study
+from unas.store.measurements import Finding
+from unas.store.study_folder import StudyResults, read_study
 from unas.testing.contracts import example_measurement
+from unas.tflite.order import exported_graph
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 

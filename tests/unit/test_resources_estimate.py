@@ -22,10 +22,15 @@ from unas.graph import (
     Tensor,
 )
 from unas.graph.builder import GraphBuilder
+from unas.resources.counts import (
+    macs,
+    model_size_bytes,
+    operator_macs,
+    operator_paper_macs,
+    paper_macs,
+)
 from unas.resources.estimate import estimate, footprint
-from unas.resources.macs import macs, operator_macs, operator_paper_macs, paper_macs
 from unas.resources.memory import peak_memory
-from unas.resources.size import model_size_bytes
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
 

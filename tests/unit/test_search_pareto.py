@@ -12,8 +12,14 @@ from numpy.typing import NDArray
 from unas.constraints import Constraints
 from unas.errors import ConfigError
 from unas.record import Outcome
-from unas.search.hypervolume import hypervolume
-from unas.search.pareto import JUDGED, QUANTITIES, non_dominated, pareto_front, quantity
+from unas.search.pareto import (
+    JUDGED,
+    QUANTITIES,
+    hypervolume,
+    non_dominated,
+    pareto_front,
+    quantity,
+)
 from unas.search.random_search import RandomSearch
 from unas.testing.search import FakeSpace, fake_search
 

@@ -16,11 +16,9 @@ from unas.errors import ConfigError, StoreError
 from unas.record import Outcome
 from unas.search.aging import AgingEvolution
 from unas.search.progress import covered_share, trainings
-from unas.search.proposals import SparsityGene
 from unas.search.random_search import RandomSearch
-from unas.search.replay import NOT_RECORDED, RecordedSpace, replay
-from unas.search.strategy import SearchSpace
-from unas.search.trial import try_strategy
+from unas.search.replay import NOT_RECORDED, RecordedSpace, replay, try_strategy
+from unas.search.strategy import SearchSpace, SparsityGene
 from unas.testing.search import FakeSpace, fake_search
 
 BOUNDS = Constraints(error=0.2, peak_memory_bytes=45, model_size_bytes=1000)

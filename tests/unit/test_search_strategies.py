@@ -10,10 +10,9 @@ from unas.constraints import Constraints
 from unas.record import Outcome, Record, Stage
 from unas.search.aging import AgingEvolution
 from unas.search.catalogue import STRATEGIES, make_strategy
-from unas.search.hypervolume import hypervolume
-from unas.search.proposals import SparsityGene
+from unas.search.pareto import hypervolume
 from unas.search.random_search import RandomSearch
-from unas.search.strategy import SearchSpace, Strategy
+from unas.search.strategy import SearchSpace, SparsityGene, Strategy
 from unas.space.catalogue import SPACE_NAMES, find_space
 from unas.testing.search import FakeSpace, fake_record, fake_search
 from unas.testing.strategy_contract import StrategyContract

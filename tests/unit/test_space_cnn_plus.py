@@ -31,7 +31,7 @@ from unas.architecture import (
 )
 from unas.errors import ArchitectureError, ConfigError
 from unas.graph import ConvOptions, Graph, MeanOptions, OperatorKind, Padding
-from unas.resources.macs import macs, paper_macs
+from unas.resources.counts import macs, paper_macs
 from unas.resources.memory import peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import CNN_SPACE, random_architecture

@@ -13,13 +13,12 @@ import pytest
 
 from tests.unit.synthetic_board import calls_of, network, sample
 from unas.calibrate.learn import arena_of_the_unseen, judged_on
+from unas.cost.memory import ArenaModel, FlashModel
+from unas.cost.model_selection import Fitted, fit_latency
+from unas.cost.operators import ArenaLayout
+from unas.cost.types import Traits
 from unas.errors import ConfigError, StoreError
 from unas.hil.measure import Procedure
-from unas.latency.arena import ArenaModel
-from unas.latency.choose import Fitted, fit_latency
-from unas.latency.flash import FlashModel
-from unas.latency.placing import ArenaLayout
-from unas.latency.traits import Traits
 from unas.store.cache import MeasurementKey
 from unas.store.calibration import (
     Findings,
@@ -27,7 +26,7 @@ from unas.store.calibration import (
     read_models,
     write_calibration,
 )
-from unas.store.samples import read_samples
+from unas.store.measurements import read_samples
 from unas.testing.contracts import example_measurement
 
 GRAPHS = [network(i) for i in range(14)]

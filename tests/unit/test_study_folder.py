@@ -16,8 +16,8 @@ import pytest
 from tests.study_cases import study_of
 from unas.config import DistillationConfig, StudyConfig
 from unas.errors import ConfigError, StoreError
-from unas.store.study import ENVIRONMENT
-from unas.study.folder import described, write_description
+from unas.store.study_folder import ENVIRONMENT
+from unas.study.results_folder import described, write_description
 from unas.train.datasets import load_dataset
 
 digits = cache(lambda: load_dataset("digits"))

@@ -13,18 +13,18 @@ from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study
 from unas.config import SpaceConfig
 from unas.constraints import Constraints
 from unas.errors import StoreError, UnasError, WorkerError
-from unas.evaluate.networks import judged_graph
-from unas.evaluate.predictor import EVERY
-from unas.evaluate.training import Training
 from unas.record import Outcome, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.progress import trainings
 from unas.space.catalogue import find_space
-from unas.store.findings import read_findings
-from unas.store.journal_content import read_journal
-from unas.study.answers import Answers
-from unas.study.networks import front_of
+from unas.store.journal import read_journal
+from unas.store.measurements import read_findings
+from unas.study.front import front_of
+from unas.study.networks import judged_graph
+from unas.study.predictor import EVERY
 from unas.study.run import Found, run_study
+from unas.study.scheduler import Answers
+from unas.study.training import Training
 from unas.testing.study import FakeBoard, FakeTraining, InlineTrainings
 
 MODES = ("macs", "predicted", "measured")

@@ -23,7 +23,7 @@ from unas.record import (
     Stage,
     TrainingResult,
 )
-from unas.record.again import seeds_told, value_ranges, within_told
+from unas.record.repeated_trainings import seeds_told, value_ranges, within_told
 from unas.testing.contracts import example_measurement
 
 FIGURES = Figures(

@@ -21,14 +21,14 @@ import pytest
 from tests.study_cases import calibrated, plan_of, study_of
 from unas.candidate import Candidate
 from unas.errors import DataError, WorkerError
-from unas.evaluate.requests import AskTraining, TrainingAnswer
-from unas.evaluate.training import Trainer
 from unas.record import Outcome, Record, Stage, TrainingResult
 from unas.space.catalogue import find_space
-from unas.store.findings import read_findings
-from unas.study.answers import Answered, Answers
+from unas.store.measurements import read_findings
+from unas.study.requests import AskTraining, TrainingAnswer
 from unas.study.run import Plan, run_study
-from unas.study.workers import WorkerPool
+from unas.study.scheduler import Answered, Answers
+from unas.study.training import Trainer
+from unas.study.training_worker import WorkerPool
 from unas.testing.study import FakeBoard, InlineTrainings
 
 

@@ -16,19 +16,18 @@ from tests.study_example import write_example
 from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import ConfigError, ModelError, StoreError
+from unas.export.bundle import best_record, write_bundle
+from unas.export.card import error_rows, percent
+from unas.export.network import TakenNetwork, data_sample, kept_sample, seeded_sample, taken_network
+from unas.export.project import app_files
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime
 from unas.firmware.tflm import Library
-from unas.hil.golden import golden_output
-from unas.hil.host_runtime import run_on_host
-from unas.hil.seeded import seeded_input
+from unas.host.reference import golden_output
+from unas.host.runtime import run_on_host
+from unas.host.seeded_input import seeded_input
 from unas.record import Record
-from unas.store.study import StudyResults, read_study, study_folder
-from unas.takeaway.bundle import best_record, write_bundle
-from unas.takeaway.card import error_rows, percent
-from unas.takeaway.network import TakenNetwork, taken_network
-from unas.takeaway.project import app_files
-from unas.takeaway.sample import data_sample, kept_sample, seeded_sample
+from unas.store.study_folder import StudyResults, read_study, study_folder
 from unas.train.datasets import load_dataset
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler for this machine")

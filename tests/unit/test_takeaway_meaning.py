@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from tests.study_cases import study_of
 from unas.errors import StoreError
-from unas.study.folder import described
-from unas.takeaway.meaning import input_words
+from unas.export.input_meaning import input_words
+from unas.study.results_folder import described
 from unas.train.datasets import Dataset, Normalisation, Provenance, Split, load_dataset
 from unas.train.datasets.dataset import Splits
 from unas.train.datasets.mfcc import Mfcc

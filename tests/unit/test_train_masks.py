@@ -17,14 +17,14 @@ from tests.training_cases import (
     tf,
 )
 from unas.config import OptimizerConfig, PruningConfig, TrainingConfig
-from unas.export.convert import convert_keras
-from unas.export.ends import read_ends
-from unas.export.lower import lower_graph
-from unas.export.read import read_flatbuffer
 from unas.graph import DenseOptions, Graph
 from unas.graph.builder import GraphBuilder
 from unas.graph.pruning import prunable_kernels, pruned_weights
-from unas.hil.batch import int8_outputs
+from unas.host.batch import int8_outputs
+from unas.tflite.converter import convert_keras
+from unas.tflite.io_quantization import read_ends
+from unas.tflite.lowering import lower_graph
+from unas.tflite.reader import read_flatbuffer
 from unas.train.forward import Forward
 from unas.train.layout import Floats, layout_of
 from unas.train.masks import ChannelMasks, channel_masks, choose, weight_masks

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from unas.virtual.registers import Bus
+from unas.virtual.bus.registers import Bus
 
 WRITE, SET, POLL, READ = "write", "set", "poll", "readback"
 _PATIENCE = 10  # reads that a poll may take: all answers come at once

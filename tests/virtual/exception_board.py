@@ -11,10 +11,10 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from tests.virtual.probe_board import BOARD, compile_firmware
-from unas.virtual.conduct import Conduct
-from unas.virtual.events import Event, FaultEvent, StageEvent
-from unas.virtual.link import NotifyingLink
-from unas.virtual.machine import Machine, Stop
+from unas.virtual.bus.rules import Conduct
+from unas.virtual.machine.events import Event, FaultEvent, StageEvent
+from unas.virtual.machine.link import NotifyingLink
+from unas.virtual.machine.machine import Machine, Stop
 
 Build = Callable[..., Path]
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from unas.virtual.agenda import Agenda
-from unas.virtual.conduct import Conduct
-from unas.virtual.registers import Bus, is_peripheral
-from unas.virtual.rules import Rules
+from unas.virtual.bus.registers import Bus, is_peripheral
+from unas.virtual.bus.rules import Conduct, Rules
+from unas.virtual.machine.schedule import Agenda
 
 
 class FakeServices:

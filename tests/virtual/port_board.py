@@ -12,15 +12,15 @@ import jinja2
 import pytest
 
 from tests.virtual.probe_board import word, words
+from unas._paths import templates_dir
 from unas._process import run
-from unas._resources import templates_dir
 from unas.board import Board
 from unas.firmware.recipe import COMPILE_FLAGS, STACK_BYTES
 from unas.firmware.render import code_and_data
-from unas.virtual.conduct import STRICT, Conduct
-from unas.virtual.events import Event
-from unas.virtual.link import QueueLink
-from unas.virtual.machine import Machine, Stop
+from unas.virtual.bus.rules import STRICT, Conduct
+from unas.virtual.machine.events import Event
+from unas.virtual.machine.link import QueueLink
+from unas.virtual.machine.machine import Machine, Stop
 
 _COMPILER = "arm-none-eabi-gcc"
 _MAIN = Path(__file__).with_name("firmware") / "port_main.c"

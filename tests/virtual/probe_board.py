@@ -11,9 +11,9 @@ import pytest
 
 from unas._process import run
 from unas.board import load_board
-from unas.virtual.events import Event, FaultEvent, StageEvent
-from unas.virtual.link import QueueLink
-from unas.virtual.machine import Machine, Stop
+from unas.virtual.machine.events import Event, FaultEvent, StageEvent
+from unas.virtual.machine.link import QueueLink
+from unas.virtual.machine.machine import Machine, Stop
 
 BOARD = load_board("f746")
 SOURCES = Path(__file__).with_name("firmware")

@@ -13,8 +13,8 @@ import pytest
 
 from unas._process import run
 from unas.board import Board, load_board
-from unas.virtual.events import Event, StageEvent
-from unas.virtual.machine import Machine
+from unas.virtual.machine.events import Event, StageEvent
+from unas.virtual.machine.machine import Machine
 
 F746 = load_board("f746")
 # A Cortex-M4 in the map of the F746: the core's rules need no other chip.

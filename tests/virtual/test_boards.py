@@ -10,13 +10,13 @@ import pytest
 
 from unas.artifact import Flatbuffer
 from unas.board import load_board
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.firmware.build import Builder
-from unas.hil.flasher import VirtualFlasher
+from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Procedure, measure_image
 from unas.record import Measurement, Provenance
 from unas.space.cnn import random_architecture
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unas._paths import boards_dir
 from unas._process import Background, run
-from unas._resources import boards_dir
 from unas.errors import ToolError
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.graph import Graph, Operator, OperatorKind, PoolOptions, Tensor
 from unas.space.cnn import random_architecture
-from unas.store.samples import read_samples
+from unas.store.measurements import read_samples
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 PROGRAM = (sys.executable, "-m", "unas.cli.main")
 needs_compiler = pytest.mark.skipif(

@@ -24,12 +24,11 @@ from tests.virtual.boot_sequences import (
 )
 from unas.board import load_board
 from unas.errors import EmulatorError
-from unas.virtual.clocks import Clocks
-from unas.virtual.clocks_l4 import msi_hz
-from unas.virtual.rcc_f7 import F7ClockControl
-from unas.virtual.rcc_l4 import L4ClockControl
-from unas.virtual.registers import Bus
-from unas.virtual.rules import Rules
+from unas.virtual.bus.registers import Bus
+from unas.virtual.bus.rules import Rules
+from unas.virtual.stm32.clocks import Clocks
+from unas.virtual.stm32.rcc_f7 import F7ClockControl
+from unas.virtual.stm32.rcc_l4 import L4ClockControl, msi_hz
 
 F746, L4R5 = load_board("f746"), load_board("l4r5")
 MHZ = 1_000_000

@@ -14,10 +14,10 @@ import pytest
 
 from unas._process import run
 from unas.errors import ToolError
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.resources.estimate import estimate
 from unas.space.cnn import random_architecture
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 PROGRAM = (sys.executable, "-m", "unas.cli.main")
 RUNTIMES = ("builtin", "builtin-plain")
@@ -39,7 +39,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_as_json(models: list[Path]) -> None:
-    from unas.export.read import read_flatbuffer
+    from unas.tflite.reader import read_flatbuffer
 
     command = [*PROGRAM, "compare", *map(str, models), "--board", "f746", "--format", "json"]
     found = json.loads(run(command, timeout_s=200).stdout)

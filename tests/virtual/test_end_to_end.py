@@ -21,18 +21,18 @@ from unas.errors import (
     UnasError,
     UnsupportedOperatorError,
 )
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.firmware.build import Builder
 from unas.graph import Graph, Operator, OperatorKind, PoolOptions, Tensor
-from unas.hil.flasher import VirtualFlasher
+from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Failure, Procedure, measure_image
 from unas.hil.session import Session
 from unas.hil.transport import SerialTransport
-from unas.lab import Bench, Lab
+from unas.lab.lab import Bench, Lab
 from unas.record import Measurement, Provenance
 from unas.space.cnn import random_architecture
-from unas.testing.memory_store import MemoryStore
+from unas.testing.fakes import MemoryStore
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from unas._resources import boards_dir
+from unas._paths import boards_dir
 from unas.board import Board
 from unas.errors import DeviceFaultError
-from unas.export.flatbuffer import write_flatbuffer
 from unas.firmware.build import Builder
 from unas.graph import Graph, Operator, OperatorKind, PoolOptions, Tensor
-from unas.hil.flasher import VirtualFlasher
+from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Failure, Procedure, measure_image
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"

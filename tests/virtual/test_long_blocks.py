@@ -13,7 +13,7 @@ import pytest
 
 from tests.virtual.snippets import F746, M4, Bench
 from unas.board import Board
-from unas.virtual.counters import INSTRUCTIONS, PIPELINE, PIPELINE_MEMORY
+from unas.virtual.timing.counters import INSTRUCTIONS, PIPELINE, PIPELINE_MEMORY
 
 _ROUNDS = 1300  # often enough for every way in which blocks are made fast
 _STEP = "  ldr r5, [r0, #{offset}]\n  smlad r6, r5, r5, r6\n  str r6, [r1, #{offset}]\n"

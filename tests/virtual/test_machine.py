@@ -11,8 +11,8 @@ from elftools.elf.elffile import ELFFile
 from tests.virtual.probe_board import BOARD, ProbeBoard, word, words
 from unas.board import Board
 from unas.errors import EmulatorError
-from unas.virtual.identity import unique_id
-from unas.virtual.machine import Machine, Stop
+from unas.virtual.machine.machine import Machine, Stop
+from unas.virtual.stm32.identity import unique_id
 
 RCC_CSR = 0x40023874
 

@@ -10,12 +10,12 @@ import unicorn
 
 from tests.virtual.probe_board import BOARD, ProbeBoard, compile_firmware, word, words
 from unas.errors import EmulatorError
-from unas.virtual.counters import TIMINGS
-from unas.virtual.events import Event
-from unas.virtual.machine import Machine, Stop
-from unas.virtual.thumb import instruction_sizes
+from unas.virtual.core.thumb import instruction_sizes
+from unas.virtual.machine.events import Event
+from unas.virtual.machine.machine import Machine, Stop
 from unas.virtual.timing.core_model import Placement
 from unas.virtual.timing.cortex_m7 import CortexM7
+from unas.virtual.timing.counters import TIMINGS
 from unas.virtual.timing.operations import Operation
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this host")

@@ -10,9 +10,9 @@ import pytest
 
 from tests.virtual.probe_board import ProbeBoard, word, words
 from unas.errors import EmulatorError
-from unas.virtual.clocks import HSI_HZ, Clocks
-from unas.virtual.clocks_f7 import Supply, check, pll_hz, tree
-from unas.virtual.machine import Stop
+from unas.virtual.machine.machine import Stop
+from unas.virtual.stm32.clocks import HSI_HZ, Clocks
+from unas.virtual.stm32.rcc_f7 import Supply, check, pll_hz, tree
 
 PLL_216 = (
     0x29403604  # M=4 N=216 P=2 from 8 MHz: stm32-ports 2.1, composed from the CMSIS field positions

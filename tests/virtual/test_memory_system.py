@@ -20,8 +20,15 @@ from tests.virtual.cache_oracle import LruCache
 from unas._process import run
 from unas.board import Board, load_board
 from unas.errors import EmulatorError
-from unas.virtual.memory_system import ART_CODE, ART_DATA, L1_CODE, L1_DATA, PREFETCH, MemorySystem
-from unas.virtual.registers import Bus, Peripheral, Register
+from unas.virtual.bus.memory_system import (
+    ART_CODE,
+    ART_DATA,
+    L1_CODE,
+    L1_DATA,
+    PREFETCH,
+    MemorySystem,
+)
+from unas.virtual.bus.registers import Bus, Peripheral, Register
 
 _SOURCES = Path(__file__).parents[2] / "unas" / "virtual" / "native"
 _FILES = ("memory.c", "cache.c", "accelerator.c", "l1.c")

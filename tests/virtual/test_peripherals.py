@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.virtual.fake_services import FakeServices
-from unas.virtual.clocks import Clocks
-from unas.virtual.crc import Crc
-from unas.virtual.dma_f7 import build_streams
-from unas.virtual.dma_l4 import build_channels
-from unas.virtual.exceptions import Exceptions
-from unas.virtual.registers import Bus, Peripheral, Register
-from unas.virtual.timers import Timer, TimerPlace
+from unas.virtual.bus.registers import Bus, Peripheral, Register
+from unas.virtual.core.exceptions import Exceptions
+from unas.virtual.stm32.clocks import Clocks
+from unas.virtual.stm32.crc import Crc
+from unas.virtual.stm32.dma_f7 import build_streams
+from unas.virtual.stm32.dma_l4 import build_channels
+from unas.virtual.stm32.timers import Timer, TimerPlace
 
 CR1, DIER, SR, EGR, CNT, PSC, ARR, CCR1 = 0x00, 0x0C, 0x10, 0x14, 0x24, 0x28, 0x2C, 0x34
 PLACE = TimerPlace("TIM2", 0x40000000, ("APB1ENR", 0), (28,), bits=32)

@@ -14,9 +14,9 @@ from tests.virtual.probe_board import word, words
 from unas.board import Board, load_board
 from unas.firmware.recipe import STACK_BYTES
 from unas.firmware.render import code_and_data
-from unas.virtual.conduct import Conduct
-from unas.virtual.events import FaultEvent, StageEvent
-from unas.virtual.identity import unique_id
+from unas.virtual.bus.rules import Conduct
+from unas.virtual.machine.events import FaultEvent, StageEvent
+from unas.virtual.stm32.identity import unique_id
 
 BOARDS = ("f746", "l4r5")
 # (address, mask, value) once the board is up: ../shared/design/stm32-ports.md, 2.1, 2.4, 3 and 5.

@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from unas.config.load import load_study
-from unas.export.read import read_flatbuffer
 from unas.record import Outcome, Provenance, Record
 from unas.resources.estimate import estimate
-from unas.store.findings import read_findings
-from unas.store.journal_content import read_journal
+from unas.store.journal import read_journal
+from unas.store.measurements import read_findings
+from unas.tflite.reader import read_flatbuffer
 
 STUDY = """
 [data]

@@ -16,10 +16,10 @@ from unas._process import run
 from unas.board import Board
 from unas.cli.main import main
 from unas.firmware.build import platformio_environment
-from unas.hil.golden import golden_output
-from unas.hil.seeded import seeded_input
-from unas.virtual.foreign import Errand, run_firmware
-from unas.virtual.script import Send, Until
+from unas.host.reference import golden_output
+from unas.host.seeded_input import seeded_input
+from unas.virtual.machine.foreign import Errand, run_firmware
+from unas.virtual.machine.script import Send, Until
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"

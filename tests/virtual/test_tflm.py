@@ -14,16 +14,16 @@ import pytest
 from tests.firmware.random_graphs import draw_network
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
-from unas.compare import compare
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.read import read_flatbuffer
 from unas.firmware.build import Builder
 from unas.firmware.runtimes import BUILTIN, find_runtime
-from unas.hil.flasher import VirtualFlasher
+from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Failure, Procedure, measure_image
-from unas.lab import Bench
+from unas.lab.comparison import compare
+from unas.lab.lab import Bench
 from unas.record import Measurement
-from unas.testing.memory_store import MemoryStore
+from unas.testing.fakes import MemoryStore
+from unas.tflite.reader import read_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 pytestmark = [
     pytest.mark.skipif(

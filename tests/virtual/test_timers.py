@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unas.virtual.agenda import NEVER, Agenda
-from unas.virtual.exceptions import SYSTICK, Exceptions, Masks
-from unas.virtual.systick import SysTick
+from unas.virtual.core.exceptions import SYSTICK, Exceptions, Masks
+from unas.virtual.core.systick import SysTick
+from unas.virtual.machine.schedule import NEVER, Agenda
 
 
 @dataclass

@@ -13,13 +13,13 @@ import pytest
 from tests.virtual.probe_board import ProbeBoard, word
 from tests.virtual.snippets import F746, M4, Bench, build
 from unas.board import Board
-from unas.virtual.machine import Machine
-from unas.virtual.native import native_library
+from unas.virtual.machine.machine import Machine
+from unas.virtual.native.library import native_library
 from unas.virtual.timing import layout, pipeline
-from unas.virtual.timing.bounds import MovableHook
 from unas.virtual.timing.core_model import describe_block
 from unas.virtual.timing.cortex_m7 import CortexM7, Switches
 from unas.virtual.timing.decode import Decoder
+from unas.virtual.timing.instructions import MovableHook
 
 _WORDS = ("ldr.w r{0}, [r8], #4", "ldrb.w r{0}, [r9], #1", "str.w r{0}, [r10, #{1}]")
 _PLAIN = (
@@ -127,7 +127,7 @@ def test_a_hook_that_was_not_found_is_everywhere(
 ) -> None:
     board = ProbeBoard(firmware())
     board.ask(b"W" + word(30))
-    monkeypatch.setattr("unas.virtual.timing.bounds._SEARCHED_WORDS", 1)
+    monkeypatch.setattr("unas.virtual.timing.instructions._SEARCHED_WORDS", 1)
     slow = ProbeBoard(firmware())
     slow.ask(b"W" + word(30))
     assert slow.machine.cycles == board.machine.cycles

@@ -7,10 +7,10 @@ import pytest
 
 from unas.board import load_board
 from unas.errors import EmulatorError
-from unas.virtual.baud import TOLERANCE, BaudSettings, baud_rate, best_divider
-from unas.virtual.gpio import Gpio, GpioFamily, PortReset
-from unas.virtual.rcc_l4 import L4ClockControl
-from unas.virtual.rules import Rules
+from unas.virtual.bus.rules import Rules
+from unas.virtual.stm32.gpio import Gpio, GpioFamily, PortReset
+from unas.virtual.stm32.rcc_l4 import L4ClockControl
+from unas.virtual.stm32.usart import TOLERANCE, BaudSettings, baud_rate, best_divider
 
 MHZ = 1_000_000
 # Kernel clock, baud, low power, BRR, error in percent: ../shared/design/stm32-ports.md section 3.

@@ -9,12 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from unas.calibrate.doubt import Batch, Candidate, Doubts, Ensemble, FamilyDoubt
-from unas.latency.additivity import Additivity
-from unas.latency.choose import Fitted
-from unas.latency.model import BOOSTED, fit_core, whole
-from unas.latency.sample import Sample
-from unas.latency.traits import Traits
+from unas.calibrate.uncertainty import Batch, Candidate, Doubts, Ensemble, FamilyDoubt
+from unas.cost.model import BOOSTED, Additivity, fit_core, whole
+from unas.cost.model_selection import Fitted
+from unas.cost.types import Sample, Traits
 
 Measure = Callable[[Sequence[str]], Sequence[Sample]]
 """Measures candidates by name; one that cannot be measured is missing from the result."""

@@ -13,7 +13,7 @@ from unas.artifact import Flatbuffer
 from unas.calibrate.draw import DrawnNetwork, Point
 from unas.calibrate.kernels import KernelBenchmark
 from unas.errors import StoreError
-from unas.lab import Bench, Lab
+from unas.lab.lab import Bench, Lab
 from unas.record import Measurement
 from unas.store.cache import MeasurementStore
 

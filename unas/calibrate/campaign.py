@@ -12,16 +12,22 @@ import numpy as np
 from unas.board import Board
 from unas.calibrate.active import Goal, Round, sample_actively
 from unas.calibrate.bench import CalibrationBench
-from unas.calibrate.doubt import Candidate
 from unas.calibrate.draw import DrawnNetwork, Point, draw_samples
 from unas.calibrate.kernels import KernelBenchmark, single_kernels
-from unas.calibrate.learn import findings_of, judged_on
-from unas.calibrate.samples import kernel_sample_of, merged, sample_of
-from unas.calibrate.setting import Setting, check_one_kind
+from unas.calibrate.learn import (
+    Setting,
+    check_one_kind,
+    findings_of,
+    judged_on,
+    kernel_sample_of,
+    merged,
+    sample_of,
+)
+from unas.calibrate.uncertainty import Candidate
+from unas.cost.operators import calls_of
+from unas.cost.types import Sample
 from unas.errors import StoreError
 from unas.firmware.pack import PROGRAM_BYTES
-from unas.latency.placing import calls_of
-from unas.latency.sample import Sample
 from unas.record import Measurement
 from unas.store.calibration import Findings
 from unas.store.environment import environment

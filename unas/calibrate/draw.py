@@ -10,14 +10,14 @@ import numpy as np
 
 from unas.artifact import Flatbuffer
 from unas.board import Board
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.network import exported_graph
 from unas.firmware.pack import PROGRAM_BYTES
 from unas.graph import Graph
 from unas.record import Measurement
 from unas.resources.estimate import ResourceEstimate, estimate, footprint
 from unas.space.cnn import CNN_SPACE
 from unas.space.sample import draw_within
+from unas.tflite.order import exported_graph
+from unas.tflite.writer import write_flatbuffer
 
 # The paper's experiment (docs/paper.md): 64x64x3 inputs, 10 classes, both limits 250 kB.
 INPUT_SHAPE = (64, 64, 3)

@@ -8,10 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from unas.artifact import Flatbuffer
-from unas.export.flatbuffer import write_flatbuffer
+from unas.cost.operators import ArenaLayout, Call, Kernel, calls_of, kernel_of
 from unas.graph import Graph, Operator, OperatorKind
-from unas.latency.kernel import Call, Kernel, kernel_of
-from unas.latency.placing import ArenaLayout, calls_of
+from unas.tflite.writer import write_flatbuffer
 
 _BYTES_PER_CHANNEL, _BYTES_OF_TABLES = 24, 600
 _NEVER_ALONE = frozenset({OperatorKind.ADD, OperatorKind.QUANTIZE})

@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what was measured to fitted models, and to all that a calibration writes."""
+"""From what was measured to fitted models, and to all that a calibration writes.
+
+From measurements to what latency models learn from.
+
+What all measurements of a calibration have in common.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import statistics
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from unas.board import Board
 from unas.calibrate.draw import Point, table_row
+from unas.calibrate.kernels import KernelBenchmark
+from unas.cost.mac_line import Fit, fit_quantity
+from unas.cost.memory import ArenaModel, FlashModel
+from unas.cost.memory_fit import FEWEST_NETWORKS
+from unas.cost.model_selection import Fitted, HeldOut, fit_latency
+from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
+from unas.cost.terms import family
+from unas.cost.types import Prediction, Sample, Traits
+from unas.errors import StoreError
 from unas.graph import Graph
-from unas.latency.arena import ArenaModel
-from unas.latency.arena_fit import FEWEST_NETWORKS
-from unas.latency.choose import Fitted, HeldOut
-from unas.latency.fit import Fit, fit_quantity
-from unas.latency.flash import FlashModel
-from unas.latency.prediction import Prediction
-from unas.latency.sample import Sample
-from unas.latency.terms import family
 from unas.record import Measurement
 from unas.store.calibration import Findings
 
@@ -154,3 +162,154 @@ def findings_of(
         lines=fit_lines(points, seed),
         sampling=sampling,
     )
+
+
+def sample_of(measurement: Measurement, graph: Graph, layout: ArenaLayout) -> Sample:
+    """A network that was measured.
+
+    Args:
+        measurement: Of that network.
+        graph: As exported.
+        layout: Of the arena that it ran in.
+
+    Raises:
+        StoreError: The device ran other operators than the graph has.
+    """
+    names = [operator.name for operator in measurement.operators]
+    expected = [str(op.kind) for op in graph.operators]
+    if names and names != expected:
+        raise StoreError(
+            f"{measurement.model_name}: the device timed {len(names)} operators "
+            f"({', '.join(names[:4])}…), the network has {len(expected)} "
+            f"({', '.join(expected[:4])}…); measure it again"
+        )
+    return Sample(
+        name=measurement.model_name,
+        calls=calls_of(graph, layout),
+        cycles=measurement.median_cycles,
+        operator_cycles=tuple(float(operator.cycles) for operator in measurement.operators),
+    )
+
+
+def kernel_sample_of(
+    measurement: Measurement, benchmark: KernelBenchmark, layout: ArenaLayout
+) -> Sample:
+    """A single kernel that was measured."""
+    alone = sample_of(measurement, benchmark.graph, layout)
+    return replace(alone, calls=benchmark.calls(layout), is_network=False)
+
+
+def merged(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Single kernels with equal calls become one sample with their mean; networks stay.
+
+    Samples keep their order; of equal ones the first gives the name.
+    """
+    groups: dict[object, list[Sample]] = {}
+    for number, sample in enumerate(samples):
+        key = number if sample.is_network else sample.calls
+        groups.setdefault(key, []).append(sample)
+    return tuple(_mean(group) for group in groups.values())
+
+
+def _mean(group: Sequence[Sample]) -> Sample:
+    if len(group) == 1:
+        return group[0]
+    told = [sample.operator_cycles[0] for sample in group if sample.operator_cycles]
+    return replace(
+        group[0],
+        cycles=statistics.fmean(sample.cycles for sample in group),
+        operator_cycles=(statistics.fmean(told),) if told else (),
+    )
+
+
+OnStep = Callable[[int, int], None]
+# Runtimes whose planner is known: calls of others are placed nowhere in particular.
+_BUILT_IN = "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all measurements of a calibration have in common.
+
+    Attributes:
+        traits: Of board and runtime.
+        layout: Of the tensor arena.
+        clock_hz: Core clock.
+        identity: Board, runtime, kernels, provenance, timing.
+    """
+
+    traits: Traits
+    layout: ArenaLayout
+    clock_hz: float
+    identity: Mapping[str, str]
+
+    @classmethod
+    def of(cls, board: Board, measurement: Measurement) -> Setting:
+        """The setting that a measurement was made in."""
+        m = measurement
+        identity = {
+            "board": m.board_id,
+            "runtime": m.runtime,
+            "runtime_revision": m.runtime_revision,
+            "kernels": m.kernels,
+            "provenance": str(m.provenance),
+            "timing": m.timing,
+        }
+        return cls(traits_of(board, m), layout_of(board, m), float(m.clock_hz), identity)
+
+    def fit(self, samples: Sequence[Sample], seed: int, on_step: OnStep | None = None) -> Fitted:
+        """Fit all latency models and choose the default.
+
+        Raises:
+            StoreError: Too few samples.
+        """
+        return fit_latency(
+            samples,
+            self.traits,
+            self.layout,
+            self.clock_hz,
+            self.identity,
+            seed=seed,
+            on_step=on_step,
+        )
+
+
+def check_one_kind(measurements: Sequence[Measurement]) -> None:
+    """Refuse to mix.
+
+    Raises:
+        StoreError: Measurements of different provenance, timing, board or runtime, or none.
+    """
+    kinds = {
+        (m.provenance, m.timing, m.board_id, m.runtime, m.runtime_revision, m.kernels)
+        for m in measurements
+    }
+    if len(kinds) != 1:
+        raise StoreError(
+            "measurements of different provenance, timing, board or runtime do not mix in one "
+            f"fit: {sorted(kinds)}; calibrate each by itself"
+        )
+
+
+def layout_of(board: Board, measurement: Measurement) -> ArenaLayout:
+    """Where the tensor arena lies, from the board file and what the device says of its arena.
+
+    The arena begins behind the program's own data and reaches to the end of all data regions; the
+    part of it in a first region without wait states is fast.
+
+    Args:
+        board: Kind of board.
+        measurement: Any of the calibration.
+    """
+    data = sorted((m for m in board.memory if m.use == "data"), key=lambda m: m.start)
+    if measurement.runtime.split("-")[0] != _BUILT_IN:
+        return ArenaLayout(measurement.kernels, None)
+    regions = [(region.start, region.size_bytes, region.bus == "direct") for region in data]
+    fast = fast_bytes_of(regions, measurement.arena.capacity_bytes)
+    return ArenaLayout(measurement.kernels, fast)
+
+
+def traits_of(board: Board, measurement: Measurement) -> Traits:
+    """Caches of the board, blocking of the kernels that were linked."""
+    cpu = board.cpu
+    return Traits(measurement.kernels, cpu.dcache_bytes, cpu.cache_line_bytes)

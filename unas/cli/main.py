@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import typer
 
-from unas.cli import (
+from unas.cli.commands import (
     boards,
     calibrate,
     compare,

@@ -10,7 +10,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from unas.config.reading import near_names, read_table
+from unas._codec import near_names, read_table
 from unas.config.study import CONSTRAINT_KEYS, SCHEMA, StudyConfig
 from unas.constraints import Constraints
 from unas.errors import ConfigError

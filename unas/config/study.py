@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from unas._codec import plain_table
 from unas.config.board import BoardConfig, LatencyConfig, LatencyMode
 from unas.config.checks import require
-from unas.config.reading import plain_table
 from unas.config.search import DataConfig, ResourcesConfig, SearchConfig, SpaceConfig
 from unas.config.training import DistillationConfig, PruningConfig, TrainingConfig
 from unas.config.writing import toml_text

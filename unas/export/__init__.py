@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TFLite files: written from a graph, converted from Keras, read back, ordered, as C arrays."""
+"""A network taken home: its files, a project for the board that runs it, a model card."""

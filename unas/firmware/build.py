@@ -12,16 +12,15 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from unas._paths import cache_dir
 from unas._process import last_line, run
-from unas._resources import cache_dir
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
 from unas.errors import BuildError, FlashOverflowError, ToolError
 from unas.firmware.recipe import Recipe
 from unas.firmware.render import install_library, install_platform, render_project
 from unas.firmware.runtimes import BUILTIN, Runtime
-from unas.firmware.sizes import region_sizes
-from unas.firmware.symbols import linked_kernels
+from unas.firmware.sizes import linked_kernels, region_sizes
 from unas.units import format_bytes
 
 COMPILER = "arm-none-eabi-gcc"

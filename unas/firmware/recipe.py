@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unas._resources import templates_dir
+from unas._paths import templates_dir
 from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import ConfigError

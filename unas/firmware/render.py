@@ -12,15 +12,14 @@ from typing import Any
 
 import jinja2
 
-from unas._resources import templates_dir
+from unas._paths import templates_dir
 from unas.artifact import Flatbuffer
 from unas.board import Board, MemoryRegion
 from unas.errors import ConfigError
-from unas.firmware.c_array import c_initialiser
-from unas.firmware.operators import resolver_methods
 from unas.firmware.recipe import BUILD_FLAGS, CXX_FLAGS, STACK_BYTES, WARNING_FLAGS, Recipe
-from unas.firmware.symbols import CMSIS_NN_SYMBOLS
-from unas.firmware.tflm import Library
+from unas.firmware.sizes import CMSIS_NN_SYMBOLS
+from unas.firmware.tflm import Library, resolver_methods
+from unas.tflite.c_array import c_initialiser
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROBE = re.compile(r"[0-9A-Za-z]{0,64}")

@@ -22,14 +22,14 @@ from unas.errors import (
     UnasError,
     UnsupportedOperatorError,
 )
-from unas.hil.arena import Task, claimed_arena, verified_arena
-from unas.hil.flasher import Flasher, StageMark
-from unas.hil.golden import golden_output
-from unas.hil.info import DeviceInfo
+from unas.hil.arena_probe import Task, claimed_arena, verified_arena
+from unas.hil.device_info import DeviceInfo
+from unas.hil.flash import Flasher, StageMark
 from unas.hil.offline_plan import offline_order
-from unas.hil.seeded import seeded_input
 from unas.hil.session import Deadlines, RawMeasurement, Session
 from unas.hil.transport import SerialTransport, Transport
+from unas.host.reference import golden_output
+from unas.host.seeded_input import seeded_input
 from unas.record import (
     ArenaUse,
     HardwareEvent,

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unas.errors import ModelError, ToolError
-from unas.hil.host_runtime import HostBuffer, list_buffers
+from unas.host.runtime import HostBuffer, list_buffers
 
 # Enough to open what fits any board; the plan does not depend on it.
 _ARENA_BYTES = 8 * 1024 * 1024

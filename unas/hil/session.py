@@ -17,7 +17,7 @@ from unas.errors import (
     ModelError,
     UnsupportedOperatorError,
 )
-from unas.hil.info import DeviceInfo, parse_lines
+from unas.hil.device_info import DeviceInfo, parse_lines
 from unas.hil.transport import Transport
 from unas.hil.wire import Decoder, ErrorCode, Frame, ReadWhat, Type, encode
 

@@ -6,10 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from unas.graph import Graph, OperatorKind
+from unas.resources.counts import (
+    model_size_bytes,
+    operator_macs,
+    operator_paper_macs,
+    operator_size_bytes,
+)
 from unas.resources.liveness import analyse
-from unas.resources.macs import operator_macs, operator_paper_macs
 from unas.resources.memory import peak_memory
-from unas.resources.size import model_size_bytes, operator_size_bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ import heapq
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from unas.resources.branches import Variant, variants
-from unas.resources.macro_steps import MacroStep, bits
+from unas.resources.macro_steps import MacroStep, Variant, bits, variants
 
 
 class _Row(NamedTuple):

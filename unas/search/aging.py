@@ -13,10 +13,9 @@ import numpy as np
 from unas.candidate import Candidate
 from unas.constraints import Constraints
 from unas.record import Outcome, Record
-from unas.search.proposals import Ledger, SparsityGene
 from unas.search.random_search import random_candidate
 from unas.search.scalarise import Ratios, Scalarisation
-from unas.search.strategy import Proposal, SearchSpace
+from unas.search.strategy import Ledger, Proposal, SearchSpace, SparsityGene
 
 
 @dataclass(frozen=True, slots=True, eq=False)

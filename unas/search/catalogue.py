@@ -8,9 +8,8 @@ from collections.abc import Callable
 from unas.config import SearchConfig, StrategyName, StudyConfig
 from unas.constraints import Constraints
 from unas.search.aging import AgingEvolution
-from unas.search.proposals import SparsityGene
 from unas.search.random_search import RandomSearch
-from unas.search.strategy import SearchSpace, Strategy
+from unas.search.strategy import SearchSpace, SparsityGene, Strategy
 
 _Maker = Callable[[SearchConfig, SearchSpace, Constraints, SparsityGene | None], Strategy]
 

@@ -10,8 +10,7 @@ import numpy as np
 
 from unas.constraints import Constraints
 from unas.record import Outcome, Record
-from unas.search.hypervolume import hypervolume
-from unas.search.pareto import quantity
+from unas.search.pareto import hypervolume, quantity
 
 
 def covered_share(

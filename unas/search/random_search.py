@@ -7,8 +7,7 @@ import numpy as np
 
 from unas.candidate import Candidate
 from unas.record import Record
-from unas.search.proposals import Ledger, SparsityGene
-from unas.search.strategy import Proposal, SearchSpace
+from unas.search.strategy import Ledger, Proposal, SearchSpace, SparsityGene
 
 
 def random_candidate(

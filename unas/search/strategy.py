@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a strategy is, and what it needs of a search space."""
+"""What a strategy is, and what it needs of a search space.
+
+What all strategies share: numbers, memory of what was proposed, and the sparsity gene.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,6 +14,7 @@ import numpy as np
 
 from unas.architecture import Architecture
 from unas.candidate import Candidate
+from unas.errors import StoreError
 from unas.record import Record
 
 
@@ -60,3 +65,90 @@ class Strategy(Protocol):
             StoreError: A record of that number was told before.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class SparsityGene:
+    """Range and step of the sparsity gene.
+
+    Attributes:
+        low: Least sparsity.
+        high: Greatest.
+        step: Standard deviation of a child's difference to its parent.
+    """
+
+    low: float
+    high: float
+    step: float = 0.05
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Uniform over the range."""
+        return float(rng.uniform(self.low, self.high))
+
+    def child(self, rng: np.random.Generator, parent: float) -> float:
+        """The parent's and a normal step, clipped to the range."""
+        return min(max(parent + float(rng.normal(0.0, self.step)), self.low), self.high)
+
+
+class Ledger:
+    """Numbers proposals and remembers which candidates there were.
+
+    Randomness is derived from the seed and the proposal's number alone, so nothing of it has to be
+    stored for going on later.
+    """
+
+    def __init__(self, seed: int, tries: int) -> None:
+        self._seed, self._tries = seed, max(tries, 1)
+        self._next = 0
+        self._used: set[int] = set()  # numbers from _next on that are taken
+        self._told: set[int] = set()
+        self._seen: set[str] = set()
+        self._open: dict[int, tuple[Candidate, str]] = {}  # digests are not computed twice
+
+    def propose(self, draw: Callable[[int, np.random.Generator], Candidate]) -> Proposal:
+        """A proposal under the lowest free number.
+
+        Args:
+            draw: Makes a candidate from the number and a generator; called again while what it
+                makes was proposed before.
+        """
+        index = self._take_number()
+        rng = np.random.default_rng((self._seed, index))
+        for _ in range(self._tries):
+            candidate = draw(index, rng)
+            digest = candidate.sha256
+            repeated = digest in self._seen
+            if not repeated:
+                break
+        self._seen.add(digest)
+        self._open[index] = candidate, digest
+        return Proposal(index, candidate, repeated)
+
+    def note(self, record: Record) -> str:
+        """Remember a record's number and candidate.
+
+        Returns:
+            The candidate's ``sha256``.
+
+        Raises:
+            StoreError: A record of that number is known.
+        """
+        if record.index in self._told:
+            raise StoreError(
+                f"record {record.index} was told twice; number each record as its proposal was"
+            )
+        self._told.add(record.index)
+        if record.index >= self._next:
+            self._used.add(record.index)
+        proposed, digest = self._open.pop(record.index, (None, ""))
+        if proposed is not record.candidate:
+            digest = record.candidate.sha256
+            self._seen.add(digest)
+        return digest
+
+    def _take_number(self) -> int:
+        while self._next in self._used:
+            self._used.remove(self._next)
+            self._next += 1
+        self._next += 1
+        return self._next - 1

@@ -22,10 +22,10 @@ from unas.space.build import build_graph
 from unas.space.cnn import CNN_SPACE, CnnSpace, random_architecture
 from unas.space.cnn_plus import CNN_PLUS_1D_SPACE, CNN_PLUS_SPACE, CnnPlusSpace, random_cnn_plus
 from unas.space.cnn_plus_morphs import cnn_plus_morphs
-from unas.space.knobs import near, turned
 from unas.space.mlp import MLP_SPACE, MlpSpace, mlp_morphs, random_mlp
 from unas.space.morph_parts import Morph
 from unas.space.morphs import morphs as cnn_morphs
+from unas.space.overrides import near, turned
 
 
 class Space(Protocol):

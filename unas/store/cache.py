@@ -11,7 +11,7 @@ from typing import Protocol
 
 from unas.errors import StoreError
 from unas.record import Measurement
-from unas.store.atomic import write_atomic
+from unas.store.folder import write_atomic
 
 
 @dataclass(frozen=True, slots=True)

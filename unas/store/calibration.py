@@ -11,15 +11,14 @@ from typing import Any
 
 import pandas as pd
 
+from unas.cost.mac_line import Fit
+from unas.cost.memory import ArenaModel, FlashModel
+from unas.cost.model import LatencyModel
+from unas.cost.model_selection import Fitted, HeldOut, quality_of
+from unas.cost.types import Sample
 from unas.errors import StoreError
-from unas.latency.arena import ArenaModel
-from unas.latency.choose import Fitted, HeldOut, quality_of
-from unas.latency.fit import Fit
-from unas.latency.flash import FlashModel
-from unas.latency.model import LatencyModel
-from unas.latency.sample import Sample
 from unas.record import Measurement
-from unas.store.samples import write_samples
+from unas.store.measurements import write_samples
 
 RESULTS = Path("results")
 DEFAULT_RUNTIME = "builtin"

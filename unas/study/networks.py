@@ -1,95 +1,93 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trained networks on the Pareto front are kept, a folder each; the others are not."""
+"""Which network a record is about: dense, as pruning is expected to leave it, or as it left it."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Sequence
+from typing import Protocol
 
-from unas.config import StudyConfig
-from unas.evaluate.requests import TrainingAnswer
-from unas.record import Outcome, Record
-from unas.search.pareto import pareto_front
+import numpy as np
+from numpy.typing import NDArray
 
-_NEW = ".new"
+from unas.architecture import Architecture
+from unas.graph import Graph
+from unas.graph.pruning import channel_groups, prune_graph
+from unas.record import Record
+from unas.tflite.lowering import lower_graph
+from unas.tflite.order import in_best_order
 
 
-def front_of(
-    records: Iterable[Record], study: StudyConfig, *, feasible_only: bool = False
-) -> list[Record]:
-    """The records that no other one dominates in all bounded quantities, by their error.
+class GraphSpace(Protocol):
+    """The part of a search space that makes networks."""
+
+    def graph(
+        self, arch: Architecture, input_shape: tuple[int, int, int], num_classes: int
+    ) -> Graph:
+        """The network, from (height, width, channels) to logits."""
+        ...
+
+
+def exported(graph: Graph) -> Graph:
+    """As it is written to the board: lowered as TFLite's converter does, in its best order."""
+    return in_best_order(lower_graph(graph))
+
+
+def pruned_to(graph: Graph, kept: Sequence[int]) -> Graph:
+    """A network of the shape that pruning left.
 
     Args:
-        records: Of the study.
-        study: Names the bounded quantities.
-        feasible_only: Whether a record must also keep every bound. Those are a part of the whole
-            front: what dominates a feasible network is feasible too.
+        graph: Before pruning and lowering.
+        kept: Channels that stayed in each group, as ``TrainingResult.kept_channels`` has them.
+            Shapes depend on how many stay, not on which ones.
+
+    Raises:
+        ArchitectureError: The numbers do not fit the graph's groups.
     """
-    return pareto_front(records, tuple(study.judged.bounds()), feasible_only=feasible_only)
+    groups = channel_groups(graph)
+    return prune_graph(
+        graph,
+        groups,
+        [_first(count, group.size) for count, group in zip(kept, groups, strict=True)],
+    )
 
 
-class Front:
-    """The front while the study runs, and the networks' folders."""
+def evenly_kept(graph: Graph, sparsity: float) -> tuple[int, ...]:
+    """How many channels stay in each group if pruning takes the same share of all, one at least.
 
-    def __init__(self, study: StudyConfig, folder: Path) -> None:
-        """An empty front.
+    Which groups pruning really takes from shows in training. This is what is expected before, and
+    what a candidate is judged by until then.
+    """
+    sizes = (group.size for group in channel_groups(graph))
+    return tuple(max(1, size - round(size * sparsity)) for size in sizes)
 
-        Args:
-            study: Names the bounded quantities.
-            folder: Where networks are kept.
-        """
-        self._study, self._folder = study, folder
-        self._objectives = tuple(study.judged.bounds())
-        self._records: list[Record] = []
 
-    @property
-    def records(self) -> tuple[Record, ...]:
-        """On the front, by their error."""
-        return tuple(self._records)
+def judged_graph(
+    record: Record,
+    space: GraphSpace,
+    input_shape: tuple[int, int, int],
+    num_classes: int,
+    *,
+    structured: bool,
+) -> Graph:
+    """The network that a record's numbers belong to, as it is exported.
 
-    @property
-    def room(self) -> Path:
-        """Where fresh networks are written before it is known whether they stay."""
-        return self._folder / _NEW
+    Args:
+        record: Any.
+        space: It comes from.
+        input_shape: (height, width, channels).
+        num_classes: Classes.
+        structured: Whether the study prunes channels.
 
-    def enters(self, values: Mapping[str, float]) -> bool:
-        """Whether a trained network with these values would be among the front's feasible ones."""
-        known = all(name in values for name in self._objectives)
-        if not known or not self._study.judged.feasible(values):
-            return False
-        return not any(
-            all(record.values[name] <= values[name] for name in self._objectives)
-            and any(record.values[name] < values[name] for name in self._objectives)
-            for record in self._records
-        )
+    Raises:
+        ArchitectureError: The record does not fit the space.
+    """
+    candidate = record.candidate
+    graph = space.graph(candidate.architecture, input_shape, num_classes)
+    kept = record.training.kept_channels if record.training else None
+    if kept is None and structured and candidate.sparsity:
+        kept = evenly_kept(graph, candidate.sparsity)
+    return exported(graph if kept is None else pruned_to(graph, kept))
 
-    def tell(self, record: Record) -> None:
-        """Take a record in; others may leave."""
-        if record.outcome is Outcome.COMPLETE:
-            self._records = front_of([*self._records, record], self._study)
 
-    def keep(self, record: Record, answer: TrainingAnswer) -> None:
-        """Keep the network of a record that was just told if it is on the front."""
-        if answer.model is None:
-            return
-        fresh = Path(answer.model).parent
-        if any(record is other for other in self._records):
-            place = self._folder / record.candidate.short_id
-            shutil.rmtree(place, ignore_errors=True)
-            fresh.replace(place)
-        else:
-            shutil.rmtree(fresh, ignore_errors=True)
-
-    def sweep(self, *, fresh: bool = False) -> None:
-        """Delete networks that are not on the front (any more).
-
-        Args:
-            fresh: Also what was never judged: a killed run left it.
-        """
-        kept = {record.candidate.short_id for record in self._records}
-        if not fresh:
-            kept.add(_NEW)
-        for place in self._folder.iterdir() if self._folder.is_dir() else ():
-            if place.is_dir() and place.name not in kept:
-                shutil.rmtree(place, ignore_errors=True)
+def _first(count: int, size: int) -> NDArray[np.bool_]:
+    return np.arange(size) < count

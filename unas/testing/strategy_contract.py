@@ -11,8 +11,7 @@ from unas.architecture import Architecture, DenseLayer, MlpArchitecture
 from unas.constraints import Constraints
 from unas.errors import StoreError
 from unas.record import Outcome, Record, Stage
-from unas.search.proposals import SparsityGene
-from unas.search.strategy import SearchSpace, Strategy
+from unas.search.strategy import SearchSpace, SparsityGene, Strategy
 from unas.testing.search import FakeSpace, fake_record, fake_search
 
 

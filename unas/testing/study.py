@@ -12,11 +12,6 @@ from pathlib import Path
 from unas.artifact import Flatbuffer
 from unas.config.load import study_from_toml
 from unas.errors import DeviceError, WorkerError
-from unas.evaluate.networks import evenly_kept, exported, pruned_to
-from unas.evaluate.requests import AskBoard, AskTraining, TrainingAnswer
-from unas.evaluate.training import Trainer, Training
-from unas.export.flatbuffer import write_flatbuffer
-from unas.export.read import read_flatbuffer
 from unas.graph import Graph
 from unas.record import (
     ArenaUse,
@@ -28,7 +23,12 @@ from unas.record import (
 )
 from unas.resources.estimate import estimate
 from unas.space.catalogue import find_space
-from unas.study.answers import Answered, Answers
+from unas.study.networks import evenly_kept, exported, pruned_to
+from unas.study.requests import AskBoard, AskTraining, TrainingAnswer
+from unas.study.scheduler import Answered, Answers
+from unas.study.training import Trainer, Training
+from unas.tflite.reader import read_flatbuffer
+from unas.tflite.writer import write_flatbuffer
 
 CLOCK_HZ = 1_000_000
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Training: TensorFlow lives here and in ``unas.export.convert``, and nowhere else."""
+"""Training: TensorFlow lives here and in ``unas.tflite.converter``, and nowhere else."""

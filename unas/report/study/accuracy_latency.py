@@ -9,11 +9,10 @@ from matplotlib.figure import Figure
 
 from unas.errors import StoreError
 from unas.record import Provenance, Record
-from unas.report.study.axes import LATENCY, complete
-from unas.report.study.fronts import front_over
-from unas.report.study.latency import latency_of, predicted_of, provenances
+from unas.report.study.fronts import LATENCY, complete, front_over
+from unas.report.study.predicted_latency import latency_of, predicted_of, provenances
 from unas.report.style import BLUE, GREY, RED, add_axes, legend_above, new_figure, on_log_scale
-from unas.store.study import StudyResults
+from unas.store.study_folder import StudyResults
 
 NAME = "accuracy_latency"
 _COLOURS = {

@@ -23,8 +23,8 @@ from unas.report.style import (
     new_figure,
     on_log_scale,
 )
-from unas.search.hypervolume import hypervolume
-from unas.store.study import StudyResults
+from unas.search.pareto import hypervolume
+from unas.store.study_folder import StudyResults
 
 NAME = "convergence"
 _COLOURS = {

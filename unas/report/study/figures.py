@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from unas.errors import StoreError
 from unas.report.study import accuracy_latency, convergence, fronts
 from unas.report.style import save
-from unas.store.study import StudyResults
+from unas.store.study_folder import StudyResults
 
 FIGURES: dict[str, Callable[[StudyResults], Figure]] = {
     module.NAME: module.figure for module in (fronts, convergence, accuracy_latency)

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from unas.errors import StoreError
 from unas.record import Provenance, Record
-from unas.report.study.latency import Timed, latency_of
-from unas.store.study import StudyResults
+from unas.report.study.predicted_latency import Timed, latency_of
+from unas.store.study_folder import StudyResults
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from unas.export.read import read_flatbuffer
 from unas.record import Record
-from unas.record.again import seeds_told, value_ranges, within_told
+from unas.record.repeated_trainings import seeds_told, value_ranges, within_told
 from unas.report.study.drawing import network_svg
-from unas.report.study.latency import predicted_of
-from unas.report.study.spread import Spread, final_errors
-from unas.report.study.words import (
+from unas.report.study.predicted_latency import predicted_of
+from unas.report.study.repeated_trainings import Spread, final_errors
+from unas.report.text import (
     NOT_KNOWN,
     microseconds,
     percent,
@@ -21,7 +20,8 @@ from unas.report.study.words import (
     quantity_words,
 )
 from unas.search.pareto import pareto_front
-from unas.store.study import StudyResults
+from unas.store.study_folder import StudyResults
+from unas.tflite.reader import read_flatbuffer
 
 Row = tuple[str, str, str]
 """(quantity, value, provenance)."""

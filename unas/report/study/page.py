@@ -1,24 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study as one HTML page that stands for itself: no network, no JavaScript."""
+"""A study as one HTML page that stands for itself: no network, no JavaScript.
+
+Figures as SVG elements that can stand together in one page.
+"""
 
 from __future__ import annotations
 
+import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import matplotlib as mpl
 from markupsafe import Markup
+from matplotlib.figure import Figure
 
 from unas.errors import StoreError
 from unas.record import Outcome, Record, Stage
+from unas.report.study.compute_time import host_seconds
 from unas.report.study.figures import figures_of
-from unas.report.study.foreseen import with_foreseen
-from unas.report.study.host_time import host_seconds
-from unas.report.study.inline_svg import inline_svg
 from unas.report.study.mac_decisions import (
     MacDecisions,
     Verdict,
@@ -27,7 +33,8 @@ from unas.report.study.mac_decisions import (
     least_wrong,
 )
 from unas.report.study.network import network_views
-from unas.report.study.words import (
+from unas.report.study.predicted_latency import with_foreseen
+from unas.report.text import (
     bound_words,
     microseconds,
     percent,
@@ -36,7 +43,7 @@ from unas.report.study.words import (
     seconds,
 )
 from unas.search.progress import best_feasible, covered_share, trainings
-from unas.store.study import StudyResults
+from unas.store.study_folder import StudyResults
 
 _TITLES = {
     "pareto": "Error over model size, memory and latency",
@@ -198,3 +205,26 @@ def _decision_row(word: str, which: str, rule: str, verdict: Verdict) -> dict[st
         "rejected": len(verdict.rejected),
         "accepted": len(verdict.accepted),
     }
+
+
+_ID = re.compile(r'\bid="([^"]+)"')
+_REFERENCE = re.compile(r'(url\(#|href="#)([^")]+)')
+_METADATA = re.compile(r"<metadata>.*?</metadata>", re.DOTALL)
+
+
+def inline_svg(figure: Figure, name: str, title: str) -> str:
+    """A figure without XML head, its ids prefixed so that they are unique in the page.
+
+    Args:
+        figure: To be drawn.
+        name: Prefix of the ids.
+        title: What a screen reader says.
+    """
+    with io.StringIO() as sink, mpl.rc_context({"svg.hashsalt": "unas"}):
+        figure.savefig(sink, format="svg", metadata={"Date": None, "Creator": None})
+        text = sink.getvalue()
+    text = _METADATA.sub("", text[text.index("<svg") :]).strip()
+    text = _ID.sub(rf'id="{name}-\1"', text)
+    text = _REFERENCE.sub(rf"\1{name}-\2", text)
+    head, body = text.split(">", 1)
+    return f'{head} role="img" class="figure"><title>{escape(title)}</title>{body}'

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from unas.config import StrategyName
 from unas.errors import StoreError
 from unas.report.study.convergence import course_of
-from unas.report.study.spread import Spread, spread
+from unas.report.study.repeated_trainings import Spread, spread
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure
-from unas.store.study import StudyResults
+from unas.store.study_folder import StudyResults
 
 _COLOURS = (BLUE, RED, GREEN, GREY)
 # What may differ between studies that are compared.

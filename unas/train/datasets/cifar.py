@@ -16,8 +16,7 @@ from unas.train.datasets.arrays import read_npz
 from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.binary import halves
 from unas.train.datasets.dataset import Dataset, Normalisation, Provenance
-from unas.train.datasets.download import CIFAR10_FILES, fetch
-from unas.train.datasets.files import digests, first_existing, missing, parse
+from unas.train.datasets.files import CIFAR10_FILES, digests, fetch, first_existing, missing, parse
 from unas.train.datasets.splits import plan
 
 _CLASSES = (

@@ -1,12 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that the user has: found, hashed, or missed with what to put where."""
+"""Files that the user has: found, hashed, or missed with what to put where.
+
+Values of a data set's options, checked before anything is read.
+
+Downloads through Keras, where the network allows; else the error says what to put where.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import io
+import math
 import os
 import zlib
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from inspect import Parameter
 from pathlib import Path
 from typing import Any, Never, TypeVar
 
@@ -14,7 +24,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import DTypeLike, NDArray
 
-from unas._resources import cache_dir
+from unas._paths import cache_dir
 from unas.errors import DataError
 
 T = TypeVar("T")
@@ -148,3 +158,152 @@ def stored_array(
             unfinished.replace(path)  # the name appears when the file is whole
     mapped: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return mapped
+
+
+_PLAIN = {"bool": (bool,), "int": (int,), "float": (int, float), "str": (str,)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Which values of a type an option takes, and how an error says so."""
+
+    holds: Callable[[Any], bool]
+    allowed: str
+
+
+def _whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _pair(value: Any, least: int) -> bool:
+    return (
+        isinstance(value, list | tuple) and len(value) == 2 and all(_whole(n, least) for n in value)
+    )
+
+
+def _names(value: Any, least: int) -> bool:
+    """A string is a sequence of letters, and a name twice would put a sample in two classes."""
+    return (
+        isinstance(value, list | tuple)
+        and all(isinstance(name, str) and name for name in value)
+        and len(set(value)) == len(value) >= least
+    )
+
+
+_SHARE = _Rule(lambda value: 0 < value < 1, "a share between 0 and 1")
+_RULES = {
+    "size": _Rule(lambda value: _pair(value, 1), "[height, width] in pixels"),
+    "shift_px": _Rule(
+        lambda value: _whole(value, 0) or _pair(value, 0),
+        "pixels, or [down, right], whole numbers from 0",
+    ),
+    "rotate_rad": _Rule(lambda value: 0 <= value <= math.pi, "an angle from 0 to 3.14"),
+    "rotate_probability": _Rule(lambda value: 0 <= value <= 1, "a share from 0 to 1"),
+    "split_seed": _Rule(lambda value: _whole(value, 0), "a whole number from 0"),
+    "validation_fraction": _SHARE,
+    "test_fraction": _SHARE,
+    "words": _Rule(lambda value: _names(value, 1), 'different words, such as ["yes", "no"]'),
+    "class_names": _Rule(
+        lambda value: _names(value, 2), 'two different names or more, such as ["cat", "dog"]'
+    ),
+}
+
+
+def check_value(name: str, parameter: Parameter, value: Any) -> None:
+    """Refuse a value of the wrong type or outside its range.
+
+    Args:
+        name: Of the data set.
+        parameter: The option, as its loader declares it.
+        value: What a study file says.
+
+    Raises:
+        DataError: Names the option and what is allowed.
+    """
+    key, kind = parameter.name, str(parameter.annotation)
+    if value is None and parameter.default is None:
+        return
+    allowed = _PLAIN.get(kind)
+    wrong_bool = isinstance(value, bool) and kind != "bool"
+    if allowed is not None and (wrong_bool or not isinstance(value, allowed)):
+        raise DataError(
+            f"{name}: {key} is {value!r}, expected {kind}; correct the study's data table"
+        )
+    rule = _RULES.get(key)
+    if rule is not None and not rule.holds(value):
+        raise DataError(f"{name}: {key} is {value!r}; give {rule.allowed}")
+
+
+_GOOGLE = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A file on the web.
+
+    Attributes:
+        url: Where it is.
+        folder: Below Keras' folder for data sets; Keras' own loaders use the same.
+        sha256: Of its content, or None where Keras does not check it either.
+    """
+
+    url: str
+    folder: str = ""
+    sha256: str | None = None
+
+    @property
+    def name(self) -> str:
+        """File name."""
+        return self.url.rsplit("/", 1)[1]
+
+
+MNIST_FILES = (
+    Remote(
+        f"{_GOOGLE}mnist.npz",
+        sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+    ),
+)
+FASHION_FILES = tuple(
+    Remote(f"{_GOOGLE}{part}-{kind}-ubyte.gz", "fashion-mnist")
+    for part in ("train", "t10k")
+    for kind in ("images-idx3", "labels-idx1")
+)
+CIFAR10_FILES = (Remote("https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"),)
+
+
+def fetch(name: str, remotes: tuple[Remote, ...], wanted: str, source: str) -> Path:
+    """Get files into Keras' cache, if they are not there.
+
+    Args:
+        name: Of the data set.
+        remotes: Its files, all of one folder.
+        wanted: What the path may lead to instead, for the error.
+        source: Where the user finds that.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: The network does not give them.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's first import
+    import keras
+
+    folder = Path()
+    for remote in remotes:
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):  # Keras prints a progress bar
+                local = keras.utils.get_file(
+                    remote.name,
+                    remote.url,
+                    file_hash=remote.sha256,
+                    cache_subdir=str(Path("datasets", remote.folder)),
+                )
+        except Exception as error:  # Keras raises bare exceptions here
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(
+                f"{name}: no path was given and the download failed ({reason}); "
+                f"{remedy(wanted, source)}"
+            ) from error
+        folder = Path(local).parent
+    return folder

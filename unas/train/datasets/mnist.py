@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""MNIST and Fashion-MNIST: 28x28 grey pictures of ten classes."""
+"""MNIST and Fashion-MNIST: 28x28 grey pictures of ten classes.
+
+IDX files, in which MNIST and Fashion-MNIST come: a header of big-endian sizes, then bytes.
+"""
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,16 @@ from unas.train.datasets.arrays import read_npz
 from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.binary import halves
 from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance
-from unas.train.datasets.download import FASHION_FILES, MNIST_FILES, Remote, fetch
-from unas.train.datasets.files import digests, first_existing, missing
-from unas.train.datasets.idx import read_idx
+from unas.train.datasets.files import (
+    FASHION_FILES,
+    MNIST_FILES,
+    Remote,
+    digests,
+    fetch,
+    first_existing,
+    missing,
+    parse,
+)
 from unas.train.datasets.splits import plan
 
 _DIGITS = tuple("0123456789")
@@ -171,3 +182,38 @@ def _part(path: Path, x: NDArray[Any], y: NDArray[Any]) -> Part:
             "(n, 28, 28) with labels (n,); fetch the files again"
         )
     return x[..., None], y.astype(np.int32)
+
+
+_BYTES = 0x08  # type code of unsigned bytes; the others do not occur here
+_GZIP = b"\x1f\x8b"
+
+
+def read_idx(path: Path, rank: int) -> NDArray[np.uint8]:
+    """Read an IDX file of unsigned bytes, packed with gzip or not.
+
+    Args:
+        path: The file.
+        rank: Number of dimensions that it must have.
+
+    Raises:
+        DataError: It is damaged or of another kind.
+    """
+
+    def read(file: Path) -> NDArray[np.uint8]:
+        content = file.read_bytes()
+        if content.startswith(_GZIP):
+            content = gzip.decompress(content)
+        return _array(content, rank)
+
+    return parse(path, read, "fetch the file again")
+
+
+def _array(content: bytes, rank: int) -> NDArray[np.uint8]:
+    header = 4 + 4 * rank
+    if content[:4] != bytes((0, 0, _BYTES, rank)) or len(content) < header:
+        raise ValueError(f"no IDX header of {rank}-dimensional bytes")
+    shape = tuple(np.frombuffer(content, ">u4", rank, 4).tolist())
+    body = np.frombuffer(content, np.uint8, -1, header)
+    if body.size != int(np.prod(shape, dtype=np.int64)):
+        raise ValueError(f"the header tells {shape}, but {body.size} bytes follow")
+    return body.reshape(shape)

@@ -17,10 +17,10 @@ from unas.train.datasets.chars74k import load_chars74k
 from unas.train.datasets.cifar import load_cifar10
 from unas.train.datasets.dataset import Dataset
 from unas.train.datasets.digits import load_digits
+from unas.train.datasets.files import check_value
 from unas.train.datasets.har import load_uci_har
 from unas.train.datasets.images import load_image_folder
 from unas.train.datasets.mnist import load_fashion_mnist, load_mnist
-from unas.train.datasets.options import check_value
 from unas.train.datasets.speech import load_speech_commands
 from unas.train.datasets.tfrecord import load_tfrecord
 from unas.train.datasets.vww import load_visual_wake_words

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The memory system of a microcontroller: what a fetch, a load or a store costs beyond a zero-wait-state
  * memory. No bytes are kept, only which lines the caches hold and when each port is free. All times are core
- * cycles. Every number comes from the board file by way of memory_config (unas/virtual/memory_system.py
+ * cycles. Every number comes from the board file by way of memory_config (unas/virtual/bus/memory_system.py
  * mirrors it).
  *
  * How a core model uses it:

@@ -8,7 +8,8 @@ from typing import Any
 
 from unas.board import Board
 from unas.errors import EmulatorError, ToolError
-from unas.virtual.counters import (
+from unas.virtual.bus.memory_system import MemorySystem
+from unas.virtual.timing.counters import (
     INSTRUCTIONS,
     PIPELINE_MEMORY,
     TIMINGS,
@@ -17,7 +18,6 @@ from unas.virtual.counters import (
     Reader,
     Watcher,
 )
-from unas.virtual.memory_system import MemorySystem
 from unas.virtual.timing.instructions import InstructionCounter
 from unas.virtual.timing.pipeline import PipelineCounter
 

@@ -15,8 +15,7 @@ from typing import Any
 import capstone
 from capstone import arm
 
-from unas.virtual.thumb import instruction_sizes
-from unas.virtual.timing.names import mnemonic, sets_flags, unit_of
+from unas.virtual.core.thumb import instruction_sizes
 from unas.virtual.timing.operations import (
     FIRST_SINGLE,
     FLAGS,
@@ -27,6 +26,9 @@ from unas.virtual.timing.operations import (
     Operation,
     Role,
     Unit,
+    mnemonic,
+    sets_flags,
+    unit_of,
 )
 
 _PC, _LR, _SP = 15, 14, 13

@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mode ``"instructions"`` in machine code: native/count.c."""
+"""Mode ``"instructions"`` in machine code: native/count.c.
+
+Moving the bounds of a Unicorn hook: which instructions are translated with a call before them.
+
+Unicorn has no call for it. Taking the hook away and adding it again would have all its blocks
+translated anew, and of several hooks none is called directly. The handle is the address of the
+hook's structure, which holds the bounds as they were given; they are found there by their values.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +16,14 @@ from typing import Any
 from unicorn import UC_HOOK_BLOCK
 
 from unas.errors import ToolError
-from unas.virtual.counters import INSTRUCTIONS, NO_LIMIT, Reader, instructions_from
-from unas.virtual.native import add_native_hook, native_library, unicorn_functions
-from unas.virtual.thumb import instruction_sizes
+from unas.virtual.core.thumb import instruction_sizes
+from unas.virtual.native.library import (
+    EVERYWHERE,
+    add_native_hook,
+    native_library,
+    unicorn_functions,
+)
+from unas.virtual.timing.counters import INSTRUCTIONS, NO_LIMIT, Reader, instructions_from
 
 _Count = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32)
 
@@ -146,3 +158,35 @@ class InstructionCounter:
     def close(self) -> None:
         """See ``BlockCounter.close``."""
         self._library.counter_close(ctypes.byref(self._state))
+
+
+_MARKS = (0x5EED_0000_B0B0_0001, 0x5EED_0000_B0B0_0002)
+_SEARCHED_WORDS = 8  # struct hook of Unicorn 2 has the bounds behind 24 bytes, and 72 in all
+_NOWHERE = (0xFFFF_FFFF_FFFF_FFFE, 0xFFFF_FFFF_FFFF_FFFF)
+
+
+class MovableHook:
+    """A native hook, everywhere until ``nowhere`` is asked for.
+
+    Attributes:
+        movable: This Unicorn's structure was recognised; else the hook stays where it is.
+    """
+
+    def __init__(self, engine: Any, kind: int, callback: Any, user: Any) -> None:
+        handle = add_native_hook(engine, kind, callback, user, _MARKS)
+        words = (ctypes.c_uint64 * _SEARCHED_WORDS).from_address(handle)
+        found = [i for i in range(_SEARCHED_WORDS - 1) if tuple(words[i : i + 2]) == _MARKS]
+        self.movable = len(found) == 1
+        if self.movable:
+            self._words, self._at = words, found[0]
+            self.everywhere()
+        else:  # one more, and slower: the first one matches no address
+            add_native_hook(engine, kind, callback, user)
+
+    def everywhere(self) -> None:
+        """From now on, translate with calls."""
+        self._words[self._at : self._at + 2] = list(EVERYWHERE)
+
+    def nowhere(self) -> None:
+        """From now on, translate without."""
+        self._words[self._at : self._at + 2] = list(_NOWHERE)

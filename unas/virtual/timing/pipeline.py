@@ -11,14 +11,14 @@ from unicorn import UC_HOOK_BLOCK, UC_HOOK_CODE
 
 from unas.board import Board
 from unas.errors import ToolError
-from unas.virtual.counters import NO_LIMIT, PIPELINE, PIPELINE_MEMORY, Reader, Watcher
-from unas.virtual.memory_system import MemorySystem
-from unas.virtual.native import add_native_hook, native_library, unicorn_functions
+from unas.virtual.bus.memory_system import MemorySystem
+from unas.virtual.native.library import add_native_hook, native_library, unicorn_functions
 from unas.virtual.timing import layout
 from unas.virtual.timing.addresses import entry_plan
-from unas.virtual.timing.bounds import MovableHook
 from unas.virtual.timing.core_model import CoreModel, core_model, describe_block
+from unas.virtual.timing.counters import NO_LIMIT, PIPELINE, PIPELINE_MEMORY, Reader, Watcher
 from unas.virtual.timing.decode import Decoder
+from unas.virtual.timing.instructions import MovableHook
 from unas.virtual.timing.operations import Operation
 
 _Learn = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_uint32, ctypes.c_uint32)

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What one operator asks of the tensor arena, beside its tensors, by the kernels that compute it.
+
+``dsp`` and ``plain`` are the built-in runtime's kernels; the figures follow from what their
+prepare functions ask for (firmware_templates/runtime/kernels). ``cmsis-nn`` are TensorFlow Lite
+Micro's with CMSIS-NN on cores with the DSP extension, ``reference`` its portable ones: nothing
+works in place. Their working memory is that of CMSIS-NN's ``arm_*_get_buffer_size`` functions; what
+is kept for an operator is not known to the byte there and is left to the fit.
+
+The sliding window of a convolution along one axis, as far as memory depends on it.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from unas.graph import ConvOptions, MeanOptions, OperatorKind, Options, Padding
+
+Shape = tuple[int, ...]
+
+_PIXELS_AT_ONCE = 6
+_FACTOR_BYTES = 8  # a channel's multiplier and shift
+# Of the state that a kernel keeps, without what it keeps by channel or by input.
+_STATE_BYTES = {
+    OperatorKind.CONV_2D: 100,
+    OperatorKind.DEPTHWISE_CONV_2D: 104,
+    OperatorKind.FULLY_CONNECTED: 52,
+    OperatorKind.AVERAGE_POOL_2D: 72,
+    OperatorKind.MAX_POOL_2D: 72,
+    OperatorKind.ADD: 108,
+    OperatorKind.PAD: 60,
+    OperatorKind.MEAN: 64,
+    OperatorKind.RESHAPE: 0,
+    OperatorKind.CONCATENATION: 12,
+    OperatorKind.SOFTMAX: 28,
+    OperatorKind.RELU: 36,
+    OperatorKind.RELU6: 20,
+    OperatorKind.QUANTIZE: 36,
+}
+_ELEMENTWISE = frozenset(
+    {OperatorKind.SOFTMAX, OperatorKind.RELU, OperatorKind.RELU6, OperatorKind.QUANTIZE}
+)
+
+
+class Kernels(StrEnum):
+    """Whose working memory and sharing rules are meant."""
+
+    DSP = "dsp"
+    PLAIN = "plain"
+    CMSIS_NN = "cmsis-nn"
+    REFERENCE = "reference"
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an operator asks for.
+
+    Attributes:
+        state_bytes: Kept from preparation on.
+        scratch_bytes: Working memory while it runs.
+        slots: Inputs that its output may overwrite, in the order in which they are offered.
+        extra_bytes: More working memory, if it does.
+    """
+
+    state_bytes: int = 0
+    scratch_bytes: int = 0
+    slots: tuple[int, ...] = ()
+    extra_bytes: int = 0
+
+
+@functools.lru_cache(maxsize=1 << 16)
+def operator_needs(
+    kind: OperatorKind, options: Options, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+) -> Needs:
+    """What an operator asks of the arena.
+
+    Quantisation is not known here: kernels are taken to have a scale by output channel and factors
+    below one half, as converted networks do.
+
+    Args:
+        kind: The operator.
+        options: Its options.
+        inputs: Shapes of its inputs in TFLite's order, without absent ones.
+        output: Shape of its output.
+        kernels: Which kernels compute it.
+    """
+    if kernels in (Kernels.CMSIS_NN, Kernels.REFERENCE):
+        scratch = _cmsis_scratch(kind, options, inputs, output)
+        return Needs(scratch_bytes=scratch if kernels is Kernels.CMSIS_NN else 0)
+    state = _STATE_BYTES[kind]
+    match kind:
+        case OperatorKind.CONV_2D if isinstance(options, ConvOptions):
+            return _conv(state, options, inputs, output, kernels)
+        case OperatorKind.DEPTHWISE_CONV_2D if isinstance(options, ConvOptions):
+            return _depthwise(state, options, inputs, output, kernels)
+        case OperatorKind.FULLY_CONNECTED:
+            return _dense(state, inputs, kernels)
+        case OperatorKind.ADD:
+            elements = math.prod(output)
+            slots = tuple(i for i, shape in enumerate(inputs) if math.prod(shape) == elements)
+            return Needs(state, slots=slots)
+        case OperatorKind.CONCATENATION:
+            return Needs(state + _FACTOR_BYTES * len(inputs))
+        case OperatorKind.MEAN:
+            return Needs(state, scratch_bytes=4 * math.prod(output))
+        case _:
+            return Needs(state, slots=(0,) if kind in _ELEMENTWISE else ())
+
+
+def _words_bytes(taps: int) -> int:
+    """Bytes of a patch of int8 taps, widened to 16 bits in groups of four."""
+    return -(-taps // 4) * 8
+
+
+def _conv(
+    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+) -> Needs:
+    data, kernel = inputs[0], inputs[1]
+    rows, columns = windows(options, data, kernel[1], kernel[2])
+    channels, filters = data[3], kernel[0]
+    state += _FACTOR_BYTES * filters
+    taps = kernel[1] * kernel[2] * channels
+    pointwise = kernel[1] == kernel[2] == 1
+    plain = kernels is Kernels.PLAIN or _is_plain_faster(rows, columns, channels, filters)
+    scratch = 0
+    if not plain:
+        gather = 0 if pointwise or channels % 4 == 0 else -(-taps // 4) * 4
+        scratch = gather + _words_bytes(taps) * _least_pixels(rows, columns, channels, filters)
+    row_bytes = columns.input * channels
+    if pointwise:
+        offered, extra = filters <= channels, channels if plain else 0
+    else:
+        offered = columns.output * filters <= row_bytes and rows.output <= rows.input
+        extra = -(-min(rows.pad + 1, rows.input) * row_bytes // 4) * 4
+    return Needs(state, scratch, (0,), extra) if offered else Needs(state, scratch)
+
+
+def _least_pixels(rows: Window, columns: Window, channels: int, filters: int) -> int:
+    out = rows.output * columns.output
+    tensors = out * filters + rows.input * columns.input * channels
+    affordable = tensors // 8 // _words_bytes(rows.filter * columns.filter * channels)
+    return min(max(min(affordable, _PIXELS_AT_ONCE), 2), out)
+
+
+def _is_plain_faster(rows: Window, columns: Window, channels: int, filters: int) -> bool:
+    """The choice of conv_dsp.c, by its estimate of executed instructions."""
+    if max(rows.output, columns.output) > 64:
+        return False
+    pixels = rows.output * columns.output
+    blocks = -(-pixels // _PIXELS_AT_ONCE)
+    down = rows.visible_taps()
+    seen = down * columns.visible_taps() * channels
+    gathered = pixels * rows.filter * columns.filter * channels
+    fours, ones = divmod(filters, 4)
+    plain = 180 + 139 * pixels + down * columns.output * (52 * fours + 57 * ones)
+    plain += seen * (12 * fours + 6 * ones) + 34 * pixels * filters
+    ours = 516 + pixels * (41 + 92 * rows.filter) + gathered
+    ours += filters * (39 * blocks + 10 * pixels + gathered + gathered // 6)
+    return plain <= ours + ours // 6
+
+
+def _depthwise(
+    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+) -> Needs:
+    data, kernel = inputs[0], inputs[1]
+    rows, columns = windows(options, data, kernel[1], kernel[2])
+    state += _FACTOR_BYTES * kernel[3]
+    alone = kernel[3] == data[3]  # every output channel has an input channel of its own
+    scratch = 0 if kernels is Kernels.PLAIN else _ring_bytes(rows, columns, alone)
+    extra = 0 if scratch else min(rows.covered, rows.input) * columns.input * data[3]
+    return Needs(state, scratch, (0,), extra) if alone else Needs(state, scratch)
+
+
+def _ring_bytes(rows: Window, columns: Window, alone: bool) -> int:
+    """Working memory of depthwise_conv_dsp.c; 0 where only the plain kernel can do it."""
+    block = 16
+    one_output = rows.output == columns.output == 1
+    rows, columns = rows.trimmed(), columns.trimmed()
+    if min(rows.filter, columns.filter) < 1 or min(rows.pad, columns.pad) < 0:
+        return 0
+    if alone and one_output:
+        return block
+    paired = -(-columns.filter // 2) if columns.dilation == 1 else columns.filter
+    weights = rows.filter * (columns.filter if alone else 2 * paired) * 8
+    seen = (columns.output - 1) * columns.stride + columns.covered
+    width = columns.pad + columns.input + max(seen - columns.pad - columns.input, 0)
+    held = min(max(rows.covered, rows.pad + 1), rows.input)
+    return held * width * 8 + 8 + block + weights
+
+
+def _dense(state: int, inputs: tuple[Shape, ...], kernels: Kernels) -> Needs:
+    units, depth = inputs[1]
+    batches = math.prod(inputs[0]) // depth
+    state += _FACTOR_BYTES * units
+    short = batches < 4 and (depth < 8 or units * depth < 192)
+    if kernels is Kernels.PLAIN or short:
+        return Needs(state)
+    return Needs(state, _words_bytes(depth) * min(batches, _PIXELS_AT_ONCE))
+
+
+def _cmsis_scratch(
+    kind: OperatorKind, options: Options, inputs: tuple[Shape, ...], output: Shape
+) -> int:
+    """CMSIS-NN's buffers with the DSP extension: patches of two pixels, widened to 16 bits."""
+    match kind:
+        case OperatorKind.CONV_2D if inputs[1][1:3] != (1, 1):
+            return 4 * (-(-math.prod(inputs[1][1:]) // 4) * 4)
+        case OperatorKind.DEPTHWISE_CONV_2D if inputs[1][3] == inputs[0][3]:
+            return 2 * math.prod(inputs[1])
+        case OperatorKind.AVERAGE_POOL_2D:
+            return 4 * output[3]
+        case OperatorKind.MEAN if isinstance(options, MeanOptions):
+            return 4 * math.prod(output)
+        case _:
+            return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One axis of a convolution.
+
+    Attributes:
+        input: Positions of the input.
+        output: Positions of the output.
+        filter: Taps.
+        stride: Between outputs.
+        dilation: Between taps.
+        pad: Positions of padding before the first.
+    """
+
+    input: int
+    output: int
+    filter: int
+    stride: int
+    dilation: int
+    pad: int
+
+    @property
+    def covered(self) -> int:
+        """Positions from the first tap to the last."""
+        return (self.filter - 1) * self.dilation + 1
+
+    def visible_taps(self) -> int:
+        """Taps that lie in the input, over all outputs."""
+        taps = 0
+        for position in range(self.output):
+            origin = position * self.stride - self.pad
+            first = -(origin // self.dilation) if origin < 0 else 0
+            end = min(self.filter, -(-(self.input - origin) // self.dilation))
+            taps += end - first
+        return taps
+
+    def trimmed(self) -> Window:
+        """Without the taps before and behind that never meet the input."""
+        last = (self.output - 1) * self.stride - self.pad
+        first = -(last // self.dilation) if last < 0 else 0
+        end = min((self.input - 1 + self.pad) // self.dilation + 1, self.filter)
+        return replace(self, filter=end - first, pad=self.pad - first * self.dilation)
+
+
+def windows(
+    options: ConvOptions, data: tuple[int, ...], kernel_h: int, kernel_w: int
+) -> tuple[Window, Window]:
+    """Down and along an NHWC tensor; padding as TFLite computes it.
+
+    Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
+    """
+    down = (data[1], kernel_h, options.stride_h, options.dilation_h)
+    along = (data[2], kernel_w, options.stride_w, options.dilation_w)
+    return _window(*down, options.padding), _window(*along, options.padding)
+
+
+def _window(size: int, taps: int, stride: int, dilation: int, padding: Padding) -> Window:
+    covered = (taps - 1) * dilation + 1
+    if padding is Padding.VALID:
+        return Window(size, (size - covered) // stride + 1, taps, stride, dilation, 0)
+    output = (size - 1) // stride + 1
+    missing = (output - 1) * stride + covered - size
+    return Window(size, output, taps, stride, dilation, max(missing, 0) // 2)

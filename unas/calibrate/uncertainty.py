@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a latency model is unsure about, and which measurement would help most.
+
+Linear models fitted on bootstrap resamples disagree where measurements say little: their
+predictions span the uncertainty, family by family. A measurement is worth what it takes from the
+variance of the predicted latency of random networks, so families count by their share in it
+(D. Cohn, Z. Ghahramani, M. Jordan, "Active Learning with Statistical Models", 1996, with an
+ensemble in place of the posterior; the update is Potter's square root).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import nnls
+
+from unas.cost.linear import operator_points
+from unas.cost.operators import Call
+from unas.cost.terms import cost_terms, family
+from unas.cost.types import Sample, Traits
+from unas.errors import StoreError
+
+Matrix = npt.NDArray[np.float64]
+Vector = npt.NDArray[np.float64]
+MEMBERS = 32
+# What a model of this form is wrong by however much is measured: a repeated kernel teaches little.
+_NOISE = 0.03
+# Reading out and checking a model takes as long as this many cycles.
+_COST_OF_ANY = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyDoubt:
+    """One family of operators in random networks.
+
+    Attributes:
+        family: Its name.
+        share: Of the predicted latency, 0 to 1.
+        doubt: Standard deviation of what the family adds to a network's latency, as a share of
+            that latency; root mean square over networks.
+    """
+
+    family: str
+    share: float
+    doubt: float
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """What could be measured next.
+
+    Attributes:
+        name: Unique.
+        calls: Of a network, or of a single kernel.
+        flash_bytes: What it needs in an image.
+        is_network: False for a single kernel.
+    """
+
+    name: str
+    calls: tuple[Call, ...]
+    flash_bytes: int
+    is_network: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Candidates to measure together.
+
+    Attributes:
+        names: The most helpful first.
+        variance: That they are expected to take from the relative latency of random networks.
+        cycles: Of one run of each, with what handling them costs.
+    """
+
+    names: tuple[str, ...]
+    variance: float
+    cycles: float
+
+
+class Ensemble:
+    """Weights of cost terms, fitted on resamples: the same form as ``OperatorLinear``, in haste."""
+
+    def __init__(self, samples: Sequence[Sample], traits: Traits, seed: int) -> None:
+        """Fit.
+
+        Args:
+            samples: With cycles per operator; whole samples are drawn again (by Poisson weights).
+            traits: Of board and runtime.
+            seed: Draws the resamples.
+
+        Raises:
+            StoreError: No sample has cycles per operator.
+        """
+        rng = np.random.default_rng(seed)
+        told = [sample for sample in samples if sample.operator_cycles]
+        if not told:
+            raise StoreError("no sample tells the cycles of its operators; measure some that do")
+        self._traits = traits
+        drawn = rng.poisson(1.0, (len(told), MEMBERS))
+        rows: dict[str, list[tuple[tuple[float, ...], float, int]]] = {}
+        for number, sample in enumerate(told):
+            for call, cycles in operator_points([sample]):
+                entry = (cost_terms(call, traits), cycles, number)
+                rows.setdefault(family(call), []).append(entry)
+        self._weights = {name: _fit_members(found, drawn) for name, found in sorted(rows.items())}
+        work = sum(_work(call) for sample in told for call in sample.calls)
+        cycles = sum(sum(sample.operator_cycles) for sample in told)
+        # What was never seen may cost half or twice as much as anything else.
+        self._ignorance = cycles / work * np.exp2(rng.normal(size=MEMBERS))
+
+    def predict(self, calls: Sequence[Call]) -> Matrix:
+        """Cycles, shape (calls, members)."""
+        cycles = np.empty((len(calls), MEMBERS))
+        groups: dict[str, list[int]] = {}
+        for index, call in enumerate(calls):
+            groups.setdefault(family(call), []).append(index)
+        for name, group in groups.items():
+            unknown = np.outer([_work(calls[i]) for i in group], self._ignorance)
+            weights = self._weights.get(name)
+            if weights is None:
+                cycles[group] = unknown
+            else:
+                terms = np.array([cost_terms(calls[i], self._traits) for i in group])
+                said = terms @ weights
+                cycles[group] = np.where(said > 0.0, said, unknown)
+        return cycles
+
+
+def _fit_members(
+    rows: Sequence[tuple[tuple[float, ...], float, int]], drawn: npt.NDArray[np.int64]
+) -> Matrix:
+    """Non-negative least squares of the relative error, shape (terms, members).
+
+    Zeros where a member has seen nothing of the family.
+    """
+    cycles = np.array([found for _, found, _ in rows])
+    terms = np.array([entry for entry, _, _ in rows])
+    scale = np.maximum(terms.max(axis=0), 1.0)
+    relative = terms / scale / cycles[:, None]
+    trust = np.sqrt(drawn[[number for _, _, number in rows]])
+    fitted = [nnls(relative * column[:, None], column)[0] / scale for column in trust.T]
+    return np.array(fitted).T
+
+
+def _work(call: Call) -> float:
+    return call.kernel.inputs + call.kernel.outputs + call.kernel.macs
+
+
+class Doubts:
+    """Uncertainty of random networks, which shrinks with each measurement that is planned."""
+
+    def __init__(self, ensemble: Ensemble, networks: Sequence[Sequence[Call]]) -> None:
+        """Set up.
+
+        Args:
+            ensemble: What says how sure it is.
+            networks: Calls of random networks: what latency is to be known of.
+        """
+        self._ensemble = ensemble
+        rows: dict[str, list[Vector]] = {}
+        self._shares: dict[str, float] = {}
+        for calls, cycles in _predicted(ensemble, networks):
+            total = cycles.mean(axis=1).sum()
+            sums: dict[str, Vector] = {}
+            for call, said in zip(calls, cycles, strict=True):
+                sums[family(call)] = sums.get(family(call), 0.0) + said / total
+            for name, said in sums.items():
+                rows.setdefault(name, []).append(said - said.mean())
+                share = float(said.mean()) / len(networks)
+                self._shares[name] = self._shares.get(name, 0.0) + share
+        scale = 1.0 / (MEMBERS * max(len(networks), 1))
+        self._targets = {
+            name: np.array(found).T @ np.array(found) * scale
+            for name, found in sorted(rows.items())
+        }
+
+    def families(self) -> tuple[FamilyDoubt, ...]:
+        """Every family, the most doubtful first."""
+        found = [
+            FamilyDoubt(name, self._shares[name], math.sqrt(max(float(np.trace(square)), 0.0)))
+            for name, square in self._targets.items()
+        ]
+        return tuple(sorted(found, key=lambda one: -one.doubt))
+
+    def total(self) -> float:
+        """Standard deviation of a network's latency, as a share of it; root mean square."""
+        return math.hypot(*(one.doubt for one in self.families()))
+
+    def choose(self, candidates: Sequence[Candidate], room_bytes: int, most: int) -> Batch:
+        """The candidates that together help most for their time, as many as fit.
+
+        Args:
+            candidates: What could be measured.
+            room_bytes: Flash for them.
+            most: No more than these.
+        """
+        plan = _Plan(self._ensemble, self._targets, candidates)
+        chosen: list[int] = []
+        while len(chosen) < most:
+            best = plan.best(room_bytes)
+            if best is None:
+                break
+            plan.take(best)
+            chosen.append(best)
+            room_bytes -= candidates[best].flash_bytes
+        before = sum(float(np.trace(square)) for square in self._targets.values())
+        names = tuple(candidates[index].name for index in chosen)
+        return Batch(names, before - plan.variance(self._targets), plan.cost(chosen))
+
+
+def _predicted(
+    ensemble: Ensemble, networks: Sequence[Sequence[Call]]
+) -> Iterator[tuple[Sequence[Call], Matrix]]:
+    """Calls and what the members say of them, asked all at once: much faster."""
+    cycles = ensemble.predict([call for calls in networks for call in calls])
+    start = 0
+    for calls in networks:
+        yield calls, cycles[start : start + len(calls)]
+        start += len(calls)
+
+
+class _Plan:
+    """Candidates' calls as rows by family, in units of what is expected to be measured wrongly."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        targets: Mapping[str, Matrix],
+        candidates: Sequence[Candidate],
+    ) -> None:
+        rows: dict[str, list[Vector]] = {}
+        owners: dict[str, list[int]] = {}
+        self._cost = np.zeros(len(candidates))
+        self._flash = np.array([one.flash_bytes for one in candidates])
+        known = _predicted(ensemble, [one.calls for one in candidates])
+        for index, (calls, cycles) in enumerate(known):
+            self._cost[index] = cycles.mean(axis=1).sum() + _COST_OF_ANY
+            for call, said in zip(calls, cycles, strict=True):
+                if family(call) in targets:
+                    noise = _NOISE * said.mean() * math.sqrt(MEMBERS)
+                    rows.setdefault(family(call), []).append((said - said.mean()) / noise)
+                    owners.setdefault(family(call), []).append(index)
+        self._rows = {name: np.array(found) for name, found in rows.items()}
+        self._owners = {name: np.array(found) for name, found in owners.items()}
+        self._targets = {name: targets[name] for name in self._rows}
+        self._worth = {name: self._family_worth(name) for name in self._rows}
+
+    def best(self, room_bytes: int) -> int | None:
+        """The candidate that takes most variance for its time; None if nothing helps or fits."""
+        worth = np.zeros(len(self._cost))
+        for found in self._worth.values():
+            worth += found
+        value = np.where(self._flash <= room_bytes, worth / self._cost, 0.0)
+        if not len(value) or value.max() <= 0.0:
+            return None
+        return int(value.argmax())
+
+    def variance(self, targets: Mapping[str, Matrix]) -> float:
+        """What is left of the targets' variance."""
+        left = {**targets, **self._targets}
+        return sum(float(np.trace(square)) for square in left.values())
+
+    def cost(self, chosen: Sequence[int]) -> float:
+        """Predicted cycles of one run of each."""
+        return float(self._cost[list(chosen)].sum())
+
+    def take(self, index: int) -> None:
+        """Go on as if the candidate had been measured."""
+        self._flash[index] = np.iinfo(np.int64).max  # not again
+        for name, owners in self._owners.items():
+            mine = np.flatnonzero(owners == index)
+            for row in mine:
+                self._learn(name, self._rows[name][row])
+            if len(mine):
+                self._worth[name] = self._family_worth(name)
+
+    def _learn(self, name: str, row: Vector) -> None:
+        """Potter's update: what the row tells leaves the rows and the targets."""
+        square = float(row @ row)
+        if square == 0.0:
+            return
+        shrink = (1.0 - math.sqrt(1.0 / (1.0 + square))) / square
+        change = np.eye(len(row)) - shrink * np.outer(row, row)
+        self._rows[name] = self._rows[name] @ change
+        self._targets[name] = change @ self._targets[name] @ change
+
+    def _family_worth(self, name: str) -> Vector:
+        """Variance that each candidate takes from this family, shape (candidates,)."""
+        rows = self._rows[name]
+        taken = ((rows @ self._targets[name]) * rows).sum(axis=1) / (1.0 + (rows**2).sum(axis=1))
+        worth = np.zeros(len(self._cost))
+        np.add.at(worth, self._owners[name], taken)
+        return worth

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The options that say what to measure on, and how.
+
+Reading a model that the user names.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from unas.cli.output import note
+from unas.errors import ConfigError, ModelError
+
+if TYPE_CHECKING:
+    from unas.artifact import Flatbuffer
+    from unas.firmware.runtimes import Runtime
+    from unas.graph import Graph
+    from unas.hil.measure import Procedure
+    from unas.lab.lab import Bench, Emulation
+
+BoardOption = Annotated[
+    str,
+    typer.Option("--board", help="Kind of board: an id (see 'unas-hil boards') or a .toml file."),
+]
+UnitOption = Annotated[
+    str | None,
+    typer.Option("--unit", help="A unit of hardware_map.toml; default: the one plugged in."),
+]
+VirtualOption = Annotated[
+    bool, typer.Option("--virtual", help="Use the virtual board even if a unit is plugged in.")
+]
+RunsOption = Annotated[
+    int, typer.Option("--runs", min=1, max=256, help="Timed inferences a model.")
+]
+WarmupOption = Annotated[
+    int,
+    typer.Option("--warmup", min=0, max=1000, help="Inferences before them, after the cold one."),
+]
+SeedOption = Annotated[int, typer.Option("--seed", min=0, max=2**31 - 1, help="Seed of the draw.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, max=64, help="Virtual boards at work at once.")
+]
+RuntimeOption = Annotated[
+    str,
+    typer.Option(
+        "--runtime",
+        help="What runs the model: builtin, builtin-plain (its kernels without DSP instructions), "
+        "tflm (TensorFlow Lite Micro, see --tflm).",
+    ),
+]
+TflmOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tflm",
+        metavar="DIR",
+        help="TensorFlow Lite Micro: a tree written by its create_tflm_tree.py, a PlatformIO "
+        "library, or OWNER/NAME@VERSION of PlatformIO's registry; default: $UNAS_TFLM.",
+        show_default=False,
+    ),
+]
+EmulatorOption = Annotated[
+    str,
+    typer.Option(
+        "--emulator",
+        help="What plays a virtual board: unicorn, or qemu (an386 and an500 only).",
+    ),
+]
+TimingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timing",
+        help="What a virtual board's cycles are: instructions, pipeline, pipeline+memory. "
+        "Default: the best it has.",
+        show_default=False,
+    ),
+]
+ResultsOption = Annotated[Path, typer.Option("--results", help="Directory of results.")]
+RESULTS = Path("results")
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Measure again what was measured before.")
+]
+
+
+def choose_runtime(name: str, tflm: str | None) -> Runtime:
+    """The runtime that --runtime and --tflm name.
+
+    Raises:
+        ConfigError: No such runtime, or no usable library.
+    """
+    from unas.firmware.runtimes import find_runtime
+
+    return find_runtime(name, tflm)
+
+
+def choose_emulation(emulator: str, timing: str | None) -> Emulation:
+    """The emulation that --emulator and --timing name.
+
+    Raises:
+        ConfigError: No such emulator or timing mode, or one that the emulator has not.
+    """
+    from unas.lab.lab import Emulation, Emulator
+    from unas.virtual.timing.counters import TIMINGS
+
+    if emulator not in set(Emulator):
+        raise ConfigError(f"no emulator {emulator!r}; known: {', '.join(Emulator)}")
+    chosen = Emulator(emulator)
+    if timing is not None and timing not in TIMINGS:
+        raise ConfigError(f"no timing mode {timing!r}; choose one of {', '.join(TIMINGS)}")
+    if chosen is Emulator.QEMU and timing not in (None, "instructions"):
+        raise ConfigError(f"QEMU counts instructions, not {timing!r}; leave --timing out")
+    return Emulation(chosen, timing)
+
+
+def choose_bench(
+    board_argument: str,
+    unit_name: str | None,
+    virtual: bool,
+    workers: int,
+    procedure: Procedure,
+    runtime: Runtime,
+    emulation: Emulation,
+) -> Bench:
+    """The bench to measure on; says in one line when it is the virtual board.
+
+    Raises:
+        ConfigError: No such board or unit, or both --unit and --virtual.
+    """
+    from unas.board import load_board
+    from unas.hil.units import choose_unit, load_units
+    from unas.lab.lab import Bench, Emulator
+
+    if unit_name is not None and virtual:
+        raise ConfigError("--unit and --virtual exclude each other; leave one out")
+    board = load_board(board_argument)
+    unit = None if virtual else choose_unit(board, unit_name, load_units())
+    if unit is None:
+        why = "as asked" if virtual else "no unit is plugged in"
+        by = " in QEMU" if emulation.emulator is Emulator.QEMU else ""
+        note(f"{why}: using the virtual {board.name}{by}; its numbers are emulated, not measured")
+    return Bench(board, board_argument, unit, workers, procedure, runtime, emulation)
+
+
+def read_model(path: Path) -> tuple[Flatbuffer, Graph]:
+    """A model file, checked to be one that the runtime can read.
+
+    Raises:
+        ModelError: It cannot be read, or is no int8 TFLite model.
+    """
+    from unas.artifact import Flatbuffer
+    from unas.tflite.reader import read_flatbuffer
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; check the path") from error
+    return Flatbuffer(data, path.stem), read_flatbuffer(data, str(path))

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How sure a prediction is: conformal intervals from networks that the model never saw.
+
+Split conformal prediction (V. Vovk, A. Gammerman, G. Shafer: "Algorithmic Learning in a Random
+World", 2005): if new networks come from where the held-out ones came from, the interval holds the
+truth with the wanted probability, whatever the model is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from unas.cost.mac_line import Vector
+from unas.cost.operators import Call
+from unas.cost.terms import family
+from unas.cost.types import Prediction
+from unas.errors import StoreError
+
+# Of a family that was never held out: as unsure as the worst, and not below this.
+_LEAST_SPREAD = 0.01
+
+
+def circumstance(call: Call) -> str:
+    """What operators are equally sure: those of a family, near or far from fast memory."""
+    name = family(call)
+    return name if call.place.near_scratch is None else f"{name}, far"
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Relative error of single operators by circumstance, and what a network has beside it.
+
+    Attributes:
+        families: Root mean square of log(found / predicted), by circumstance.
+        whole: What errors that all operators of a network share amount to.
+    """
+
+    families: Mapping[str, float]
+    whole: float = _LEAST_SPREAD
+
+    def of(self, calls: Sequence[Call], cycles: Vector) -> float:
+        """Expected relative error of a network whose operators take so many cycles.
+
+        Operators err independently, so a network of many equal ones is surer than one of few.
+        """
+        worst = max(self.families.values(), default=_LEAST_SPREAD)
+        errors = cycles * np.array([self.families.get(circumstance(call), worst) for call in calls])
+        total = max(float(cycles.sum()), 1.0)
+        return math.hypot(math.sqrt(float(errors @ errors)) / total, self.whole)
+
+    @classmethod
+    def learn(cls, errors: Mapping[str, Sequence[float]]) -> Doubt:
+        """From log(found / predicted) of held-out operators, by circumstance."""
+        return cls(
+            {
+                name: max(float(np.sqrt(np.mean(np.square(values)))), _LEAST_SPREAD)
+                for name, values in sorted(errors.items())
+                if len(values)
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The width that held-out networks ask for.
+
+    Attributes:
+        level: Share of networks whose truth is to lie inside.
+        width: In units of ``Doubt.of``, of the logarithm; or in cycles, if absolute.
+        absolute: For models whose error does not grow with the network.
+    """
+
+    level: float
+    width: float
+    absolute: bool = False
+
+    @classmethod
+    def from_scores(
+        cls, scores: Sequence[float], level: float, *, absolute: bool = False
+    ) -> Interval:
+        """The smallest width that covers; infinite where there are too few scores for the level.
+
+        Args:
+            scores: Of held-out networks: |error| in the units of ``width``.
+            level: Share to cover, above 0 and below 1.
+            absolute: See the class.
+        """
+        rank = math.ceil((len(scores) + 1) * level)
+        width = sorted(scores)[rank - 1] if rank <= len(scores) else math.inf
+        return cls(level, float(width), absolute)
+
+    def around(self, value: float, doubt: float) -> Prediction:
+        """The interval around a predicted number of cycles."""
+        if self.absolute:
+            return Prediction(value, max(value - self.width, 0.0), value + self.width)
+        factor = math.exp(min(self.width * doubt, 50.0))
+        return Prediction(value, value / factor, value * factor)
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types; an infinite width is null."""
+        width = self.width if math.isfinite(self.width) else None
+        return {"level": self.level, "width": width, "absolute": self.absolute}
+
+    @classmethod
+    def from_json_dict(cls, data: Mapping[str, Any]) -> Interval:
+        """From ``to_json_dict``'s result.
+
+        Raises:
+            StoreError: Something is missing or of the wrong kind.
+        """
+        try:
+            width = math.inf if data["width"] is None else float(data["width"])
+            return cls(float(data["level"]), width, bool(data["absolute"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise StoreError(f"a stored interval is not readable: {error}") from error

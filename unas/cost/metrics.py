@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How good predictions are, in the numbers the field quotes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import scipy.stats
+
+Vector = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class FitQuality:
+    """Predictions against what was found.
+
+    Attributes:
+        n: Number of points.
+        r2: Coefficient of determination, 1 - SS_res / SS_tot.
+        mape_percent: Mean of |predicted - found| / found, in percent.
+        within_10_percent: Share of points predicted within 10 % of what was found, in percent.
+        spearman: Rank correlation (Spearman's rho).
+        kendall: Rank correlation (Kendall's tau-b).
+    """
+
+    n: int
+    r2: float
+    mape_percent: float
+    within_10_percent: float
+    spearman: float
+    kendall: float
+
+
+def quality(predicted: Vector, found: Vector) -> FitQuality:
+    """Compare predictions with what was found; both of shape (n,), found above zero."""
+    relative = np.abs(predicted - found) / found
+    residual = float(((found - predicted) ** 2).sum())
+    total = float(((found - found.mean()) ** 2).sum())
+    return FitQuality(
+        n=len(found),
+        r2=1.0 - residual / total,
+        mape_percent=float(relative.mean() * 100),
+        within_10_percent=float((relative <= 0.10).mean() * 100),
+        spearman=float(scipy.stats.spearmanr(predicted, found).statistic),
+        kendall=float(scipy.stats.kendalltau(predicted, found).statistic),
+    )

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The smallest tensor arena a model runs in, found on the device by running it there."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from unas.errors import DeviceError, DeviceFaultError, LinkError
+from unas.hil.device_info import DeviceInfo
+from unas.hil.session import RawMeasurement, Session, Trial
+from unas.hil.wire import ErrorCode
+from unas.record import ArenaUse
+
+STEP_BYTES = 16  # RUNTIME_ARENA_STEP of runtime_api.h
+_TOO_SMALL = ErrorCode.ARENA_TOO_SMALL - ErrorCode.RUNTIME
+# A trial is one inference, a measurement at least four: what takes longer than this hangs.
+_HANG_FACTOR = 3.0
+_HANG_FLOOR_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One model that was measured just now.
+
+    Attributes:
+        model: Index in the image.
+        seed: Seed of the input.
+        order: What was handed over with the measurement.
+        raw: What came back.
+    """
+
+    model: int
+    seed: int
+    order: Sequence[int]
+    raw: RawMeasurement
+
+
+def smallest_that_fits(fits: Callable[[int], bool], guess: int, capacity: int) -> int:
+    """The smallest multiple of the step that fits, given that what is larger fits too.
+
+    Args:
+        fits: Tries one size; may be slow.
+        guess: Where to start: the closer, the fewer tries. They grow with the logarithm of the
+            distance.
+        capacity: Nothing larger is tried.
+
+    Raises:
+        DeviceError: Not even the capacity fits.
+    """
+    most = capacity // STEP_BYTES
+    at = min(max(-(-guess // STEP_BYTES), 1), most)
+    stride, low, high = 1, 0, most + 1  # low does not fit, high does (or is beyond)
+    if fits(at * STEP_BYTES):
+        high = at
+        while low < high - stride and fits((high - stride) * STEP_BYTES):
+            high, stride = high - stride, 2 * stride
+        low = max(low, high - stride)
+    else:
+        low = at
+        while low + stride <= most and not fits((low + stride) * STEP_BYTES):
+            low, stride = low + stride, 2 * stride
+        high = min(low + stride, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if fits(middle * STEP_BYTES):
+            high = middle
+        else:
+            low = middle
+    if high > most:
+        raise DeviceError(
+            f"the model ran in the whole arena of {capacity} bytes, but not again when it was "
+            "asked for its smallest one; report it with the model"
+        )
+    return high * STEP_BYTES
+
+
+def verified_arena(connect: Callable[[bool], Session], task: Task, info: DeviceInfo) -> ArenaUse:
+    """Find out, on the device, the smallest arena of a model.
+
+    A runtime that can say it exactly is held to it: that many bytes must do, one step less must be
+    refused. For another the smallest size is searched; there a trial may end in a fault or in
+    nothing at all, and the device is started anew.
+
+    Args:
+        connect: Gives the session with the device; with True, after starting it anew.
+        task: The model.
+        info: What the device said of itself.
+
+    Raises:
+        DeviceError: The runtime's claim does not hold.
+        LinkError: The device does not answer.
+    """
+    raw = task.raw
+    claim = claimed_arena(raw, info)
+    if raw.number("arena_exact"):
+        _check_claim(connect(False), task, claim.claimed_bytes)
+        return replace(claim, verified=True)
+    prober = _Prober(connect, task)
+    used = smallest_that_fits(prober, claim.claimed_bytes, claim.capacity_bytes)
+    return replace(claim, used_bytes=used, verified=True)
+
+
+def claimed_arena(raw: RawMeasurement, info: DeviceInfo) -> ArenaUse:
+    """The arena as the runtime tells it; nothing is tried.
+
+    Args:
+        raw: A measurement.
+        info: What the device said of itself.
+    """
+    claimed = raw.number("arena_used_bytes")
+    return ArenaUse(
+        used_bytes=claimed,
+        tensor_bytes=raw.number("arena_tensor_bytes"),
+        scratch_bytes=raw.number("arena_scratch_bytes"),
+        persistent_bytes=raw.number("arena_persistent_bytes"),
+        capacity_bytes=info.number("arena_capacity_bytes"),
+        bound_bytes=raw.number("arena_bound_bytes"),
+        plan=raw.summary.get("arena_plan", ""),
+        claimed_bytes=claimed,
+    )
+
+
+def _try(session: Session, task: Task, arena_bytes: int, deadline_s: float | None = None) -> Trial:
+    return session.try_arena(
+        task.model,
+        seed=task.seed,
+        arena_bytes=arena_bytes,
+        order=task.order,
+        deadline_s=deadline_s,
+    )
+
+
+def _is_good(trial: Trial, output: bytes) -> bool:
+    same = (trial.output_bytes, trial.output_crc32) == (len(output), zlib.crc32(output))
+    return trial.status == 0 and trial.intact and same
+
+
+def _check_claim(session: Session, task: Task, claimed: int) -> None:
+    enough = _try(session, task, claimed)
+    if not _is_good(enough, task.raw.output):
+        raise DeviceError(
+            f"the runtime says it needs an arena of {claimed} bytes, but there it "
+            + _what_went_wrong(enough)
+        )
+    less = _try(session, task, max(claimed - STEP_BYTES, 0))
+    if less.status != _TOO_SMALL or not less.intact:
+        raise DeviceError(
+            f"the runtime says it needs an arena of {claimed} bytes, but {STEP_BYTES} bytes less "
+            + ("is not refused" if less.status == 0 else _what_went_wrong(less))
+        )
+
+
+def _what_went_wrong(trial: Trial) -> str:
+    if not trial.intact:
+        return "writes beyond it"
+    if trial.status != 0:
+        return f"fails with status {trial.status}"
+    return "gives another output"
+
+
+class _Prober:
+    """Tries sizes with a runtime that may do anything in an arena that is too small."""
+
+    def __init__(self, connect: Callable[[bool], Session], task: Task) -> None:
+        self._connect, self._task = connect, task
+        self._deadline_s = max(_HANG_FLOOR_S, _HANG_FACTOR * task.raw.seconds)
+        self._anew = False
+
+    def __call__(self, arena_bytes: int) -> bool:
+        # What is silent once may be a broken line; what is silent again hangs.
+        for _ in range(2):
+            session = self._connect(self._anew)
+            self._anew = False
+            try:
+                trial = _try(session, self._task, arena_bytes, self._deadline_s)
+            except DeviceFaultError:
+                return False
+            except LinkError:
+                self._anew = True
+            else:
+                return _is_good(trial, self._task.raw.output)
+        return False

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same models on the same board under several runtimes, side by side."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from unas.artifact import Flatbuffer
+from unas.errors import ConfigError, UnasError
+from unas.firmware.runtimes import Runtime
+from unas.graph import Graph
+from unas.lab.lab import Bench, Lab
+from unas.record import Measurement
+from unas.resources.estimate import estimate
+from unas.store.cache import MeasurementStore
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One model under several runtimes.
+
+    Attributes:
+        model: The model.
+        macs: Multiply-accumulates of one inference.
+        operator_macs: The same per operator, by its position in the model.
+        found: Per runtime, in the order asked for, what was measured, or why it could not be.
+    """
+
+    model: Flatbuffer
+    macs: int
+    operator_macs: Mapping[int, int]
+    found: Mapping[str, Measurement | UnasError]
+
+    @property
+    def measured(self) -> dict[str, Measurement]:
+        """The runtimes that ran the model."""
+        return {name: f for name, f in self.found.items() if isinstance(f, Measurement)}
+
+    @property
+    def outputs_equal(self) -> bool:
+        """True if all runtimes that ran the model gave the same bytes, and none a wrong one."""
+        outputs = {f.output_sha256 for f in self.measured.values()}
+        return len(outputs) <= 1 and not any(f.output.mismatches for f in self.measured.values())
+
+    def complaints(self) -> list[str]:
+        """What is wrong, a line each: outputs that differ, runtimes that did not run the model."""
+        name, lines = self.model.name, []
+        for runtime, found in self.found.items():
+            if isinstance(found, UnasError):
+                lines.append(f"{name}: {runtime} did not run it: {found}")
+            elif found.output.mismatches:
+                lines.append(
+                    f"{name}: {found.output.mismatches} of {found.output.output_bytes} bytes of "
+                    f"{runtime}'s output differ from {found.output.golden}"
+                )
+        measured = list(self.measured.items())
+        for runtime, found in measured[1:]:
+            first, other = measured[0]
+            if found.output_sha256 != other.output_sha256:
+                lines.append(f"{name}: the outputs of {first} and {runtime} differ")
+        return lines
+
+    def per_mac(self, count: int | None, macs: int | None = None) -> float | None:
+        """A count per multiply-accumulate; None where there are none, or no count."""
+        divisor = self.macs if macs is None else macs
+        return None if count is None or not divisor else count / divisor
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {
+            "model": self.model.name,
+            "model_sha256": self.model.sha256,
+            "flatbuffer_bytes": self.model.flatbuffer_bytes,
+            "macs": self.macs,
+            "complaints": self.complaints(),
+            "runtimes": [self._runtime(name, found) for name, found in self.found.items()],
+        }
+
+    def _runtime(self, name: str, found: Measurement | UnasError) -> dict[str, Any]:
+        if isinstance(found, UnasError):
+            return {"runtime": name, "error": str(found)}
+        return {
+            "runtime": name,
+            "program_bytes": found.program_bytes,
+            "median_cycles": found.median_cycles,
+            "latency_us": found.latency_us,
+            "instructions": found.instructions,
+            "instructions_per_mac": self.per_mac(found.instructions),
+            "arena_used_bytes": found.arena.used_bytes,
+            "operators": [
+                {
+                    "index": operator.index,
+                    "name": operator.name,
+                    "macs": self.operator_macs.get(operator.index),
+                    "cycles": operator.cycles,
+                    "instructions": operator.instructions,
+                    "instructions_per_mac": self.per_mac(
+                        operator.instructions, self.operator_macs.get(operator.index, 0)
+                    ),
+                }
+                for operator in found.operators
+            ],
+            "measurement": found.to_json_dict(),
+        }
+
+
+def compare(
+    bench: Bench,
+    runtimes: Sequence[Runtime],
+    models: Sequence[tuple[Flatbuffer, Graph]],
+    store: MeasurementStore,
+    *,
+    log: Callable[[str], None] | None = None,
+) -> Generator[tuple[str, str], None, list[Comparison]]:
+    """Measure all models anew under all runtimes, one runtime after the other.
+
+    All models are in one image per runtime where they fit. Nothing comes from the store.
+
+    Args:
+        bench: What to measure on; its own runtime does not matter.
+        runtimes: At least one, no two of the same name.
+        models: Each with its graph.
+        store: Takes the measurements.
+        log: Takes the device's log lines.
+
+    Yields:
+        (runtime, model name) before the images of a runtime are built, then after each model.
+
+    Returns:
+        A comparison per model, in the order given.
+
+    Raises:
+        ConfigError: A runtime or a model is given twice.
+        UnasError: The bench itself failed.
+    """
+    names = [runtime.name for runtime in runtimes]
+    digests = [model.sha256 for model, _ in models]
+    if len(set(names)) < len(names) or len(set(digests)) < len(digests):
+        raise ConfigError("a runtime or a model is named twice; name each once")
+    found: dict[tuple[str, str], Measurement | UnasError] = {}
+    for runtime in runtimes:
+        yield runtime.name, ""
+        # One worker: so that the models share an image, and each runtime's program is one.
+        lab = Lab(replace(bench, runtime=runtime, workers=1), store, fresh=True, log=log)
+        with contextlib.closing(lab.measure([model for model, _ in models])) as results:
+            for result, _ in results:
+                value = result if isinstance(result, Measurement) else result.error
+                found[runtime.name, result.model_sha256] = value
+                yield runtime.name, result.model_name
+    return [
+        _comparison(model, graph, {name: found[name, model.sha256] for name in names})
+        for model, graph in models
+    ]
+
+
+def _comparison(
+    model: Flatbuffer, graph: Graph, found: Mapping[str, Measurement | UnasError]
+) -> Comparison:
+    figures = estimate(graph)
+    return Comparison(
+        model=model,
+        macs=figures.macs,
+        operator_macs={operator.position: operator.macs for operator in figures.operators},
+        found=found,
+    )

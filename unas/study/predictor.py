@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The calibrated models while a study runs: asked often, fitted anew to what the board answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from unas.cost.intervals import Interval as Width
+from unas.cost.memory import ArenaModel
+from unas.cost.model import MAC_LINE, Additivity, LatencyModel, fit_core
+from unas.cost.operators import calls_of
+from unas.cost.types import Sample
+from unas.graph import Graph
+from unas.record import Interval, Measurement
+
+EVERY = 8
+"""So many new measurements, and the latency model is fitted again."""
+
+_OWN_SCORES = 19  # with fewer the study's own errors do not tell a 90 % interval
+_MOST = 1e15  # an interval without end, as JSON can hold it
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrated:
+    """What a study knows of its board when it begins.
+
+    Attributes:
+        latency: Chosen by calibration.
+        samples: What it was fitted on; empty if they are not known: it then stays as it is.
+        arena: Of the tensor arena, or None.
+    """
+
+    latency: LatencyModel
+    samples: tuple[Sample, ...] = ()
+    arena: ArenaModel | None = None
+
+
+class Predictor:
+    """Says what the board would say.
+
+    What it says depends on the calibration and on what it was told, in that order: nothing else.
+    """
+
+    def __init__(self, calibrated: Calibrated, *, every: int = EVERY, seed: int = 0) -> None:
+        self._model, self._arena = calibrated.latency, calibrated.arena
+        self._samples, self._every, self._seed = list(calibrated.samples), every, seed
+        self._fits = bool(calibrated.samples)
+        self._names = {sample.name for sample in self._samples}
+        self._new = 0
+        self._scores: list[float] = []
+
+    @property
+    def fitted_again(self) -> int:
+        """How often it has been fitted to what the board said since the study began."""
+        return self._new // self._every if self._fits else 0
+
+    def latency_us(self, graph: Graph) -> Interval:
+        """Microseconds of one inference of a network as it is exported."""
+        found = self._model.latency_us(graph)
+        return Interval(found.value, found.lower, min(found.upper, _MOST))
+
+    def arena_used_bytes(self, graph: Graph) -> Interval | None:
+        """Tensor arena; None without a model of it."""
+        if self._arena is None:
+            return None
+        found = self._arena.predict(graph)
+        return Interval(found.value, found.lower, min(found.upper, _MOST))
+
+    def sample_of(self, graph: Graph, measurement: Measurement) -> Sample | None:
+        """What can be learnt from a measurement of a network, in the order it was executed.
+
+        None where it was made elsewhere than what the model was fitted on: numbers of different
+        provenance, runtime or timing do not mix.
+        """
+        known = self._model.identity
+        told = {
+            "board": measurement.board_id,
+            "runtime": measurement.runtime,
+            "kernels": measurement.kernels,
+            "provenance": str(measurement.provenance),
+            "timing": measurement.timing,
+        }
+        names = [operator.name for operator in measurement.operators]
+        if names != [str(op.kind) for op in graph.operators] or any(
+            known.get(key) != value for key, value in told.items()
+        ):
+            return None
+        return Sample(
+            name=measurement.model_sha256,
+            calls=calls_of(graph, self._model.layout),
+            cycles=measurement.median_cycles,
+            operator_cycles=tuple(float(operator.cycles) for operator in measurement.operators),
+        )
+
+    def learn(self, sample: Sample) -> None:
+        """Note what the board said of a network; every so often, fit again.
+
+        A network that is known already teaches nothing. The interval is that of the calibration
+        until enough of the study's own networks have told how far off predictions were that were
+        made before the board was asked.
+        """
+        if not self._fits or sample.name in self._names:
+            return
+        self._names.add(sample.name)
+        self._scores.append(self._score(sample))
+        self._samples.append(sample)
+        self._new += 1
+        if self._new % self._every == 0:
+            self._fit()
+
+    def _score(self, sample: Sample) -> float:
+        """How far off the model is on what it was not fitted on, in units of its interval."""
+        found = self._model.operators(sample.calls)
+        value = self._model.cycles(sample.calls).value
+        if self._model.interval.absolute:
+            return abs(sample.cycles - value)
+        return abs(math.log(sample.cycles / value)) / self._model.doubt.of(sample.calls, found)
+
+    def _fit(self) -> None:
+        model = self._model
+        self._model = replace(
+            model,
+            core=fit_core(model.name, self._samples, model.traits, self._seed),
+            additivity=Additivity.fit(self._samples),
+            interval=self._interval(model.interval),
+        )
+
+    def _interval(self, old: Width) -> Width:
+        if len(self._scores) < _OWN_SCORES:
+            return old
+        return Width.from_scores(self._scores, old.level, absolute=self._model.name == MAC_LINE)
