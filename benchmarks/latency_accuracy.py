@@ -24,7 +24,7 @@ from unas.artifact import Flatbuffer
 from unas.board import load_board
 from unas.calibrate.bench import CalibrationBench
 from unas.calibrate.draw import Point, draw_samples
-from unas.calibrate.learn import Setting, judged_on, sample_of
+from unas.calibrate.learn import CalibrationContext, judged_on, sample_of
 from unas.cost.memory import ArenaModel
 from unas.cost.model import MODELS
 from unas.cost.model_selection import Fitted
@@ -107,7 +107,7 @@ def main() -> None:
     bench = Bench(board, given.board, procedure=Procedure(0, 1))
     lab = CalibrationBench(bench, DirectoryStore(cache_dir() / "measurements"))
     points = lab.networks(list(draw_samples(board, max(TRAIN) + TEST, 0)))
-    setting = Setting.of(board, points[0].measurement)
+    setting = CalibrationContext.of(board, points[0].measurement)
     samples = [sample_of(p.measurement, p.network.graph, setting.layout) for p in points]
     print(
         f"{board.id}, {setting.identity['provenance']}, {setting.identity['timing']}: {TEST} held"

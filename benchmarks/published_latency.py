@@ -27,7 +27,7 @@ from pathlib import Path
 
 from unas.board import Board, load_board
 from unas.errors import UnasError
-from unas.virtual.bus.rules import Conduct
+from unas.virtual.bus.rules import Strictness
 from unas.virtual.machine.link import NotifyingLink
 from unas.virtual.machine.machine import Machine
 
@@ -173,7 +173,7 @@ def emulate(row: Row, image: Path) -> Emulated:
     """Run a submission's firmware and time one inference of a long series by its own timer."""
     start = time.monotonic()
     link = _Runner()
-    conduct = Conduct(tell=lambda _: None, paced=True, uart="auto")
+    conduct = Strictness(tell=lambda _: None, paced=True, uart="auto")
     board = _board(row.board)
     with Machine(board, image, link=link, conduct=conduct, timing=_TIMING) as machine:
         link.machine = machine

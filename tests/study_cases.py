@@ -16,7 +16,7 @@ from unas.config.load import study_from_toml
 from unas.cost.model import OPERATOR_LINEAR
 from unas.cost.model_selection import fit_latency
 from unas.cost.operators import ArenaLayout, calls_of
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.space.catalogue import find_space
 from unas.study.predictor import Calibrated
 from unas.study.run import Found, MakeTrainings, Plan, run_study
@@ -100,7 +100,7 @@ def run_in(mode: str, folder: Path, *, resume: bool = False, **search: int) -> F
 def calibrated(cycles_per_mac: float = 10.0) -> Calibrated:
     """A calibration of the fake board, by networks of the same space."""
     space = find_space("cnn", study_of().space.options)
-    layout, traits = ArenaLayout("plain"), Traits("plain")
+    layout, traits = ArenaLayout("plain"), KernelProfile("plain")
     samples = []
     for seed in range(14):
         arch = space.random(np.random.default_rng(1000 + seed))

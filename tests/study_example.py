@@ -15,9 +15,9 @@ from unas.config.load import study_from_toml
 from unas.record import (
     Figures,
     FinalTraining,
-    Interval,
     MeasuredFigures,
     Outcome,
+    Prediction,
     Provenance,
     Record,
     Stage,
@@ -114,8 +114,8 @@ def _record(i: int, candidate: Candidate, study: StudyConfig, rng: np.random.Gen
         peak_memory_bytes=found.peak_memory_bytes,
         peak_memory_without_input_bytes=found.peak_memory_without_input_bytes,
         flatbuffer_bytes=found.model_size_bytes + 2000,
-        latency_us=Interval(latency, latency * 0.95, latency * 1.06),
-        arena_used_bytes=Interval(2.0 * found.peak_memory_bytes, 900.0, 9e4),
+        latency_us=Prediction(latency, latency * 0.95, latency * 1.06),
+        arena_used_bytes=Prediction(2.0 * found.peak_memory_bytes, 900.0, 9e4),
     )
     values: dict[str, float] = {
         "macs": float(found.macs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unas.cost.operators import Call, Kernel, Place
+from unas.cost.operators import Call, Kernel, Placement
 from unas.cost.types import Sample
 from unas.graph import Activation, OperatorKind
 
@@ -22,7 +22,7 @@ def random_call(rng: np.random.Generator) -> Call:
         return Call(Kernel(kind, (side, side, depth), (side, side, depth)))
     window = (1, 3, 5)[int(rng.integers(3))]
     shape = (side + window - 1, side + window - 1, depth)
-    place = Place(scratch_bytes=int(rng.integers(64, 1 << 16)))
+    place = Placement(scratch_bytes=int(rng.integers(64, 1 << 16)))
     return Call(Kernel(kind, shape, (side, side, out), (window, window)), place)
 
 

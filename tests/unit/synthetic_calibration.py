@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from unas.cost.intervals import Doubt, Interval
+from unas.cost.intervals import ConformalInterval, Uncertainty
 from unas.cost.mac_line import fit_quantity
 from unas.cost.memory import DESCRIPTIONS, ArenaModel
-from unas.cost.model import BOOSTED, MODELS, Additivity, LatencyModel, fit_core
+from unas.cost.model import BOOSTED, MODELS, LatencyModel, OverheadModel, fit_core
 from unas.cost.model_selection import LEVEL, Fitted, HeldOut
 from unas.cost.operators import ArenaLayout, Kernel, calls_of
 from unas.cost.terms import family
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.graph import (
     Activation,
     ConvOptions,
@@ -70,11 +70,11 @@ def fit(samples: list[Sample]) -> Fitted:
     for name in MODELS:
         model = LatencyModel(
             name=name,
-            core=fit_core(name, train, Traits("made-up"), 0),
-            additivity=Additivity.fit(train),
-            doubt=Doubt({}, 0.02),
-            interval=Interval(LEVEL, 2.0),
-            traits=Traits("made-up"),
+            core=fit_core(name, train, KernelProfile("made-up"), 0),
+            additivity=OverheadModel.fit(train),
+            doubt=Uncertainty({}, 0.02),
+            interval=ConformalInterval(LEVEL, 2.0),
+            traits=KernelProfile("made-up"),
             layout=LAYOUT,
             clock_hz=float(CLOCK_HZ),
             identity=IDENTITY,

@@ -13,9 +13,9 @@ from tests.unit.synthetic_calibration import LAYOUT, cycles_of, network
 from unas.cost.advice import Advice, advise, costs
 from unas.cost.mac_line import Vector
 from unas.cost.operators import ArenaLayout, Call, Kernel, kernels
-from unas.cost.types import Prediction
 from unas.graph import Activation, ConvOptions, DenseOptions, Graph, OperatorKind, Padding
 from unas.graph.builder import GraphBuilder
+from unas.record import Prediction
 
 SAME = ConvOptions(Padding.SAME, activation=Activation.RELU)
 

@@ -11,14 +11,14 @@ import pytest
 
 from tests.unit.synthetic_board import calls_of, candidates, network, sample
 from unas.calibrate.active import Goal, Outcome, Round, held_out_error, sample_actively
-from unas.calibrate.uncertainty import Candidate, Doubts, Ensemble
-from unas.cost.model import BOOSTED, Additivity, fit_core, whole
+from unas.calibrate.uncertainty import Acquisition, Candidate, Ensemble
+from unas.cost.model import BOOSTED, OverheadModel, fit_core, whole
 from unas.cost.model_selection import Fitted, fit_latency
 from unas.cost.operators import ArenaLayout, Call
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 
-TRAITS = Traits("dsp", 4096, 32)
+TRAITS = KernelProfile("dsp", 4096, 32)
 IDENTITY = {"board": "synthetic", "provenance": "emulated"}
 GRAPHS = [network(i) for i in range(64)]
 HELD_OUT = [sample(f"held{i}", calls_of(graph)) for i, graph in enumerate(GRAPHS[:16])]
@@ -40,7 +40,7 @@ def fit(samples: Sequence[Sample]) -> Fitted:
 
 
 def quick_error(samples: Sequence[Sample]) -> float:
-    core, additivity = fit_core(BOOSTED, samples, TRAITS, 0), Additivity.fit(samples)
+    core, additivity = fit_core(BOOSTED, samples, TRAITS, 0), OverheadModel.fit(samples)
     said = [whole(core, additivity, s.calls, core.operators(s.calls)) for s in HELD_OUT]
     return held_out_error(said, HELD_OUT)
 
@@ -78,7 +78,7 @@ def test_kernels_chosen_by_doubt_teach_more_than_random_ones() -> None:
     chosen, random = [], []
     for first in (20, 24, 28):
         start = [sample(f"start{i}", calls_of(GRAPHS[i])) for i in range(first, first + 4)]
-        doubts = Doubts(Ensemble(start, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[32:]])
+        doubts = Acquisition(Ensemble(start, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[32:]])
         batch = doubts.choose(alone, room_bytes=10**9, most=32)
         assert len(batch.names) == 32
         chosen.append(quick_error([*start, *measure(batch.names)]))
@@ -129,7 +129,7 @@ def test_what_cannot_be_measured_is_not_asked_for_again() -> None:
 
 
 def test_an_image_is_not_filled_beyond_its_flash() -> None:
-    doubts = Doubts(Ensemble(START, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[20:]])
+    doubts = Acquisition(Ensemble(START, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[20:]])
     batch = doubts.choose(POOL, room_bytes=250_000, most=1000)
     assert sum(BY_NAME[name].flash_bytes for name in batch.names) <= 250_000
     assert batch.variance > 0
@@ -145,7 +145,7 @@ def test_an_unknown_family_is_the_most_doubtful() -> None:
                       if "CONV" not in c.kernel.kind])
         for calls, cycles in [tuple(zip(*pairs, strict=True))]
     ]  # fmt: skip
-    doubts = Doubts(Ensemble(seen, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[20:]])
+    doubts = Acquisition(Ensemble(seen, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[20:]])
     assert "CONV" in doubts.families()[0].family
     shares = [one.share for one in doubts.families()]
     assert np.isclose(sum(shares), 1.0)

@@ -14,14 +14,14 @@ from tests.unit.synthetic_board import calls_of, network, sample
 from unas.board import Board, load_board
 from unas.calibrate.kernels import single_kernel, single_kernels
 from unas.calibrate.learn import (
-    Setting,
+    CalibrationContext,
     check_one_kind,
     kernel_sample_of,
     layout_of,
     merged,
     sample_of,
 )
-from unas.cost.operators import ArenaLayout, Call, Place, kernel_of, kernels
+from unas.cost.operators import ArenaLayout, Call, Placement, kernel_of, kernels
 from unas.errors import StoreError
 from unas.graph import OperatorKind
 from unas.record import Measurement, OperatorCycles, Provenance
@@ -104,7 +104,7 @@ def test_equal_kernels_become_their_mean_and_networks_stay() -> None:
     alone = [Call(calls[0].kernel)]
     slow, fast = sample("a", alone, is_network=False), sample("b", alone, is_network=False)
     fast = replace(fast, cycles=slow.cycles / 3, operator_cycles=(slow.cycles / 3,))
-    far = replace(slow, name="far", calls=(Call(calls[0].kernel, Place(far_input=1.0)),))
+    far = replace(slow, name="far", calls=(Call(calls[0].kernel, Placement(far_input=1.0)),))
     nets = [sample("n", calls), sample("m", calls)]
     found = merged([nets[0], slow, fast, far, nets[1]])
     assert [one.name for one in found] == ["n", "a", "far", "m"]
@@ -116,7 +116,9 @@ def test_equal_kernels_become_their_mean_and_networks_stay() -> None:
 def test_a_sample_survives_json(
     index: int, far: float, scratch: int | None, is_network: bool
 ) -> None:
-    calls = [Call(call.kernel, Place(scratch, far, far / 2)) for call in calls_of(GRAPHS[index])]
+    calls = [
+        Call(call.kernel, Placement(scratch, far, far / 2)) for call in calls_of(GRAPHS[index])
+    ]
     one = sample("x", calls, is_network=is_network)
     assert sample_from_json_dict(json.loads(json.dumps(sample_to_json_dict(one)))) == one
 
@@ -139,7 +141,7 @@ def test_where_the_arena_lies_follows_from_the_board(f746: Board) -> None:
     assert layout_of(f746, measurement) == ArenaLayout("dsp", fast.size_bytes - own)
     # The Cortex-M4 has no memory that is slower than another.
     assert layout_of(load_board("l4r5"), measurement) == ArenaLayout("dsp", None)
-    setting = Setting.of(f746, measurement)
+    setting = CalibrationContext.of(f746, measurement)
     assert setting.traits.cache_bytes == f746.cpu.dcache_bytes
     assert setting.identity["provenance"] == "emulated"
 

@@ -21,8 +21,8 @@ from unas.record import FinalTraining, Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.strategy import Proposal
 from unas.space.catalogue import find_space
-from unas.study.context import Setting
-from unas.study.evaluation import Judge
+from unas.study.context import EvaluationContext
+from unas.study.evaluation import Evaluator
 from unas.study.networks import evenly_kept, exported, pruned_to
 from unas.study.predictor import EVERY, Calibrated, Predictor
 from unas.study.requests import Answer, AskBoard, AskTraining, Judging, TrainingAnswer
@@ -37,16 +37,16 @@ def graph_of(seed: int) -> Graph:
     return SPACE.graph(SPACE.random(np.random.default_rng(seed)), SHAPE, CLASSES)
 
 
-def setting_of(study: StudyConfig, *, enters: bool = False) -> Setting:
+def setting_of(study: StudyConfig, *, enters: bool = False) -> EvaluationContext:
     known = Predictor(calibrated()) if study.latency.mode is not LatencyMode.MACS else None
-    return Setting(study, SPACE, SHAPE, CLASSES, known, lambda _: enters)
+    return EvaluationContext(study, SPACE, SHAPE, CLASSES, known, lambda _: enters)
 
 
 def candidate(study: StudyConfig, sparsity: float = 0.5) -> Candidate:
     """One that keeps every bound before training."""
     for seed in itertools.count():
         found = Candidate(SPACE.random(np.random.default_rng(seed)), sparsity)
-        judging = Judge(setting_of(study)).judge(Proposal(0, found))
+        judging = Evaluator(setting_of(study)).judge(Proposal(0, found))
         try:
             next(judging)
         except StopIteration:
@@ -111,7 +111,7 @@ def test_the_study_says_which_figures_are_judged() -> None:
 def test_a_network_too_large_even_when_pruned_costs_nothing() -> None:
     study = study_of()
     tight = replace(study, constraints=replace(study.constraints, model_size_bytes=200))
-    judging = Judge(setting_of(tight)).judge(Proposal(4, candidate(study)))
+    judging = Evaluator(setting_of(tight)).judge(Proposal(4, candidate(study)))
     with pytest.raises(StopIteration) as end:
         next(judging)
     record = end.value.value
@@ -127,7 +127,7 @@ def test_a_dense_network_over_a_bound_goes_on_if_pruning_saves_it() -> None:
     graph = SPACE.graph(mine.architecture, SHAPE, CLASSES)
     dense = estimate(exported(graph)).model_size_bytes
     bound = replace(study.constraints, model_size_bytes=dense - 1)
-    judging = Judge(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
+    judging = Evaluator(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
     assert isinstance(next(judging), AskTraining)
 
 
@@ -147,7 +147,7 @@ def test_single_weights_are_taken_from_kernels_alone() -> None:
     assert least > dense - round(0.5 * dense)
     for bound, fits in ((least, True), (least - 1, False)):
         constraints = replace(study.constraints, model_size_bytes=bound)
-        judge = Judge(setting_of(replace(study, constraints=constraints)))
+        judge = Evaluator(setting_of(replace(study, constraints=constraints)))
         judging = judge.judge(Proposal(0, mine))
         if fits:
             assert isinstance(next(judging), AskTraining)
@@ -165,7 +165,7 @@ def test_zeros_of_the_trained_network_count_without_structure_alone(
     tmp_path: Path, structured: bool
 ) -> None:
     study = study_of() if structured else unstructured(study_of())
-    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
     request = next(judging)
     assert isinstance(request, AskTraining)
     answer = FakeTraining(study.to_toml(), str(tmp_path)).open().train(request)
@@ -177,7 +177,7 @@ def test_zeros_of_the_trained_network_count_without_structure_alone(
 
 def test_stages_of_the_measured_mode(trainer: Trainer) -> None:
     study = study_of("measured")
-    judging = Judge(setting_of(study)).judge(Proposal(5, candidate(study)))
+    judging = Evaluator(setting_of(study)).judge(Proposal(5, candidate(study)))
     first = next(judging)
     assert isinstance(first, AskBoard)
     training = judging.send(fake_measurement(first.model, 1.0, "plain"))
@@ -203,7 +203,7 @@ def test_stages_of_the_measured_mode(trainer: Trainer) -> None:
 )
 def test_what_the_board_refuses_is_no_failure(error: UnasError, outcome: Outcome) -> None:
     study = study_of("measured")
-    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
     next(judging)
     record = ended(judging, error)
     assert (record.outcome, record.stage) == (outcome, Stage.BOARD)
@@ -212,7 +212,7 @@ def test_what_the_board_refuses_is_no_failure(error: UnasError, outcome: Outcome
 
 def test_a_wrong_output_is_a_failure() -> None:
     study = study_of("measured")
-    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
     request = next(judging)
     assert isinstance(request, AskBoard)
     wrong = replace(
@@ -225,7 +225,7 @@ def test_a_wrong_output_is_a_failure() -> None:
 
 def test_a_worker_says_where_it_failed() -> None:
     study = study_of()
-    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
     next(judging)
     record = ended(judging, WorkerError("no converter", "conversion"))
     assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
@@ -242,7 +242,7 @@ def test_a_bug_costs_one_candidate_not_the_study() -> None:
     study = study_of()
     broken = replace(setting_of(study), space=BrokenSpace())
     with pytest.raises(StopIteration) as end:
-        next(Judge(broken).judge(Proposal(3, candidate(study))))
+        next(Evaluator(broken).judge(Proposal(3, candidate(study))))
     record = end.value.value
     assert (record.index, record.outcome, record.stage) == (3, Outcome.FAILED, Stage.RESOURCES)
     assert record.cause.startswith("KeyError in test_evaluate.py:")
@@ -254,7 +254,7 @@ def test_a_bug_after_training_is_told_too(
 ) -> None:
     study = study_of()
     mine = candidate(study)
-    broken = Judge(setting_of(study))
+    broken = Evaluator(setting_of(study))
 
     def values(*_: object, **__: object) -> dict[str, float]:
         raise ZeroDivisionError("float division")
@@ -262,7 +262,7 @@ def test_a_bug_after_training_is_told_too(
     judging = broken.judge(Proposal(0, mine))
     request = next(judging)
     assert isinstance(request, AskTraining)
-    monkeypatch.setattr(Setting, "values", values)
+    monkeypatch.setattr(EvaluationContext, "values", values)
     record = ended(judging, trainer.train(request))
     assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
     assert "ZeroDivisionError" in (record.cause or "")
@@ -276,7 +276,7 @@ def test_a_bug_after_training_is_told_too(
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
 def test_ending_a_study_is_no_failure_of_a_candidate(ending: type[BaseException]) -> None:
     study = study_of()
-    judging = Judge(setting_of(study)).judge(Proposal(0, candidate(study)))
+    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
     next(judging)
     with pytest.raises(ending):
         judging.throw(ending())
@@ -286,7 +286,7 @@ def test_ending_a_study_is_no_failure_of_a_candidate(ending: type[BaseException]
 def test_predicted_asks_for_the_front_only(trainer: Trainer, enters: bool, asks: bool) -> None:
     study = study_of("predicted")
     wide = replace(study, constraints=replace(study.constraints, latency_us=1e9))
-    judging = Judge(setting_of(wide, enters=enters)).judge(Proposal(0, candidate(wide)))
+    judging = Evaluator(setting_of(wide, enters=enters)).judge(Proposal(0, candidate(wide)))
     request = next(judging)
     assert isinstance(request, AskTraining)
     answer = trainer.train(request)
@@ -306,7 +306,7 @@ def test_predicted_asks_before_training_where_the_interval_straddles() -> None:
     found = Predictor(calibrated()).latency_us(pruned)
     for limit, asks in ((found.value, True), (found.upper * 1.1, False)):
         bound = replace(study.constraints, latency_us=limit)
-        judging = Judge(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
+        judging = Evaluator(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
         assert isinstance(next(judging), AskBoard) is asks
 
 
@@ -319,7 +319,7 @@ def test_answers_cross_processes_unchanged(trainer: Trainer) -> None:
 
 def test_final_trainings_go_to_the_end_and_tell_of_divergence(trainer: Trainer) -> None:
     study = study_of()
-    judge = Judge(setting_of(study))
+    judge = Evaluator(setting_of(study))
     judging = judge.judge(Proposal(0, candidate(study)))
     request = next(judging)
     assert isinstance(request, AskTraining)

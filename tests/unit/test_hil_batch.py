@@ -13,7 +13,7 @@ from unas.host.batch import int8_outputs
 from unas.host.reference import golden_output
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
-from unas.tflite.io_quantization import Ends, read_ends
+from unas.tflite.io_quantization import IoQuantization, read_io_quantization
 from unas.tflite.lowering import lower_graph
 from unas.tflite.writer import write_flatbuffer
 
@@ -46,7 +46,7 @@ def test_wrong_inputs_are_refused() -> None:
 
 
 def test_ends_turn_numbers_into_steps_and_back() -> None:
-    ends = Ends(input_scale=0.5, input_zero=-4, output_scale=0.25, output_zero=3)
+    ends = IoQuantization(input_scale=0.5, input_zero=-4, output_scale=0.25, output_zero=3)
     steps = ends.quantised(np.array([0.0, 1.0, 1.1, -1000.0, 1000.0], np.float32))
     assert steps.tolist() == [-4, -2, -2, -128, 127]
     assert ends.real(np.array([[3, 7], [-1, 127]], np.int8)).tolist() == [[0, 1], [-1, 31]]
@@ -60,6 +60,6 @@ def test_ends_are_those_that_the_file_was_written_with() -> None:
     model = write_flatbuffer(lower_graph(random_network(1)), seed=5, name="ends").data
     interpreter = tf.lite.Interpreter(model_content=model)
     (source,), (sink,) = interpreter.get_input_details(), interpreter.get_output_details()
-    ends = read_ends(model)
+    ends = read_io_quantization(model)
     assert (ends.input_scale, ends.input_zero) == pytest.approx(source["quantization"])
     assert (ends.output_scale, ends.output_zero) == pytest.approx(sink["quantization"])

@@ -13,7 +13,7 @@ from tests.unit.kernel_log import CLOCK_HZ, cycles_of, draw_conv, kernel_log
 from unas.calibrate.csv_import import Imported, read_measurements
 from unas.cost.model_selection import fit_latency
 from unas.cost.operators import ArenaLayout, Kernel, kernels
-from unas.cost.types import Traits
+from unas.cost.types import KernelProfile
 from unas.errors import StoreError
 from unas.graph import Activation, ConvOptions, DenseOptions, Graph, OperatorKind, Padding
 from unas.graph.builder import GraphBuilder
@@ -198,7 +198,7 @@ def test_a_log_of_real_shape_cross_validates(tmp_path: Path) -> None:
     assert found.clock_hz == CLOCK_HZ
     fitted = fit_latency(
         found.samples,
-        Traits(found.identity["kernels"]),
+        KernelProfile(found.identity["kernels"]),
         ArenaLayout(found.identity["kernels"]),
         float(found.clock_hz),
         found.identity,

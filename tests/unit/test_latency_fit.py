@@ -12,7 +12,7 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import mean_absolute_percentage_error, r2_score
 
 from unas.cost.mac_line import Fit, cross_validated, fit_line, fit_quantity
-from unas.cost.metrics import quality
+from unas.cost.metrics import regression_metrics
 from unas.errors import StoreError
 
 numbers = st.floats(1, 1e6)
@@ -31,7 +31,7 @@ def test_the_line_is_scikit_learns(pairs: list[tuple[float, float]]) -> None:
 @given(points)
 def test_the_metrics_are_scikit_learns(pairs: list[tuple[float, float]]) -> None:
     predicted, found = np.array(pairs).T
-    ours = quality(predicted, found)
+    ours = regression_metrics(predicted, found)
     assert math.isclose(ours.r2, r2_score(found, predicted), rel_tol=1e-9)
     mape = mean_absolute_percentage_error(found, predicted) * 100
     assert math.isclose(ours.mape_percent, mape, rel_tol=1e-9)

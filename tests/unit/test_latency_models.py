@@ -11,17 +11,17 @@ import numpy as np
 import pytest
 
 from tests.unit.latency_world import random_call, random_samples, true_cycles
-from unas.cost.intervals import Doubt, Interval
+from unas.cost.intervals import ConformalInterval, Uncertainty
 from unas.cost.linear import OperatorLinear
-from unas.cost.model import BOOSTED, MAC_LINE, MODELS, OPERATOR_LINEAR, Additivity, LatencyModel
+from unas.cost.model import BOOSTED, MAC_LINE, MODELS, OPERATOR_LINEAR, LatencyModel, OverheadModel
 from unas.cost.model_selection import LEVEL, Fitted, fit_latency, folds_of
 from unas.cost.operators import ArenaLayout, Call, Kernel
 from unas.cost.terms import cost_terms, family, term_names
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import OperatorKind
 
-TRAITS = Traits("dsp", cache_bytes=4096, line_bytes=32)
+TRAITS = KernelProfile("dsp", cache_bytes=4096, line_bytes=32)
 LAYOUT = ArenaLayout("dsp")
 
 
@@ -78,8 +78,8 @@ def test_intervals_cover_what_they_say_on_new_networks(fitted: Fitted) -> None:
 
 
 def test_an_interval_of_few_scores_is_endless() -> None:
-    assert Interval.from_scores([0.1] * 8, 0.9).around(100.0, 0.1).upper > 1e20
-    assert Interval.from_scores([0.1] * 9, 0.9).width == 0.1
+    assert ConformalInterval.from_scores([0.1] * 8, 0.9).around(100.0, 0.1).upper > 1e20
+    assert ConformalInterval.from_scores([0.1] * 9, 0.9).width == 0.1
 
 
 def test_conformal_intervals_cover() -> None:
@@ -88,7 +88,7 @@ def test_conformal_intervals_cover() -> None:
     covered = []
     for _ in range(400):
         scores = np.abs(rng.standard_t(3, size=40))
-        width = Interval.from_scores(scores.tolist(), 0.9).width
+        width = ConformalInterval.from_scores(scores.tolist(), 0.9).width
         covered.append(np.mean(np.abs(rng.standard_t(3, size=200)) <= width))
     assert 0.895 < np.mean(covered) < 0.92
 
@@ -106,14 +106,14 @@ def test_no_network_is_ever_in_both_folds() -> None:
 
 
 def test_what_is_not_additive_is_found_and_its_residual_told() -> None:
-    found = Additivity.fit(random_samples(40, seed=8))
+    found = OverheadModel.fit(random_samples(40, seed=8))
     assert found.scale == pytest.approx(1.001, abs=1e-9)
     assert found.overhead == pytest.approx(40.0, abs=1e-3)
     assert found.residual_percent < 1e-6
 
 
 def test_many_operators_are_surer_than_one() -> None:
-    doubt = Doubt({"CONV_2D": 0.1}, whole=0.01)
+    doubt = Uncertainty({"CONV_2D": 0.1}, whole=0.01)
     call = Call(Kernel(OperatorKind.CONV_2D, (8, 8, 8), (8, 8, 8)))
     one, many = (doubt.of([call] * n, np.full(n, 100.0)) for n in (1, 16))
     assert many == pytest.approx(np.hypot(0.1 / 4, 0.01))

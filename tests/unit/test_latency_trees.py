@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingRegressor
 
-from unas.cost.tree_ensembles import Grove, Growth, Trees, grow
+from unas.cost.tree_ensembles import BoostingParams, StackedEnsembles, TreeEnsemble, fit_ensemble
 from unas.errors import StoreError
 
 
@@ -20,8 +20,11 @@ def _data(seed: int, points: int = 80) -> tuple[Any, Any]:
     return x, np.sin(x[:, 0]) + (x[:, 1] > 0.3) * x[:, 2]
 
 
-@pytest.mark.parametrize("growth", [Growth(), Growth(trees=7, depth=1), Growth(trees=30, depth=5)])
-def test_they_say_what_scikit_learn_says(growth: Growth) -> None:
+@pytest.mark.parametrize(
+    "growth",
+    [BoostingParams(), BoostingParams(trees=7, depth=1), BoostingParams(trees=30, depth=5)],
+)
+def test_they_say_what_scikit_learn_says(growth: BoostingParams) -> None:
     x, y = _data(1)
     theirs = GradientBoostingRegressor(
         n_estimators=growth.trees,
@@ -33,22 +36,27 @@ def test_they_say_what_scikit_learn_says(growth: Growth) -> None:
         random_state=3,
     ).fit(x, y)
     new = np.random.default_rng(2).normal(size=(200, 6)).astype(np.float32).astype(np.float64)
-    assert np.allclose(grow(x, y, growth, 3).predict(new), theirs.predict(new), rtol=0, atol=1e-12)
+    assert np.allclose(
+        fit_ensemble(x, y, growth, 3).predict(new), theirs.predict(new), rtol=0, atol=1e-12
+    )
 
 
 def test_a_grove_asks_each_row_of_its_own_trees() -> None:
-    sums = [Trees.nothing(), *(grow(*_data(seed), Growth(trees=5 * seed), 0) for seed in (1, 2))]
+    sums = [
+        TreeEnsemble.nothing(),
+        *(fit_ensemble(*_data(seed), BoostingParams(trees=5 * seed), 0) for seed in (1, 2)),
+    ]
     x = np.random.default_rng(5).normal(size=(40, 6))
     which = np.arange(40) % 3
-    found = Grove(sums).predict(x, which)
+    found = StackedEnsembles(sums).predict(x, which)
     expected = [sums[number].predict(x[i : i + 1])[0] for i, number in enumerate(which)]
     assert np.allclose(found, expected, rtol=0, atol=1e-12)
     assert not found[which == 0].any()
 
 
 def test_text_and_back_is_the_same() -> None:
-    trees = grow(*_data(4), Growth(trees=9), 0)
-    again = Trees.from_json_dict(json.loads(json.dumps(trees.to_json_dict())))
+    trees = fit_ensemble(*_data(4), BoostingParams(trees=9), 0)
+    again = TreeEnsemble.from_json_dict(json.loads(json.dumps(trees.to_json_dict())))
     x = np.random.default_rng(6).normal(size=(50, 6))
     assert again.predict(x).tolist() == trees.predict(x).tolist()
 
@@ -65,6 +73,6 @@ def test_text_and_back_is_the_same() -> None:
     ],
 )
 def test_damaged_trees_are_refused(damage: dict[str, Any]) -> None:
-    data = grow(*_data(4), Growth(trees=3, depth=1), 0).to_json_dict()
+    data = fit_ensemble(*_data(4), BoostingParams(trees=3, depth=1), 0).to_json_dict()
     with pytest.raises(StoreError, match="calibrate again"):
-        Trees.from_json_dict(data | damage)
+        TreeEnsemble.from_json_dict(data | damage)

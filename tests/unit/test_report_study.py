@@ -17,16 +17,16 @@ from matplotlib.figure import Figure
 from tests.study_example import CLASSES, SHAPE, example_config, write_example
 from unas.candidate import Candidate
 from unas.cli.main import main
-from unas.cost.intervals import Doubt
-from unas.cost.intervals import Interval as LatencyInterval
+from unas.cost.intervals import ConformalInterval as LatencyInterval
+from unas.cost.intervals import Uncertainty
 from unas.cost.mac_line import Line, MacLine
-from unas.cost.model import MAC_LINE, Additivity, LatencyModel
+from unas.cost.model import MAC_LINE, LatencyModel, OverheadModel
 from unas.cost.operators import ArenaLayout
-from unas.cost.types import Traits
+from unas.cost.types import KernelProfile
 from unas.errors import StoreError
 from unas.record import FinalTraining, HardwareEvent, Outcome, Provenance, Record, Stage
 from unas.report.study.accuracy_latency import figure as accuracy_figure
-from unas.report.study.compute_time import AGAIN, host_seconds
+from unas.report.study.compute_time import AGAIN, compute_seconds
 from unas.report.study.convergence import course_of
 from unas.report.study.drawing import network_svg, place_operators
 from unas.report.study.figures import FIGURES, draw
@@ -47,8 +47,13 @@ from unas.report.study.mac_decisions import (
 )
 from unas.report.study.network import network_views
 from unas.report.study.page import inline_svg, study_page
-from unas.report.study.predicted_latency import Timed, latency_of, provenances, with_foreseen
-from unas.report.study.repeated_trainings import final_errors, spread
+from unas.report.study.predicted_latency import (
+    Timed,
+    latency_of,
+    provenances,
+    with_predicted_latency,
+)
+from unas.report.study.repeated_trainings import final_errors, mean_std
 from unas.report.text import NOT_KNOWN
 from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
@@ -160,7 +165,7 @@ def test_several_studies_in_one_figure(results: Path) -> None:
 
 def test_without_calibration_nothing_is_foreseen(study: StudyResults, tmp_path: Path) -> None:
     unknown = tuple(_without_latency(record) for record in study.records)
-    assert with_foreseen(study, unknown, tmp_path) == unknown
+    assert with_predicted_latency(study, unknown, tmp_path) == unknown
 
 
 def test_final_seeds_are_a_mean_with_its_spread(study: StudyResults) -> None:
@@ -171,7 +176,7 @@ def test_final_seeds_are_a_mean_with_its_spread(study: StudyResults) -> None:
     assert (found.n, found.least, found.most) == (3, min(errors), max(errors))
     assert found.mean == pytest.approx(np.mean(errors))
     assert found.deviation == pytest.approx(np.std(errors, ddof=1))
-    assert spread([0.5]).deviation == 0.0
+    assert mean_std([0.5]).deviation == 0.0
 
 
 def test_the_page_tells_of_seeds_that_diverged(study: StudyResults) -> None:
@@ -232,10 +237,10 @@ def _calibrate(results: Path, slope_us: float, intercept_us: float) -> None:
     model = LatencyModel(
         MAC_LINE,
         MacLine(Line(slope_us * clock_hz / 1e6, intercept_us * clock_hz / 1e6)),
-        Additivity(),
-        Doubt({}, 0.1),
+        OverheadModel(),
+        Uncertainty({}, 0.1),
         LatencyInterval(0.9, 1.0),
-        Traits(),
+        KernelProfile(),
         ArenaLayout("dsp"),
         clock_hz,
         {"provenance": "emulated", "board": "f746"},
@@ -255,7 +260,7 @@ def _calibrate(results: Path, slope_us: float, intercept_us: float) -> None:
 def test_kept_networks_are_foreseen_by_the_calibration(study: StudyResults, tmp_path: Path) -> None:
     _calibrate(tmp_path, slope_us=0.02, intercept_us=7.0)
     unknown = [_without_latency(record) for record in study.records]
-    for record in with_foreseen(study, unknown, tmp_path):
+    for record in with_predicted_latency(study, unknown, tmp_path):
         timed = latency_of(record)
         if study.flatbuffer(record) is None:
             assert timed is None
@@ -402,10 +407,10 @@ def test_waiting_is_no_time_of_the_host(study: StudyResults, results: Path, tmp_
     (tmp_path / "measurements.jsonl").write_text("".join(lines))
     one = replace(study, folder=tmp_path, records=(busy, repeated), finals=(final,))
     spent = {"training": 40.0, AGAIN: 30.0, "board": 3.5, "conversion": 2.0, "resources": 0.5}
-    assert host_seconds(one) == spent
+    assert compute_seconds(one) == spent
     assert "76.0 s of work in all stages" in study_page(one, results)
     cached = replace(busy, seconds={"board": 0.1})
-    assert host_seconds(replace(one, records=(cached,), finals=())) == {"board": 0.1}
+    assert compute_seconds(replace(one, records=(cached,), finals=())) == {"board": 0.1}
 
 
 def test_a_page_is_a_file(

@@ -16,7 +16,7 @@ from unas.calibrate.learn import arena_of_the_unseen, judged_on
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.model_selection import Fitted, fit_latency
 from unas.cost.operators import ArenaLayout
-from unas.cost.types import Traits
+from unas.cost.types import KernelProfile
 from unas.errors import ConfigError, StoreError
 from unas.hil.measure import Procedure
 from unas.store.cache import MeasurementKey
@@ -36,7 +36,7 @@ ROW = {"provenance": "emulated", "timing": "fake", "paper_macs": 1, "latency_us"
 
 
 def _fitted() -> Fitted:
-    return fit_latency(SAMPLES[:10], Traits(), ArenaLayout("dsp"), 1e6, IDENTITY)
+    return fit_latency(SAMPLES[:10], KernelProfile(), ArenaLayout("dsp"), 1e6, IDENTITY)
 
 
 @pytest.fixture(scope="module")

@@ -14,16 +14,16 @@ from unas.errors import StoreError
 from unas.record import (
     Figures,
     FinalTraining,
-    Interval,
     MeasuredFigures,
     Outcome,
     OutputCheck,
+    Prediction,
     Provenance,
     Record,
     Stage,
     TrainingResult,
 )
-from unas.record.repeated_trainings import seeds_told, value_ranges, within_told
+from unas.record.repeated_trainings import feasible_count_text, seed_count_text, value_ranges
 from unas.testing.contracts import example_measurement
 
 FIGURES = Figures(
@@ -33,8 +33,8 @@ FIGURES = Figures(
     peak_memory_bytes=300,
     peak_memory_without_input_bytes=250,
     flatbuffer_bytes=2000,
-    latency_us=Interval(10.0, 9.0, 11.5),
-    arena_used_bytes=Interval(900.0, 900.0, 910.0),
+    latency_us=Prediction(10.0, 9.0, 11.5),
+    arena_used_bytes=Prediction(900.0, 900.0, 910.0),
 )
 TRAINING = TrainingResult(
     seed=3,
@@ -86,7 +86,7 @@ def test_final_trainings_survive_json() -> None:
     lost = replace(final, training=replace(TRAINING, val_error=None), values={}, cause="diverged")
     assert FinalTraining.from_json_dict(json.loads(json.dumps(lost.to_json_dict()))) == lost
     assert (final.diverged, lost.diverged) == (False, True)
-    told = [seeds_told((final,) * n + (lost,) * m) for n, m in ((3, 0), (2, 1), (0, 2))]
+    told = [seed_count_text((final,) * n + (lost,) * m) for n, m in ((3, 0), (2, 1), (0, 2))]
     assert told == ["3", "2 of 3, 1 diverged", "0 of 2, 2 diverged"]
     with pytest.raises(StoreError, match="no JSON object"):
         FinalTraining.from_json_dict([])  # type: ignore[arg-type]
@@ -172,7 +172,7 @@ def test_other_seeds_make_other_networks() -> None:
         for error, size in ((0.05, 3900.0), (0.05, 4100.0), (0.2, 3000.0))
     ]
     lost = replace(finals[0], values={}, cause="diverged")
-    assert within_told([*finals, lost], bounds) == "1 of 4"
+    assert feasible_count_text([*finals, lost], bounds) == "1 of 4"
     assert value_ranges([*finals, lost]) == {
         "error": (0.05, 0.2),
         "model_size_bytes": (3000.0, 4100.0),

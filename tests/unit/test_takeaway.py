@@ -18,7 +18,13 @@ from unas.board import Board
 from unas.errors import ConfigError, ModelError, StoreError
 from unas.export.bundle import best_record, write_bundle
 from unas.export.card import error_rows, percent
-from unas.export.network import TakenNetwork, data_sample, kept_sample, seeded_sample, taken_network
+from unas.export.network import (
+    ExportedNetwork,
+    data_sample,
+    exported_network,
+    kept_sample,
+    seeded_sample,
+)
 from unas.export.project import app_files
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime
@@ -46,10 +52,10 @@ def best(study: StudyResults) -> Record:
 
 
 @pytest.fixture(scope="module")
-def network(study: StudyResults, best: Record) -> TakenNetwork:
+def network(study: StudyResults, best: Record) -> ExportedNetwork:
     data = study.flatbuffer(best)
     assert data is not None
-    return taken_network(Flatbuffer(data, "net"), best.candidate.short_id)
+    return exported_network(Flatbuffer(data, "net"), best.candidate.short_id)
 
 
 def test_the_best_is_chosen_by_the_validation_error(study: StudyResults, best: Record) -> None:
@@ -195,7 +201,7 @@ def test_a_network_that_was_not_kept_names_those_that_were(
         write_bundle(study, lost, f746, tmp_path / "home")
 
 
-def test_the_arena_is_what_the_runtime_takes(network: TakenNetwork) -> None:
+def test_the_arena_is_what_the_runtime_takes(network: ExportedNetwork) -> None:
     given = seeded_input(network.input_bytes, 1)
     for kernels, need in (("dsp", network.dsp), ("plain", network.plain)):
         run = run_on_host(
@@ -205,7 +211,7 @@ def test_the_arena_is_what_the_runtime_takes(network: TakenNetwork) -> None:
         assert run.output == golden_output(network.model.data, given).output
 
 
-def test_a_sample_is_quantised_as_the_network_wants_it(network: TakenNetwork) -> None:
+def test_a_sample_is_quantised_as_the_network_wants_it(network: ExportedNetwork) -> None:
     scale, zero = network.input.scale, network.input.zero_point
     wanted = np.arange(network.input_bytes) % 256 - 128
     values = ((wanted - zero) * scale).astype(np.float32).reshape(network.input_shape)
@@ -219,7 +225,7 @@ def test_a_sample_is_quantised_as_the_network_wants_it(network: TakenNetwork) ->
 
 
 def test_a_kept_sample_is_taken_as_it_is(
-    study: StudyResults, best: Record, network: TakenNetwork, tmp_path: Path
+    study: StudyResults, best: Record, network: ExportedNetwork, tmp_path: Path
 ) -> None:
     assert kept_sample(study, best, network) is None
     copy = replace(study, folder=tmp_path)
@@ -243,18 +249,18 @@ def test_class_names_cannot_leave_their_string(study: StudyResults, best: Record
     data = study.flatbuffer(best)
     assert data is not None
     names = ['a"; int x; "', *map(str, range(1, 10))]
-    network = taken_network(Flatbuffer(data, "net"), "id", {"class_names": names})
+    network = exported_network(Flatbuffer(data, "net"), "id", {"class_names": names})
     assert network.class_names[0] == "a__ int x_ _"
     few = {"class_names": ["too", "few"]}
-    assert taken_network(Flatbuffer(data, "net"), "id", few).class_names[9] == "9"
+    assert exported_network(Flatbuffer(data, "net"), "id", few).class_names[9] == "9"
 
 
 def test_a_broken_file_is_no_network() -> None:
     with pytest.raises(ModelError):
-        taken_network(Flatbuffer(b"not a model", "net"), "id")
+        exported_network(Flatbuffer(b"not a model", "net"), "id")
 
 
-def test_a_runtime_that_needs_a_library_is_refused(f746: Board, network: TakenNetwork) -> None:
+def test_a_runtime_that_needs_a_library_is_refused(f746: Board, network: ExportedNetwork) -> None:
     library = Library("", None, (), "r", "d", False, frozenset())
     runtime = Runtime("tflm", "runtime_tflm", "tflm", library=library)
     with pytest.raises(ConfigError, match="--runtime builtin"):

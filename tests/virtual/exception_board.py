@@ -11,7 +11,7 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from tests.virtual.probe_board import BOARD, compile_firmware
-from unas.virtual.bus.rules import Conduct
+from unas.virtual.bus.rules import Strictness
 from unas.virtual.machine.events import Event, FaultEvent, StageEvent
 from unas.virtual.machine.link import NotifyingLink
 from unas.virtual.machine.machine import Machine, Stop
@@ -53,7 +53,7 @@ def finish(elf: Path, *, timing: str | None = None, given: bytes = b"") -> Finis
     link.to_board += given
     said = bytearray()
     events: list[Event] = []
-    conduct = Conduct(paced=True, uart="auto", semihosting=said.extend)
+    conduct = Strictness(paced=True, uart="auto", semihosting=said.extend)
     with Machine(
         BOARD, elf, link=link, timing=timing, conduct=conduct, on_event=events.append
     ) as machine:

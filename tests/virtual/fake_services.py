@@ -4,16 +4,16 @@
 from __future__ import annotations
 
 from unas.virtual.bus.registers import Bus, is_peripheral
-from unas.virtual.bus.rules import Conduct, Rules
-from unas.virtual.machine.schedule import Agenda
+from unas.virtual.bus.rules import Rules, Strictness
+from unas.virtual.machine.schedule import Schedule
 
 
 class FakeServices:
     """``chip.Services`` for one test; ``memory`` holds bytes by address."""
 
-    def __init__(self, conduct: Conduct | None = None) -> None:
-        self.agenda = Agenda()
-        self.conduct = Conduct() if conduct is None else conduct
+    def __init__(self, conduct: Strictness | None = None) -> None:
+        self.agenda = Schedule()
+        self.conduct = Strictness() if conduct is None else conduct
         self.rules = Rules()
         self.bus = Bus(())
         self.memory: dict[int, int] = {}

@@ -17,7 +17,7 @@ from unas._process import run
 from unas.board import Board
 from unas.firmware.recipe import COMPILE_FLAGS, STACK_BYTES
 from unas.firmware.render import code_and_data
-from unas.virtual.bus.rules import STRICT, Conduct
+from unas.virtual.bus.rules import STRICT, Strictness
 from unas.virtual.machine.events import Event
 from unas.virtual.machine.link import QueueLink
 from unas.virtual.machine.machine import Machine, Stop
@@ -65,7 +65,7 @@ class PortBoard:
     """The machine, and the commands of port_main.c."""
 
     def __init__(
-        self, board: Board, elf: Path, *, instance: int = 0, conduct: Conduct = STRICT
+        self, board: Board, elf: Path, *, instance: int = 0, conduct: Strictness = STRICT
     ) -> None:
         self.line = QueueLink()
         self.events: list[Event] = []

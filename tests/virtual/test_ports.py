@@ -14,7 +14,7 @@ from tests.virtual.probe_board import word, words
 from unas.board import Board, load_board
 from unas.firmware.recipe import STACK_BYTES
 from unas.firmware.render import code_and_data
-from unas.virtual.bus.rules import Conduct
+from unas.virtual.bus.rules import Strictness
 from unas.virtual.machine.events import FaultEvent, StageEvent
 from unas.virtual.stm32.identity import unique_id
 
@@ -183,7 +183,7 @@ def test_stores_to_flash_are_lost_where_other_firmware_runs(
     board: Board, elf: Callable[[str], Path]
 ) -> None:
     told: list[str] = []
-    up = PortBoard(board, elf(board.id), conduct=Conduct(tell=told.append))
+    up = PortBoard(board, elf(board.id), conduct=Strictness(tell=told.append))
     assert up.ask(b"") == b"!"
     places = [board.region("flash").start + offset for offset in (0, 0x400, 0x40000)]
     before = [up.read(place) for place in places]

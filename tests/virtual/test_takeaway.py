@@ -18,7 +18,7 @@ from unas.cli.main import main
 from unas.firmware.build import platformio_environment
 from unas.host.reference import golden_output
 from unas.host.seeded_input import seeded_input
-from unas.virtual.machine.foreign import Errand, run_firmware
+from unas.virtual.machine.foreign import RunOptions, run_firmware
 from unas.virtual.machine.script import Send, Until
 
 pytestmark = pytest.mark.skipif(
@@ -51,7 +51,7 @@ def test_the_exported_project_gives_the_golden_bytes(
     ready = Until(b"ready\r\n")
     says = [Send(data.hex().encode() + b"\r\n") for data in inputs[1:]]
     found = run_firmware(
-        f746, elf, Errand((ready, says[0], ready, says[1], ready, Send(b"0x1\n"), ready))
+        f746, elf, RunOptions((ready, says[0], ready, says[1], ready, Send(b"0x1\n"), ready))
     )
     assert found.end == "script"
     assert found.faults == ()

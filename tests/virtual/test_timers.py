@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from unas.virtual.core.exceptions import SYSTICK, Exceptions, Masks
 from unas.virtual.core.systick import SysTick
-from unas.virtual.machine.schedule import NEVER, Agenda
+from unas.virtual.machine.schedule import NEVER, Schedule
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Clock:
 @settings(max_examples=200, deadline=None)
 def test_systick_against_a_counter(reload: int, core: bool, looks: list[int]) -> None:
     """B3.3: it counts down from LOAD to 0, raises COUNTFLAG as it gets there, and reloads."""
-    clock, agenda, exceptions = Clock(), Agenda(), Exceptions(4)
+    clock, agenda, exceptions = Clock(), Schedule(), Exceptions(4)
     timer = SysTick(exceptions, agenda, lambda: clock.now)
     by_name = {register.name: register for register in timer.registers}
     control, load, value = (by_name[f"SYST_{name}"] for name in ("CSR", "RVR", "CVR"))
@@ -102,7 +102,7 @@ def test_a_line_that_stays_high_pends_again() -> None:
 
 
 def test_appointments_move() -> None:
-    agenda, order = Agenda(), list[str]()
+    agenda, order = Schedule(), list[str]()
     first = agenda.appointment(lambda: order.append("first"))
     second = agenda.appointment(lambda: order.append("second"))
     first.set(10)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from unas.calibrate.uncertainty import Batch, Candidate, Doubts, Ensemble, FamilyDoubt
-from unas.cost.model import BOOSTED, Additivity, fit_core, whole
+from unas.calibrate.uncertainty import Acquisition, Batch, Candidate, Ensemble, FamilyUncertainty
+from unas.cost.model import BOOSTED, OverheadModel, fit_core, whole
 from unas.cost.model_selection import Fitted
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 
 Measure = Callable[[Sequence[str]], Sequence[Sample]]
 """Measures candidates by name; one that cannot be measured is missing from the result."""
@@ -63,7 +63,7 @@ class Round:
     within_10_percent: float
     doubt_percent: float
     residual_percent: float
-    families: tuple[FamilyDoubt, ...]
+    families: tuple[FamilyUncertainty, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def sample_actively(
     measure: Measure,
     fit: Callable[[Sequence[Sample]], Fitted],
     goal: Goal,
-    traits: Traits,
+    traits: KernelProfile,
     *,
     seed: int = 0,
     on_round: Callable[[Round], None] = lambda _: None,
@@ -153,26 +153,26 @@ class _Sampling:
         start: Sequence[Sample],
         pool: Sequence[Candidate],
         goal: Goal,
-        traits: Traits,
+        traits: KernelProfile,
         seed: int,
     ) -> None:
         self.samples = list(start)
         self._held_out, self._goal, self._traits, self._seed = held_out, goal, traits, seed
         self._pool = {candidate.name: candidate for candidate in pool}
         self._random = [candidate.calls for candidate in pool if candidate.is_network]
-        self._doubts: Doubts | None = None
+        self._doubts: Acquisition | None = None
         self._needs_networks = False
 
     def judge(self, measured: str, count: int) -> Round:
         """Fit a quick model and the ensemble on what is there."""
         core = fit_core(BOOSTED, self.samples, self._traits, self._seed)
-        additivity = Additivity.fit(self.samples)
+        additivity = OverheadModel.fit(self.samples)
         predicted = np.array(
             [whole(core, additivity, s.calls, core.operators(s.calls)) for s in self._held_out]
         )
         found = np.array([sample.cycles for sample in self._held_out])
         ensemble = Ensemble(self.samples, self._traits, self._seed)
-        self._doubts = Doubts(ensemble, self._random)
+        self._doubts = Acquisition(ensemble, self._random)
         doubt = self._doubts.total()
         self._needs_networks = additivity.residual_percent > doubt * 100.0
         networks = sum(sample.is_network for sample in self.samples)

@@ -15,7 +15,7 @@ from unas.calibrate.bench import CalibrationBench
 from unas.calibrate.draw import DrawnNetwork, Point, draw_samples
 from unas.calibrate.kernels import KernelBenchmark, single_kernels
 from unas.calibrate.learn import (
-    Setting,
+    CalibrationContext,
     check_one_kind,
     findings_of,
     judged_on,
@@ -159,7 +159,7 @@ def calibrate_until(
 class _Work:
     """Measures candidates by name, and keeps what was found."""
 
-    def __init__(self, plan: Plan, bench: CalibrationBench, setting: Setting) -> None:
+    def __init__(self, plan: Plan, bench: CalibrationBench, setting: CalibrationContext) -> None:
         self.setting, self._plan, self._bench = setting, plan, bench
         self.points: list[Point] = []
         self.kernels: list[Measurement] = []
@@ -209,11 +209,11 @@ def _drawn(
     return networks
 
 
-def _setting(plan: Plan, bench: CalibrationBench, points: Sequence[Point]) -> Setting:
+def _setting(plan: Plan, bench: CalibrationBench, points: Sequence[Point]) -> CalibrationContext:
     if not points:
         reasons = "; ".join(bench.failures[:2])
         raise StoreError(f"no network could be measured, so there is nothing to fit: {reasons}")
-    return Setting.of(plan.board, points[0].measurement)
+    return CalibrationContext.of(plan.board, points[0].measurement)
 
 
 def _fitting(plan: Plan) -> Callable[[int, int], None]:

@@ -22,7 +22,7 @@ from unas.board import Board
 from unas.calibrate.csv_rows import SHAPE_COLUMNS, Row, graph_of, read_rows
 from unas.cost.model_selection import fit_latency
 from unas.cost.operators import ArenaLayout, Call, Kernel, kernels
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError, UnasError
 from unas.graph import Graph
 from unas.record import Provenance
@@ -262,7 +262,7 @@ def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
     """
     found = read_measurements(path, board_id=board.id, clock_hz=board.core_clock_hz)
     kernels = found.identity["kernels"]
-    traits = Traits(kernels, board.cpu.dcache_bytes, board.cpu.cache_line_bytes)
+    traits = KernelProfile(kernels, board.cpu.dcache_bytes, board.cpu.cache_line_bytes)
     fitted = fit_latency(
         found.samples,
         traits,

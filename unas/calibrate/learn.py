@@ -22,10 +22,10 @@ from unas.cost.memory_fit import FEWEST_NETWORKS
 from unas.cost.model_selection import Fitted, HeldOut, fit_latency
 from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
 from unas.cost.terms import family
-from unas.cost.types import Prediction, Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import Graph
-from unas.record import Measurement
+from unas.record import Measurement, Prediction
 from unas.store.calibration import Findings
 
 _FOLDS = 2
@@ -228,7 +228,7 @@ _BUILT_IN = "builtin"
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class CalibrationContext:
     """What all measurements of a calibration have in common.
 
     Attributes:
@@ -238,13 +238,13 @@ class Setting:
         identity: Board, runtime, kernels, provenance, timing.
     """
 
-    traits: Traits
+    traits: KernelProfile
     layout: ArenaLayout
     clock_hz: float
     identity: Mapping[str, str]
 
     @classmethod
-    def of(cls, board: Board, measurement: Measurement) -> Setting:
+    def of(cls, board: Board, measurement: Measurement) -> CalibrationContext:
         """The setting that a measurement was made in."""
         m = measurement
         identity = {
@@ -309,7 +309,7 @@ def layout_of(board: Board, measurement: Measurement) -> ArenaLayout:
     return ArenaLayout(measurement.kernels, fast)
 
 
-def traits_of(board: Board, measurement: Measurement) -> Traits:
+def traits_of(board: Board, measurement: Measurement) -> KernelProfile:
     """Caches of the board, blocking of the kernels that were linked."""
     cpu = board.cpu
-    return Traits(measurement.kernels, cpu.dcache_bytes, cpu.cache_line_bytes)
+    return KernelProfile(measurement.kernels, cpu.dcache_bytes, cpu.cache_line_bytes)

@@ -21,7 +21,7 @@ from scipy.optimize import nnls
 from unas.cost.linear import operator_points
 from unas.cost.operators import Call
 from unas.cost.terms import cost_terms, family
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 
 Matrix = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ _COST_OF_ANY = 1e6
 
 
 @dataclass(frozen=True, slots=True)
-class FamilyDoubt:
+class FamilyUncertainty:
     """One family of operators in random networks.
 
     Attributes:
@@ -84,7 +84,7 @@ class Batch:
 class Ensemble:
     """Weights of cost terms, fitted on resamples: the same form as ``OperatorLinear``, in haste."""
 
-    def __init__(self, samples: Sequence[Sample], traits: Traits, seed: int) -> None:
+    def __init__(self, samples: Sequence[Sample], traits: KernelProfile, seed: int) -> None:
         """Fit.
 
         Args:
@@ -150,7 +150,7 @@ def _work(call: Call) -> float:
     return call.kernel.inputs + call.kernel.outputs + call.kernel.macs
 
 
-class Doubts:
+class Acquisition:
     """Uncertainty of random networks, which shrinks with each measurement that is planned."""
 
     def __init__(self, ensemble: Ensemble, networks: Sequence[Sequence[Call]]) -> None:
@@ -178,10 +178,12 @@ class Doubts:
             for name, found in sorted(rows.items())
         }
 
-    def families(self) -> tuple[FamilyDoubt, ...]:
+    def families(self) -> tuple[FamilyUncertainty, ...]:
         """Every family, the most doubtful first."""
         found = [
-            FamilyDoubt(name, self._shares[name], math.sqrt(max(float(np.trace(square)), 0.0)))
+            FamilyUncertainty(
+                name, self._shares[name], math.sqrt(max(float(np.trace(square)), 0.0))
+            )
             for name, square in self._targets.items()
         ]
         return tuple(sorted(found, key=lambda one: -one.doubt))

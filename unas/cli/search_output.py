@@ -10,7 +10,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from unas.cli.output import note, print_json, print_table
-from unas.record.repeated_trainings import seeds_told, within_told
+from unas.record.repeated_trainings import feasible_count_text, seed_count_text
 
 if TYPE_CHECKING:
     from unas.config import StudyConfig
@@ -65,7 +65,7 @@ def _row(record: Record, study: StudyConfig, found: Found, again: bool) -> list[
         cells.append(latency_word(record))
     if again:
         finals = found.finals_of(record)
-        cells += [_spread(finals), within_told(finals, study.judged) if finals else ""]
+        cells += [_spread(finals), feasible_count_text(finals, study.judged) if finals else ""]
     return cells
 
 
@@ -77,7 +77,7 @@ def _spread(finals: tuple[FinalTraining, ...]) -> str:
     """Mean and spread of several trainings, and how many of them they are of."""
     tested = (final.training.test_error for final in finals)
     errors = [100 * error for error in tested if error is not None]
-    told = f" ({seeds_told(finals)})" if len(finals) > 1 or len(errors) < len(finals) else ""
+    told = f" ({seed_count_text(finals)})" if len(finals) > 1 or len(errors) < len(finals) else ""
     if not errors:
         return told.strip()
     deviation = f" ± {statistics.stdev(errors):.2f}" if len(errors) > 1 else ""

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
     from unas.config import StudyConfig
     from unas.record import FinalTraining, Record, TrainingResult
-    from unas.study.observer import Status, Watcher
+    from unas.study.observer import Status, StudyObserver
 
 _A_SECOND = 4.0  # how often the live view is drawn
 
 
 @contextlib.contextmanager
-def watching(study: StudyConfig, *, quiet: bool) -> Iterator[Watcher]:
+def watching(study: StudyConfig, *, quiet: bool) -> Iterator[StudyObserver]:
     """Show what happens while the block runs.
 
     Args:
         study: What runs.
         quiet: Only notes.
     """
-    from unas.study.observer import Silence
+    from unas.study.observer import NullObserver
 
     if quiet:
-        yield Silence()
+        yield NullObserver()
     elif not sys.stderr.isatty():
         yield Lines(study)
     else:

@@ -14,8 +14,8 @@ from typing import Protocol
 
 from unas.cost.mac_line import Vector
 from unas.cost.operators import ArenaLayout, Call, Kernel, calls_of
-from unas.cost.types import Prediction
 from unas.graph import Graph, OperatorKind
+from unas.record import Prediction
 
 _CHANNELS_AROUND = 4
 _FILTERS_AROUND = 2

@@ -25,8 +25,8 @@ from unas.cost.terms import (
     patch_bytes,
     pixels_at_once,
 )
-from unas.cost.tree_ensembles import Grove, Growth, Trees, grow
-from unas.cost.types import Sample, Traits
+from unas.cost.tree_ensembles import BoostingParams, StackedEnsembles, TreeEnsemble, fit_ensemble
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import Activation
 
@@ -46,24 +46,30 @@ class Boosted:
     """
 
     linear: OperatorLinear
-    trees: Mapping[str, Trees]
+    trees: Mapping[str, TreeEnsemble]
     _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
-    _grove: Grove = field(init=False, repr=False, compare=False)
+    _grove: StackedEnsembles = field(init=False, repr=False, compare=False)
     _width: int = field(init=False, repr=False, compare=False)
     # A search asks for the same operators again and again.
     _known: dict[Call, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         names = sorted(self.trees)
-        none = Trees.nothing()  # number 0: for families without trees
+        none = TreeEnsemble.nothing()  # number 0: for families without trees
         object.__setattr__(self, "_numbers", {name: i for i, name in enumerate(names, start=1)})
-        object.__setattr__(self, "_grove", Grove([none, *(self.trees[name] for name in names)]))
+        object.__setattr__(
+            self, "_grove", StackedEnsembles([none, *(self.trees[name] for name in names)])
+        )
         terms = max((len(weights) for weights in self.linear.weights.values()), default=0)
         object.__setattr__(self, "_width", len(FEATURES) + terms)
 
     @classmethod
     def fit(
-        cls, samples: Sequence[Sample], traits: Traits, growth: Growth | None = None, seed: int = 0
+        cls,
+        samples: Sequence[Sample],
+        traits: KernelProfile,
+        growth: BoostingParams | None = None,
+        seed: int = 0,
     ) -> Boosted:
         """Fit the terms, then trees to the logarithm of what is left.
 
@@ -88,7 +94,7 @@ class Boosted:
             found = np.array([cycles for _, cycles in points])
             left = np.log(found / linear.operators(calls))
             x = np.array([_row(call, linear)[1] for call in calls])
-            trees[name] = grow(x, left, growth or Growth(), seed)
+            trees[name] = fit_ensemble(x, left, growth or BoostingParams(), seed)
         return cls(linear, trees)
 
     def to_json_dict(self) -> dict[str, Any]:
@@ -97,7 +103,7 @@ class Boosted:
         return self.linear.to_json_dict() | {"trees": trees}
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any], traits: Traits) -> Boosted:
+    def from_json_dict(cls, data: Mapping[str, Any], traits: KernelProfile) -> Boosted:
         """From ``to_json_dict``'s result.
 
         Raises:
@@ -105,7 +111,7 @@ class Boosted:
         """
         linear = OperatorLinear.from_json_dict(data, traits)
         try:
-            trees = {name: Trees.from_json_dict(one) for name, one in data["trees"].items()}
+            trees = {name: TreeEnsemble.from_json_dict(one) for name, one in data["trees"].items()}
         except (KeyError, AttributeError) as error:
             raise StoreError(f"stored trees are not readable: {error}; calibrate again") from error
         for name, one in trees.items():
@@ -181,7 +187,7 @@ _CHANNELS_AT_ONCE, _TAPS_AT_ONCE = 4, 16
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def features(call: Call, traits: Traits) -> tuple[float, ...]:
+def features(call: Call, traits: KernelProfile) -> tuple[float, ...]:
     """Values in the order of ``FEATURES``; logarithms are of base 2."""
     kernel, place = call.kernel, call.place
     at_once = pixels_at_once(call, traits)

@@ -18,21 +18,21 @@ import numpy as np
 from unas.cost.mac_line import Vector
 from unas.cost.operators import Call
 from unas.cost.terms import family
-from unas.cost.types import Prediction
 from unas.errors import StoreError
+from unas.record import Prediction
 
 # Of a family that was never held out: as unsure as the worst, and not below this.
 _LEAST_SPREAD = 0.01
 
 
-def circumstance(call: Call) -> str:
+def stratum(call: Call) -> str:
     """What operators are equally sure: those of a family, near or far from fast memory."""
     name = family(call)
     return name if call.place.near_scratch is None else f"{name}, far"
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Uncertainty:
     """Relative error of single operators by circumstance, and what a network has beside it.
 
     Attributes:
@@ -49,12 +49,12 @@ class Doubt:
         Operators err independently, so a network of many equal ones is surer than one of few.
         """
         worst = max(self.families.values(), default=_LEAST_SPREAD)
-        errors = cycles * np.array([self.families.get(circumstance(call), worst) for call in calls])
+        errors = cycles * np.array([self.families.get(stratum(call), worst) for call in calls])
         total = max(float(cycles.sum()), 1.0)
         return math.hypot(math.sqrt(float(errors @ errors)) / total, self.whole)
 
     @classmethod
-    def learn(cls, errors: Mapping[str, Sequence[float]]) -> Doubt:
+    def learn(cls, errors: Mapping[str, Sequence[float]]) -> Uncertainty:
         """From log(found / predicted) of held-out operators, by circumstance."""
         return cls(
             {
@@ -66,12 +66,12 @@ class Doubt:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class ConformalInterval:
     """The width that held-out networks ask for.
 
     Attributes:
         level: Share of networks whose truth is to lie inside.
-        width: In units of ``Doubt.of``, of the logarithm; or in cycles, if absolute.
+        width: In units of ``Uncertainty.of``, of the logarithm; or in cycles, if absolute.
         absolute: For models whose error does not grow with the network.
     """
 
@@ -82,7 +82,7 @@ class Interval:
     @classmethod
     def from_scores(
         cls, scores: Sequence[float], level: float, *, absolute: bool = False
-    ) -> Interval:
+    ) -> ConformalInterval:
         """The smallest width that covers; infinite where there are too few scores for the level.
 
         Args:
@@ -107,7 +107,7 @@ class Interval:
         return {"level": self.level, "width": width, "absolute": self.absolute}
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any]) -> Interval:
+    def from_json_dict(cls, data: Mapping[str, Any]) -> ConformalInterval:
         """From ``to_json_dict``'s result.
 
         Raises:

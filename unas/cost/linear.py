@@ -17,7 +17,7 @@ from scipy.optimize import lsq_linear, nnls
 
 from unas.cost.operators import Call
 from unas.cost.terms import cost_terms, family, term_names
-from unas.cost.types import Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 
 Vector = npt.NDArray[np.float64]
@@ -34,12 +34,12 @@ class OperatorLinear:
         fallback: Cycles per byte moved and product, for families that were never seen.
     """
 
-    traits: Traits
+    traits: KernelProfile
     weights: Mapping[str, Weights]
     fallback: float
 
     @classmethod
-    def fit(cls, samples: Sequence[Sample], traits: Traits) -> OperatorLinear:
+    def fit(cls, samples: Sequence[Sample], traits: KernelProfile) -> OperatorLinear:
         """Fit the weights to operators' cycles, family by family.
 
         Where no sample tells the cycles of its operators, all families are fitted at once to the
@@ -63,7 +63,7 @@ class OperatorLinear:
         return cls(traits, weights, sum(found for _, found in points) / work)
 
     @classmethod
-    def _fit_wholes(cls, samples: Sequence[Sample], traits: Traits) -> OperatorLinear:
+    def _fit_wholes(cls, samples: Sequence[Sample], traits: KernelProfile) -> OperatorLinear:
         if not samples:
             raise StoreError("nothing to fit a latency model on; measure or import something")
         names = sorted({family(call) for sample in samples for call in sample.calls})
@@ -107,7 +107,7 @@ class OperatorLinear:
         return {"weights": named, "fallback": self.fallback}
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any], traits: Traits) -> OperatorLinear:
+    def from_json_dict(cls, data: Mapping[str, Any], traits: KernelProfile) -> OperatorLinear:
         """From ``to_json_dict``'s result.
 
         Raises:
@@ -156,7 +156,7 @@ def _work(call: Call) -> float:
     return call.kernel.inputs + call.kernel.outputs + call.kernel.macs
 
 
-def _fit_family(name: str, points: Sequence[tuple[Call, float]], traits: Traits) -> Weights:
+def _fit_family(name: str, points: Sequence[tuple[Call, float]], traits: KernelProfile) -> Weights:
     terms = np.array([cost_terms(call, traits) for call, _ in points])
     cycles = np.array([found for _, found in points])
     rate = float(cycles.sum()) / sum(_work(call) for call, _ in points)

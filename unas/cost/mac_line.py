@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unas.cost.metrics import FitQuality, quality
+from unas.cost.metrics import RegressionMetrics, regression_metrics
 from unas.cost.operators import Call
 from unas.cost.types import Sample
 from unas.errors import StoreError
@@ -131,8 +131,8 @@ class Fit:
     quantity: str
     feature: str
     line: Line
-    in_sample: FitQuality
-    cross_validated: FitQuality
+    in_sample: RegressionMetrics
+    cross_validated: RegressionMetrics
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -150,8 +150,8 @@ class Fit:
                 data["quantity"],
                 data["feature"],
                 Line(**data["line"]),
-                FitQuality(**data["in_sample"]),
-                FitQuality(**data["cross_validated"]),
+                RegressionMetrics(**data["in_sample"]),
+                RegressionMetrics(**data["cross_validated"]),
             )
         except (KeyError, TypeError) as error:
             raise StoreError(f"a stored fit is not readable: {error}; calibrate again") from error
@@ -175,4 +175,10 @@ def fit_quantity(
     xs, ys = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     held_out = cross_validated(xs, ys, folds=FOLDS, seed=seed)
     line = fit_line(xs, ys)
-    return Fit(quantity, feature, line, quality(line.predict(xs), ys), quality(held_out, ys))
+    return Fit(
+        quantity,
+        feature,
+        line,
+        regression_metrics(line.predict(xs), ys),
+        regression_metrics(held_out, ys),
+    )

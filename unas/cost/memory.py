@@ -27,9 +27,9 @@ from unas.arena.kernels import Kernels
 from unas.arena.liveness import aligned, buffers_of
 from unas.arena.planner import best_plan, greedy_plan
 from unas.cost.memory_fit import ByteFit, ByteQuality, fit_bytes
-from unas.cost.types import Prediction
 from unas.errors import StoreError
 from unas.graph import Graph, OperatorKind
+from unas.record import Prediction
 
 NOMINAL = 0.9
 _TENSOR_BYTES = 12  # rt_buffer; an operator's working memory has one too

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unas.cost.types import Prediction
 from unas.errors import StoreError
+from unas.record import Prediction
 
 Vector = NDArray[np.float64]
 FOLDS = 10

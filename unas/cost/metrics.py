@@ -13,7 +13,7 @@ Vector = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class FitQuality:
+class RegressionMetrics:
     """Predictions against what was found.
 
     Attributes:
@@ -33,12 +33,12 @@ class FitQuality:
     kendall: float
 
 
-def quality(predicted: Vector, found: Vector) -> FitQuality:
+def regression_metrics(predicted: Vector, found: Vector) -> RegressionMetrics:
     """Compare predictions with what was found; both of shape (n,), found above zero."""
     relative = np.abs(predicted - found) / found
     residual = float(((found - predicted) ** 2).sum())
     total = float(((found - found.mean()) ** 2).sum())
-    return FitQuality(
+    return RegressionMetrics(
         n=len(found),
         r2=1.0 - residual / total,
         mape_percent=float(relative.mean() * 100),

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from unas.cost.boosted import Boosted
-from unas.cost.intervals import Doubt, Interval
+from unas.cost.intervals import ConformalInterval, Uncertainty
 from unas.cost.linear import OperatorLinear
 from unas.cost.mac_line import MacLine, Vector
 from unas.cost.operators import ArenaLayout, Call, calls_of
-from unas.cost.types import Prediction, Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import Graph
+from unas.record import Prediction
 
 SCHEMA = 1
 MAC_LINE, OPERATOR_LINEAR, BOOSTED = "mac-line", "operator-linear", "boosted"
@@ -28,7 +29,7 @@ Core = MacLine | OperatorLinear | Boosted
 _LEAST_CYCLES = 1.0
 
 
-def fit_core(name: str, samples: Sequence[Sample], traits: Traits, seed: int) -> Core:
+def fit_core(name: str, samples: Sequence[Sample], traits: KernelProfile, seed: int) -> Core:
     """Fit the part of a model that knows operators.
 
     Args:
@@ -47,7 +48,7 @@ def fit_core(name: str, samples: Sequence[Sample], traits: Traits, seed: int) ->
     return Boosted.fit(samples, traits, seed=seed)
 
 
-def whole(core: Core, additivity: Additivity, calls: Sequence[Call], cycles: Vector) -> float:
+def whole(core: Core, additivity: OverheadModel, calls: Sequence[Call], cycles: Vector) -> float:
     """Cycles of a network from its operators'."""
     total = float(cycles.sum())
     if isinstance(core, MacLine):
@@ -73,10 +74,10 @@ class LatencyModel:
 
     name: str
     core: Core
-    additivity: Additivity
-    doubt: Doubt
-    interval: Interval
-    traits: Traits
+    additivity: OverheadModel
+    doubt: Uncertainty
+    interval: ConformalInterval
+    traits: KernelProfile
     layout: ArenaLayout
     clock_hz: float
     identity: Mapping[str, str]
@@ -124,16 +125,16 @@ class LatencyModel:
                 f"{data.get('name')!r}; calibrate again with this version"
             )
         try:
-            name, traits = str(data["name"]), Traits(**data["traits"])
+            name, traits = str(data["name"]), KernelProfile(**data["traits"])
             return cls(
                 name=name,
                 core=_core_from(name, data["core"], traits),
-                additivity=Additivity.from_json_dict(data["additivity"]),
-                doubt=Doubt(
+                additivity=OverheadModel.from_json_dict(data["additivity"]),
+                doubt=Uncertainty(
                     {str(key): float(value) for key, value in data["doubt"]["families"].items()},
                     float(data["doubt"]["whole"]),
                 ),
-                interval=Interval.from_json_dict(data["interval"]),
+                interval=ConformalInterval.from_json_dict(data["interval"]),
                 traits=traits,
                 layout=ArenaLayout(**data["layout"]),
                 clock_hz=float(data["clock_hz"]),
@@ -145,7 +146,7 @@ class LatencyModel:
             ) from error
 
 
-def _core_from(name: str, data: Mapping[str, Any], traits: Traits) -> Core:
+def _core_from(name: str, data: Mapping[str, Any], traits: KernelProfile) -> Core:
     if name == MAC_LINE:
         return MacLine.from_json_dict(data)
     if name == OPERATOR_LINEAR:
@@ -163,7 +164,7 @@ _FEWEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Additivity:
+class OverheadModel:
     """cycles = scale * sum of the operators' cycles + overhead * operators.
 
     Attributes:
@@ -178,7 +179,7 @@ class Additivity:
     residual_percent: float = 0.0
 
     @classmethod
-    def fit(cls, samples: Sequence[Sample]) -> Additivity:
+    def fit(cls, samples: Sequence[Sample]) -> OverheadModel:
         """Least squares of the relative error over networks with profiled operators.
 
         With too few of them the sum is taken as it is.
@@ -200,7 +201,7 @@ class Additivity:
         return self.scale * cycles + self.overhead * operators
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any]) -> Additivity:
+    def from_json_dict(cls, data: Mapping[str, Any]) -> OverheadModel:
         """From ``dataclasses.asdict``'s result.
 
         Raises:

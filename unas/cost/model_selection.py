@@ -8,22 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unas.cost.intervals import Doubt, Interval, circumstance
-from unas.cost.metrics import FitQuality, quality
+from unas.cost.intervals import ConformalInterval, Uncertainty, stratum
+from unas.cost.metrics import RegressionMetrics, regression_metrics
 from unas.cost.model import (
     MAC_LINE,
     MODELS,
-    Additivity,
     Core,
     LatencyModel,
+    OverheadModel,
     fit_core,
     log_errors,
     whole,
 )
 from unas.cost.operators import ArenaLayout
 from unas.cost.terms import family
-from unas.cost.types import Prediction, Sample, Traits
+from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
+from unas.record import Prediction
 
 FOLDS = 10
 LEVEL = 0.9
@@ -63,7 +64,7 @@ class ModelQuality:
         worst_percent: Largest error.
     """
 
-    fit: FitQuality
+    fit: RegressionMetrics
     coverage_percent: float
     nominal_percent: float
     interval_percent: float
@@ -97,7 +98,7 @@ def quality_of(held_out: Sequence[HeldOut], name: str) -> ModelQuality:
     lower = np.array([one.predicted.lower for one in mine])
     upper = np.array([one.predicted.upper for one in mine])
     return ModelQuality(
-        fit=quality(value, found),
+        fit=regression_metrics(value, found),
         coverage_percent=float(((lower <= found) & (found <= upper)).mean() * 100),
         nominal_percent=LEVEL * 100,
         interval_percent=float(np.median((upper - lower) / value) * 100),
@@ -107,7 +108,7 @@ def quality_of(held_out: Sequence[HeldOut], name: str) -> ModelQuality:
 
 def fit_latency(
     samples: Sequence[Sample],
-    traits: Traits,
+    traits: KernelProfile,
     layout: ArenaLayout,
     clock_hz: float,
     identity: Mapping[str, str],
@@ -141,7 +142,7 @@ def fit_latency(
         guesses = []
         for train, test in folds_of(samples, judged, folds, seed):
             core = fit_core(name, train, traits, seed)
-            guesses.append(_Fold(core, Additivity.fit(train), test))
+            guesses.append(_Fold(core, OverheadModel.fit(train), test))
             done += 1
             if on_step:
                 on_step(done, steps)
@@ -150,7 +151,7 @@ def fit_latency(
         models[name] = LatencyModel(
             name=name,
             core=fit_core(name, samples, traits, seed),
-            additivity=Additivity.fit(samples),
+            additivity=OverheadModel.fit(samples),
             doubt=judgement.doubt(),
             interval=judgement.interval(),
             traits=traits,
@@ -193,7 +194,7 @@ def folds_of(
 class _Fold:
     """What a model says of networks it was not fitted on."""
 
-    def __init__(self, core: Core, additivity: Additivity, test: Sequence[Sample]) -> None:
+    def __init__(self, core: Core, additivity: OverheadModel, test: Sequence[Sample]) -> None:
         self.test = test
         self.operators = [core.operators(sample.calls) for sample in test]
         self.values = [
@@ -207,7 +208,7 @@ class _Fold:
             if sample.operator_cycles:
                 errors = log_errors(sample.operator_cycles, predicted)
                 for call, error in zip(sample.calls, errors, strict=True):
-                    yield circumstance(call), float(error)
+                    yield stratum(call), float(error)
 
 
 class _Judgement:
@@ -217,23 +218,23 @@ class _Judgement:
         self._name, self._folds = name, folds
         self._absolute = name == MAC_LINE
 
-    def doubt(self, without: _Fold | None = None) -> Doubt:
+    def doubt(self, without: _Fold | None = None) -> Uncertainty:
         errors: dict[str, list[float]] = {}
         for fold in self._folds:
             if fold is not without:
                 for name, error in fold.errors():
                     errors.setdefault(name, []).append(error)
-        return Doubt.learn(errors)
+        return Uncertainty.learn(errors)
 
-    def interval(self, without: _Fold | None = None) -> Interval:
+    def interval(self, without: _Fold | None = None) -> ConformalInterval:
         doubt = self.doubt(without)
         scores: list[float] = []
         for fold in self._folds:
             if fold is not without:
                 scores += self._scores(fold, doubt)
-        return Interval.from_scores(scores, LEVEL, absolute=self._absolute)
+        return ConformalInterval.from_scores(scores, LEVEL, absolute=self._absolute)
 
-    def _scores(self, fold: _Fold, doubt: Doubt) -> Iterator[float]:
+    def _scores(self, fold: _Fold, doubt: Uncertainty) -> Iterator[float]:
         for sample, cycles, value in zip(fold.test, fold.operators, fold.values, strict=True):
             if self._absolute:
                 yield abs(sample.cycles - value)

@@ -129,7 +129,7 @@ class Kernel:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placement:
     """Where a kernel works in the tensor arena: part of it may lie beyond the fastest memory.
 
     Attributes:
@@ -154,7 +154,7 @@ class Place:
         return 1.0 - self.near_scratch / used_bytes
 
 
-NEAR = Place()
+NEAR = Placement()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Call:
     """A kernel in its place."""
 
     kernel: Kernel
-    place: Place = NEAR
+    place: Placement = NEAR
 
 
 def kernels(graph: Graph) -> tuple[Kernel, ...]:
@@ -284,11 +284,11 @@ class _Places:
         ]
         self._placed = sorted(placed)
 
-    def of(self, step: int, kernel: Kernel) -> Place:
+    def of(self, step: int, kernel: Kernel) -> Placement:
         op = self._graph.operators[step]
         source, target = self._owners.get(op.inputs[0]), self._owners.get(op.output)
         room, at = self._widest(step) if step in self._scratch else (0, 0)
-        return Place(
+        return Placement(
             scratch_bytes=room,
             far_input=self._far(source, kernel.inputs),
             far_output=self._far(target, kernel.outputs),

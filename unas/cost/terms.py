@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from unas.cost.generic_terms import conv_terms, dense_terms, depthwise_terms, pool_terms
 from unas.cost.operators import Call, Kernel
-from unas.cost.types import Traits
+from unas.cost.types import KernelProfile
 from unas.graph import Activation, OperatorKind
 
 Terms = dict[str, float]
@@ -27,18 +27,18 @@ _FEW = {
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def cost_terms(call: Call, traits: Traits) -> tuple[float, ...]:
+def cost_terms(call: Call, traits: KernelProfile) -> tuple[float, ...]:
     """The terms of a call, in the order of ``term_names``."""
     return tuple(_counted(family(call), call, traits).values())
 
 
 @functools.cache
-def term_names(name: str, traits: Traits) -> tuple[str, ...]:
+def term_names(name: str, traits: KernelProfile) -> tuple[str, ...]:
     """Names of a family's terms."""
     return tuple(_counted(name, _EXAMPLE, traits))
 
 
-def _counted(name: str, call: Call, traits: Traits) -> Terms:
+def _counted(name: str, call: Call, traits: KernelProfile) -> Terms:
     if traits.kernels not in _OURS:
         kind = name.split()[0]  # our variants of inner loops say nothing about theirs
         if kind in _FOREIGN:
@@ -60,7 +60,7 @@ def family(call: Call) -> str:
     return kind.value
 
 
-def pixels_at_once(call: Call, traits: Traits) -> float:
+def pixels_at_once(call: Call, traits: KernelProfile) -> float:
     """Mean number of output positions that a convolution computes in one pass over its weights."""
     kernel, most = call.kernel, traits.pixels_at_once
     if call.place.scratch_bytes is not None:
@@ -100,7 +100,7 @@ def clipped_pixels(kernel: Kernel) -> int:
     return kernel.pixels - inside
 
 
-def _conv(call: Call, traits: Traits) -> Terms:
+def _conv(call: Call, traits: KernelProfile) -> Terms:
     kernel = call.kernel
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
     at_once = pixels_at_once(call, traits)
@@ -141,7 +141,7 @@ def _conv(call: Call, traits: Traits) -> Terms:
     return terms | _conv_misses(call, traits, at_once, passes)
 
 
-def _conv_misses(call: Call, traits: Traits, at_once: float, passes: float) -> Terms:
+def _conv_misses(call: Call, traits: KernelProfile, at_once: float, passes: float) -> Terms:
     """Lines of caches that are read or written again."""
     kernel, place, line = call.kernel, call.place, traits.line_bytes
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
@@ -171,7 +171,7 @@ def _conv_misses(call: Call, traits: Traits, at_once: float, passes: float) -> T
     }
 
 
-def _plain_conv(call: Call, traits: Traits) -> Terms:
+def _plain_conv(call: Call, traits: KernelProfile) -> Terms:
     kernel = call.kernel
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
     rows = pixels * kernel.filter[0]
@@ -187,7 +187,7 @@ def _plain_conv(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _depthwise(call: Call, traits: Traits) -> Terms:
+def _depthwise(call: Call, traits: KernelProfile) -> Terms:
     kernel, place = call.kernel, call.place
     fours, ones = kernel.output[2] // _WORD, int(kernel.output[2] % _WORD > 0)
     blocks, pixels = fours + ones, kernel.pixels
@@ -219,7 +219,7 @@ def _depthwise(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _depthwise_pixel(call: Call, traits: Traits) -> Terms:
+def _depthwise_pixel(call: Call, traits: KernelProfile) -> Terms:
     kernel = call.kernel
     fours, ones = kernel.output[2] // _WORD, int(kernel.output[2] % _WORD > 0)
     return {
@@ -233,7 +233,7 @@ def _depthwise_pixel(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _dense(call: Call, traits: Traits) -> Terms:
+def _dense(call: Call, traits: KernelProfile) -> Terms:
     kernel, units = call.kernel, call.kernel.output[2]
     rows, groups = kernel.output[0] * kernel.output[1], -(-kernel.taps // _WORD)
     patch = patch_bytes(kernel) * call.place.far_scratch(patch_bytes(kernel))
@@ -251,7 +251,7 @@ def _dense(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _pool(call: Call, traits: Traits) -> Terms:
+def _pool(call: Call, traits: KernelProfile) -> Terms:
     kernel, place = call.kernel, call.place
     blocks, pixels = -(-kernel.output[2] // _WORD), kernel.pixels
     line = traits.line_bytes
@@ -271,7 +271,7 @@ def _pool(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _pool_of_few(call: Call, traits: Traits) -> Terms:
+def _pool_of_few(call: Call, traits: KernelProfile) -> Terms:
     kernel = call.kernel
     return {
         "call": 1,
@@ -283,7 +283,7 @@ def _pool_of_few(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _add(call: Call, traits: Traits) -> Terms:
+def _add(call: Call, traits: KernelProfile) -> Terms:
     kernel, place = call.kernel, call.place
     return {
         "call": 1,
@@ -294,7 +294,7 @@ def _add(call: Call, traits: Traits) -> Terms:
     }
 
 
-def _moved(call: Call, traits: Traits) -> Terms:
+def _moved(call: Call, traits: KernelProfile) -> Terms:
     """What moves or maps elements, and whatever is not known better."""
     kernel, place = call.kernel, call.place
     return {
@@ -323,7 +323,7 @@ _FOREIGN: dict[str, Callable[[Call], Terms]] = {
     "AVERAGE_POOL_2D": pool_terms,
 }
 _EXAMPLE = Call(Kernel(OperatorKind.CONV_2D, (4, 4, 4), (4, 4, 4)))
-_TERMS: dict[str, Callable[[Call, Traits], Terms]] = {
+_TERMS: dict[str, Callable[[Call, KernelProfile], Terms]] = {
     "CONV_2D": _conv,
     _PLAIN_CONV: _plain_conv,
     "DEPTHWISE_CONV_2D": _depthwise,

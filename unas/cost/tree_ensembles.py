@@ -22,7 +22,7 @@ Integers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class BoostingParams:
     """How trees are grown; the defaults are for hundreds of points.
 
     Attributes:
@@ -41,7 +41,7 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
-class Trees:
+class TreeEnsemble:
     """A sum of trees. Nodes of all trees lie in one table; a leaf is its own child.
 
     Attributes:
@@ -66,10 +66,10 @@ class Trees:
 
     def predict(self, x: Vector) -> Vector:
         """Sums for rows of x, shape (n, features), as shape (n,)."""
-        return Grove((self,)).predict(x, np.zeros(len(x), np.int64))
+        return StackedEnsembles((self,)).predict(x, np.zeros(len(x), np.int64))
 
     @classmethod
-    def nothing(cls) -> Trees:
+    def nothing(cls) -> TreeEnsemble:
         """A single leaf of 0."""
         zero, one = np.zeros(1, np.int64), np.zeros(1)
         return cls(0.0, 0, zero, zero, one, zero, zero, one)
@@ -82,7 +82,7 @@ class Trees:
         }
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any]) -> Trees:
+    def from_json_dict(cls, data: Mapping[str, Any]) -> TreeEnsemble:
         """From ``to_json_dict``'s result.
 
         Raises:
@@ -111,10 +111,10 @@ class Trees:
         return trees
 
 
-class Grove:
+class StackedEnsembles:
     """Several sums of trees, asked at once: each row of a table by its own."""
 
-    def __init__(self, sums: Sequence[Trees]) -> None:
+    def __init__(self, sums: Sequence[TreeEnsemble]) -> None:
         starts = np.cumsum([0, *(len(one.feature) for one in sums)])
         self._start = np.array([one.start for one in sums])
         self._depth = max(one.depth for one in sums)
@@ -141,7 +141,7 @@ class Grove:
         return total
 
 
-def grow(x: Vector, y: Vector, growth: Growth, seed: int) -> Trees:
+def fit_ensemble(x: Vector, y: Vector, growth: BoostingParams, seed: int) -> TreeEnsemble:
     """Boost trees on squared error.
 
     Args:
@@ -164,7 +164,7 @@ def grow(x: Vector, y: Vector, growth: Growth, seed: int) -> Trees:
     return _stacked([one.tree_ for (one,) in fitted.estimators_], growth, float(y.mean()))
 
 
-def _stacked(trees: list[Any], growth: Growth, start: float) -> Trees:
+def _stacked(trees: list[Any], growth: BoostingParams, start: float) -> TreeEnsemble:
     sizes = [tree.node_count for tree in trees]
     roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
     feature, threshold, left, right, value = [], [], [], [], []
@@ -178,4 +178,4 @@ def _stacked(trees: list[Any], growth: Growth, start: float) -> Trees:
         right.append(root + np.where(leaf, itself, tree.children_right))
         value.append(np.where(leaf, growth.rate * tree.value[:, 0, 0], 0.0))
     joined = [np.concatenate(part) for part in (feature, threshold, left, right, value)]
-    return Trees(start, growth.depth, roots, *joined)
+    return TreeEnsemble(start, growth.depth, roots, *joined)

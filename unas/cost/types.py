@@ -54,7 +54,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class KernelProfile:
     """The blocking of the kernels and the caches they work through.
 
     Attributes:
@@ -86,18 +86,3 @@ class Traits:
             return 0.0
         low, high = 0.88 * self.cache_bytes, 1.15 * self.cache_bytes
         return min(max((reused_bytes - low) / (high - low), 0.0), 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What a model says; provenance *predicted*.
-
-    Attributes:
-        value: Best guess.
-        lower: Lower end of the interval.
-        upper: Upper end of the interval.
-    """
-
-    value: float
-    lower: float
-    upper: float

@@ -14,7 +14,7 @@ from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import StoreError
 from unas.export.card import model_card
-from unas.export.network import Sample, TakenNetwork, seeded_sample, taken_network
+from unas.export.network import ExportedNetwork, Sample, exported_network, seeded_sample
 from unas.export.project import app_files, c_array_files
 from unas.firmware.build import compiler_version
 from unas.firmware.recipe import Recipe
@@ -38,7 +38,7 @@ class Bundle:
     """
 
     folder: Path
-    network: TakenNetwork
+    network: ExportedNetwork
     sample: Sample
     files: tuple[str, ...]
 
@@ -86,7 +86,7 @@ def write_bundle(
     place: Path,
     *,
     runtime: Runtime = BUILTIN,
-    sample: Callable[[TakenNetwork], Sample] = seeded_sample,
+    sample: Callable[[ExportedNetwork], Sample] = seeded_sample,
 ) -> Bundle:
     """Write a network's files into a new folder.
 
@@ -106,7 +106,7 @@ def write_bundle(
     if place.exists() and (not place.is_dir() or any(place.iterdir())):
         raise StoreError(f"{place} holds something already; name another place with --to")
     model = _model(study, record)
-    network = taken_network(model, record.candidate.short_id, study.environment.get("data"))
+    network = exported_network(model, record.candidate.short_id, study.environment.get("data"))
     first = sample(network)
     recipe = Recipe(board, compiler_version(), runtime)
     files = {

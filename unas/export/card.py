@@ -7,11 +7,11 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
-from unas.export.network import TakenNetwork
+from unas.export.network import ExportedNetwork
 from unas.export.project import render
 from unas.firmware.recipe import Recipe
 from unas.record import Record, TrainingResult
-from unas.record.repeated_trainings import seeds_told, value_ranges, within_told
+from unas.record.repeated_trainings import feasible_count_text, seed_count_text, value_ranges
 from unas.resources.estimate import estimate
 from unas.store.study_folder import StudyResults
 from unas.units import format_microseconds
@@ -25,7 +25,9 @@ _SIZES = {
 _ENVIRONMENT = ("unas", "commit", "date", "python", "host", "packages")
 
 
-def model_card(study: StudyResults, record: Record, network: TakenNetwork, recipe: Recipe) -> str:
+def model_card(
+    study: StudyResults, record: Record, network: ExportedNetwork, recipe: Recipe
+) -> str:
     """As Markdown."""
     values = {
         "study": study,
@@ -33,7 +35,7 @@ def model_card(study: StudyResults, record: Record, network: TakenNetwork, recip
         "network": network,
         "recipe": recipe,
         "errors": error_rows(study, record),
-        "again": again_words(study, record),
+        "again": repeated_trainings_text(study, record),
         "numbers": number_rows(record, network, recipe),
         "operators": operator_rows(network),
         "bounds": study.config.judged.bounds(),
@@ -69,17 +71,17 @@ def error_rows(study: StudyResults, record: Record) -> list[tuple[str, str, str]
         rows.append((what, percent(one.val_error), percent(one.test_error)))
     if len(finals) > 1:
         val, test = ([_pair(final.training)[i] for final in finals] for i in (0, 1))
-        what = f"int8, mean ± std over seeds ({seeds_told(finals)})"
+        what = f"int8, mean ± std over seeds ({seed_count_text(finals)})"
         rows.append((what, _spread(val), _spread(test)))
     return rows
 
 
-def again_words(study: StudyResults, record: Record) -> str:
+def repeated_trainings_text(study: StudyResults, record: Record) -> str:
     """What other seeds make of the sizes, for theirs are other networks than this file."""
     finals = study.finals_of(record)
     if not finals:
         return ""
-    ranges, kept = value_ranges(finals), within_told(finals, study.config.judged)
+    ranges, kept = value_ranges(finals), feasible_count_text(finals, study.config.judged)
     sizes = (
         f", {what} {ranges[name][0]:,.0f} to {ranges[name][1]:,.0f}{unit}"
         for name, (what, unit) in _SIZES.items()
@@ -100,7 +102,7 @@ def _spread(values: Sequence[float | None]) -> str:
 
 
 def number_rows(
-    record: Record, network: TakenNetwork, recipe: Recipe
+    record: Record, network: ExportedNetwork, recipe: Recipe
 ) -> list[tuple[str, str, str]]:
     """(quantity, value, provenance)."""
     rows: list[tuple[str, str, str]] = [
@@ -136,7 +138,7 @@ def number_rows(
     return rows
 
 
-def operator_rows(network: TakenNetwork) -> list[tuple[Any, ...]]:
+def operator_rows(network: ExportedNetwork) -> list[tuple[Any, ...]]:
     """(number, kind, output shape, parameters, MACs) of each operator of the file."""
     graph = network.graph
     found = {one.position: one for one in estimate(graph).operators}

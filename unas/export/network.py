@@ -48,7 +48,7 @@ class Affine:
 
 
 @dataclass(frozen=True, slots=True)
-class TakenNetwork:
+class ExportedNetwork:
     """A network as its C code is to tell it.
 
     Attributes:
@@ -89,9 +89,9 @@ class TakenNetwork:
         return self.graph.tensors[self.graph.outputs[0]].elements
 
 
-def taken_network(
+def exported_network(
     model: Flatbuffer, network_id: str, data: Mapping[str, Any] | None = None
-) -> TakenNetwork:
+) -> ExportedNetwork:
     """Read a file, and find the arena that it needs.
 
     Args:
@@ -115,7 +115,7 @@ def taken_network(
     if len(names) != classes:
         names = [str(number) for number in range(classes)]
     given = _affine(subgraph, graph.inputs[0])
-    return TakenNetwork(
+    return ExportedNetwork(
         id=network_id,
         model=model,
         graph=graph,
@@ -165,7 +165,7 @@ class Sample:
         return [values[i : i + _PER_ROW] for i in range(0, len(values), _PER_ROW)]
 
 
-def seeded_sample(network: TakenNetwork) -> Sample:
+def seeded_sample(network: ExportedNetwork) -> Sample:
     """Pseudo-random values, the ones that a measurement times."""
     return Sample(
         seeded_input(network.input_bytes, _SEED), f"pseudo-random values, seed {_SEED}; no class"
@@ -173,7 +173,7 @@ def seeded_sample(network: TakenNetwork) -> Sample:
 
 
 def data_sample(
-    network: TakenNetwork, values: NDArray[np.float32], label: int, origin: str
+    network: ExportedNetwork, values: NDArray[np.float32], label: int, origin: str
 ) -> Sample:
     """A sample of a data set, quantised for the network.
 
@@ -188,7 +188,7 @@ def data_sample(
     return Sample(quantised.tobytes(), f"{_one_line(origin)}, class {label}", label)
 
 
-def kept_sample(study: StudyResults, record: Record, network: TakenNetwork) -> Sample | None:
+def kept_sample(study: StudyResults, record: Record, network: ExportedNetwork) -> Sample | None:
     """The sample of the test split that was kept with a network, as it sees it; None without one.
 
     Raises:

@@ -11,7 +11,7 @@ import jinja2
 
 from unas._paths import templates_dir
 from unas.errors import ConfigError
-from unas.export.network import Sample, TakenNetwork
+from unas.export.network import ExportedNetwork, Sample
 from unas.firmware.recipe import BUILD_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import project_files
 from unas.tflite.c_array import c_initialiser
@@ -31,7 +31,7 @@ _RENDERED = {
 _PLATFORM = (".py", ".json")
 
 
-def app_files(recipe: Recipe, network: TakenNetwork, sample: Sample) -> dict[str, bytes]:
+def app_files(recipe: Recipe, network: ExportedNetwork, sample: Sample) -> dict[str, bytes]:
     """All files of the project, by their path in it. No file names a place of this machine.
 
     Args:
@@ -58,7 +58,7 @@ def app_files(recipe: Recipe, network: TakenNetwork, sample: Sample) -> dict[str
     return files
 
 
-def c_array_files(network: TakenNetwork) -> dict[str, bytes]:
+def c_array_files(network: ExportedNetwork) -> dict[str, bytes]:
     """The network as a C array, for programs of any kind."""
     values = {"network": _facts(network), "data": network.model.data}
     return {
@@ -66,7 +66,7 @@ def c_array_files(network: TakenNetwork) -> dict[str, bytes]:
     }
 
 
-def template_values(recipe: Recipe, network: TakenNetwork, sample: Sample) -> dict[str, Any]:
+def template_values(recipe: Recipe, network: ExportedNetwork, sample: Sample) -> dict[str, Any]:
     """What the templates may use."""
     return {
         "board": recipe.board,
@@ -98,7 +98,7 @@ def _wrapped(text: str, indent: str) -> str:
     return f"\n{indent}".join(textwrap.wrap(text, 98 - len(indent), break_long_words=False))
 
 
-def _facts(network: TakenNetwork) -> dict[str, Any]:
+def _facts(network: ExportedNetwork) -> dict[str, Any]:
     return {
         "id": network.id,
         "sha256": network.model.sha256,

@@ -9,14 +9,14 @@ from unas.constraints import Constraints
 from unas.record.study import FinalTraining
 
 
-def seeds_told(finals: Sequence[FinalTraining]) -> str:
+def seed_count_text(finals: Sequence[FinalTraining]) -> str:
     """How many trainings a mean is over: ``"3"``, or ``"2 of 3, 1 diverged"``."""
     gone = sum(final.diverged for final in finals)
     told = f"{len(finals) - gone} of {len(finals)}, {gone} diverged"
     return told if gone else str(len(finals))
 
 
-def within_told(finals: Sequence[FinalTraining], bounds: Constraints) -> str:
+def feasible_count_text(finals: Sequence[FinalTraining], bounds: Constraints) -> str:
     """How many of these trainings gave a network that keeps every bound: ``"1 of 3"``."""
     kept = sum(not (final.diverged or bounds.violations(final.values)) for final in finals)
     return f"{kept} of {len(finals)}"

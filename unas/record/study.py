@@ -39,8 +39,14 @@ class Stage(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A predicted number: best guess, and the ends of its interval."""
+class Prediction:
+    """What a model says of a quantity; provenance *predicted*.
+
+    Attributes:
+        value: Best guess, in the unit of the quantity that bears it.
+        lower: Lower end of the interval.
+        upper: Upper end of the interval.
+    """
 
     value: float
     lower: float
@@ -68,8 +74,8 @@ class Figures:
     peak_memory_bytes: int
     peak_memory_without_input_bytes: int
     flatbuffer_bytes: int | None = None
-    latency_us: Interval | None = None
-    arena_used_bytes: Interval | None = None
+    latency_us: Prediction | None = None
+    arena_used_bytes: Prediction | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.errors import ConfigError
-from unas.record import Figures, Interval, MeasuredFigures, Outcome, Record, TrainingResult
+from unas.record import Figures, MeasuredFigures, Outcome, Prediction, Record, TrainingResult
 
 JUDGED = ("error", "peak_memory_bytes", "model_size_bytes", "macs", "latency_us")
 """The quantities of ``Record.values``."""
@@ -88,7 +88,7 @@ def pareto_front(
     return [judged[i] for i in sorted(front, key=lambda i: (points[i], judged[i].index))]
 
 
-def _middle(interval: Interval | None) -> float | None:
+def _middle(interval: Prediction | None) -> float | None:
     return None if interval is None else interval.value
 
 

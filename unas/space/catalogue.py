@@ -25,7 +25,7 @@ from unas.space.cnn_plus_morphs import cnn_plus_morphs
 from unas.space.mlp import MLP_SPACE, MlpSpace, mlp_morphs, random_mlp
 from unas.space.morph_parts import Morph
 from unas.space.morphs import morphs as cnn_morphs
-from unas.space.overrides import near, turned
+from unas.space.overrides import near, with_overrides
 
 
 class Space(Protocol):
@@ -163,10 +163,10 @@ def mlp_space(ranges: MlpSpace = MLP_SPACE) -> Space:
 
 
 _FROM_KNOBS: dict[str, Callable[[Mapping[str, object]], Space]] = {
-    "cnn": lambda knobs: cnn_space(turned(CNN_SPACE, knobs)),
-    "cnn+": lambda knobs: cnn_plus_space(turned(CNN_PLUS_SPACE, knobs)),
-    "cnn+1d": lambda knobs: cnn_plus_space(turned(CNN_PLUS_1D_SPACE, knobs)),
-    "mlp": lambda knobs: mlp_space(turned(MLP_SPACE, knobs)),
+    "cnn": lambda knobs: cnn_space(with_overrides(CNN_SPACE, knobs)),
+    "cnn+": lambda knobs: cnn_plus_space(with_overrides(CNN_PLUS_SPACE, knobs)),
+    "cnn+1d": lambda knobs: cnn_plus_space(with_overrides(CNN_PLUS_1D_SPACE, knobs)),
+    "mlp": lambda knobs: mlp_space(with_overrides(MLP_SPACE, knobs)),
 }
 SPACE_NAMES = tuple(_FROM_KNOBS)
 """Names of all spaces; ``cnn+1d`` is ``cnn+`` for sequences, inputs of shape (samples, 1, c)."""

@@ -18,7 +18,7 @@ from unas.space.ranges import IntRange
 _R = TypeVar("_R", CnnSpace, CnnPlusSpace, MlpSpace)
 
 
-def turned(ranges: _R, knobs: Mapping[str, object], where: str = "space.options") -> _R:
+def with_overrides(ranges: _R, knobs: Mapping[str, object], where: str = "space.options") -> _R:
     """The ranges with other values.
 
     Args:

@@ -16,7 +16,7 @@ from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from unas.cost.operators import Call, Kernel, Place
+from unas.cost.operators import Call, Kernel, Placement
 from unas.cost.types import Sample
 from unas.errors import StoreError
 from unas.graph import Activation, OperatorKind
@@ -193,7 +193,7 @@ def sample_from_json_dict(data: Mapping[str, Any]) -> Sample:
         raise StoreError(f"a stored sample is not readable: {error}; calibrate again") from error
 
 
-def _told(value: Kernel | Place) -> dict[str, Any]:
+def _told(value: Kernel | Placement) -> dict[str, Any]:
     """The fields that are not their default, as JSON types."""
     found = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
     return {
@@ -205,7 +205,7 @@ def _told(value: Kernel | Place) -> dict[str, Any]:
 
 def _call(entry: Mapping[str, Any]) -> Call:
     told = dict(entry)
-    place = Place(**told.pop("place"))
+    place = Placement(**told.pop("place"))
     told["kind"] = OperatorKind(told["kind"])
     told["input"], told["output"] = _shape(told["input"]), _shape(told["output"])
     for name in _PAIRS:

@@ -22,7 +22,7 @@ Measure = Callable[[Flatbuffer], Measurement]
 _END_SECONDS = 20.0
 
 
-class BoardDesk:
+class BoardWorker:
     """Measures what is submitted, in order; a board is one, so one thread."""
 
     def __init__(self, measure: Measure, answers: Answers) -> None:

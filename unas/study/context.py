@@ -8,14 +8,14 @@ from dataclasses import dataclass, replace
 
 from unas.config import LatencyMode, MacCount, StudyConfig
 from unas.graph import Graph
-from unas.record import Figures, Interval
+from unas.record import Figures, Prediction
 from unas.resources.estimate import estimate
 from unas.study.networks import GraphSpace
 from unas.study.predictor import Predictor
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class EvaluationContext:
     """What all candidates of a study are judged by.
 
     Attributes:
@@ -82,7 +82,7 @@ class Setting:
             "macs": float(figures.macs if exact else figures.paper_macs),
         }
 
-    def straddles(self, latency: Interval | None) -> bool:
+    def straddles(self, latency: Prediction | None) -> bool:
         """Whether the limit on latency lies within the interval."""
         limit = self.study.judged.latency_us
         return limit is not None and latency is not None and latency.lower <= limit < latency.upper

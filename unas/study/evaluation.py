@@ -32,7 +32,7 @@ from unas.record import (
     TrainingResult,
 )
 from unas.search.strategy import Proposal
-from unas.study.context import Setting
+from unas.study.context import EvaluationContext
 from unas.study.networks import evenly_kept, exported, pruned_to
 from unas.study.requests import Answer, AskBoard, AskTraining, Judging, Request, TrainingAnswer
 from unas.tflite.reader import read_flatbuffer
@@ -41,7 +41,7 @@ from unas.tflite.writer import write_flatbuffer
 _DRAWN_WEIGHTS = 0  # seed of weights that only the board sees
 
 
-class Judge:
+class Evaluator:
     """Judges candidates, cheapest stage first; see ``docs/architecture.md``.
 
     Before training, a candidate that is to lose channels is judged as the network that even pruning
@@ -50,7 +50,7 @@ class Judge:
     belongs to one and the same network.
     """
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: EvaluationContext) -> None:
         self._setting = setting
 
     def judge(self, proposal: Proposal) -> Judging:

@@ -37,7 +37,7 @@ class Status:
     fits: int
 
 
-class Watcher(Protocol):
+class StudyObserver(Protocol):
     """Is told what happens; must not take long."""
 
     def began(self, records: tuple[Record, ...], finals: tuple[FinalTraining, ...]) -> None:
@@ -61,7 +61,7 @@ class Watcher(Protocol):
         ...
 
 
-class Silence:
+class NullObserver:
     """Watches and says nothing."""
 
     def began(self, records: tuple[Record, ...], finals: tuple[FinalTraining, ...]) -> None:

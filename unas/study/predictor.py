@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from unas.cost.intervals import Interval as Width
+from unas.cost.intervals import ConformalInterval
 from unas.cost.memory import ArenaModel
-from unas.cost.model import MAC_LINE, Additivity, LatencyModel, fit_core
+from unas.cost.model import MAC_LINE, LatencyModel, OverheadModel, fit_core
 from unas.cost.operators import calls_of
 from unas.cost.types import Sample
 from unas.graph import Graph
-from unas.record import Interval, Measurement
+from unas.record import Measurement, Prediction
 
 EVERY = 8
 """So many new measurements, and the latency model is fitted again."""
@@ -55,17 +55,17 @@ class Predictor:
         """How often it has been fitted to what the board said since the study began."""
         return self._new // self._every if self._fits else 0
 
-    def latency_us(self, graph: Graph) -> Interval:
+    def latency_us(self, graph: Graph) -> Prediction:
         """Microseconds of one inference of a network as it is exported."""
         found = self._model.latency_us(graph)
-        return Interval(found.value, found.lower, min(found.upper, _MOST))
+        return Prediction(found.value, found.lower, min(found.upper, _MOST))
 
-    def arena_used_bytes(self, graph: Graph) -> Interval | None:
+    def arena_used_bytes(self, graph: Graph) -> Prediction | None:
         """Tensor arena; None without a model of it."""
         if self._arena is None:
             return None
         found = self._arena.predict(graph)
-        return Interval(found.value, found.lower, min(found.upper, _MOST))
+        return Prediction(found.value, found.lower, min(found.upper, _MOST))
 
     def sample_of(self, graph: Graph, measurement: Measurement) -> Sample | None:
         """What can be learnt from a measurement of a network, in the order it was executed.
@@ -122,11 +122,13 @@ class Predictor:
         self._model = replace(
             model,
             core=fit_core(model.name, self._samples, model.traits, self._seed),
-            additivity=Additivity.fit(self._samples),
+            additivity=OverheadModel.fit(self._samples),
             interval=self._interval(model.interval),
         )
 
-    def _interval(self, old: Width) -> Width:
+    def _interval(self, old: ConformalInterval) -> ConformalInterval:
         if len(self._scores) < _OWN_SCORES:
             return old
-        return Width.from_scores(self._scores, old.level, absolute=self._model.name == MAC_LINE)
+        return ConformalInterval.from_scores(
+            self._scores, old.level, absolute=self._model.name == MAC_LINE
+        )

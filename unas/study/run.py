@@ -27,15 +27,15 @@ from unas.space.catalogue import Space, find_space
 from unas.store.journal import Journal
 from unas.store.measurements import Findings
 from unas.store.study_folder import JOURNAL, MEASUREMENTS, NETWORKS
-from unas.study.board_worker import BoardDesk, Measure
-from unas.study.context import Setting
-from unas.study.evaluation import Judge
+from unas.study.board_worker import BoardWorker, Measure
+from unas.study.context import EvaluationContext
+from unas.study.evaluation import Evaluator
 from unas.study.front import Front, front_of
-from unas.study.observer import Silence, Status, Watcher
+from unas.study.observer import NullObserver, Status, StudyObserver
 from unas.study.predictor import Calibrated, Predictor
 from unas.study.results_folder import write_description
-from unas.study.scheduler import Answers, Case, Desk, Engine, Trainings
-from unas.study.state import Memory
+from unas.study.scheduler import Answers, Engine, Executors, Job, Trainings
+from unas.study.state import StudyState
 from unas.study.training import KerasTraining, Training
 from unas.study.training_worker import WorkerPool
 
@@ -103,7 +103,7 @@ class Found:
         return tuple(error for error in errors if error is not None)
 
 
-def run_study(plan: Plan, watcher: Watcher | None = None) -> Found:
+def run_study(plan: Plan, watcher: StudyObserver | None = None) -> Found:
     """Search, then train the networks of the front that keep every bound again.
 
     A study that is finished costs neither board nor training: all is in its journal.
@@ -118,7 +118,7 @@ def run_study(plan: Plan, watcher: Watcher | None = None) -> Found:
         StoreError: The journal is another study's, in use, or damaged; or the disk refuses.
         WorkerError: Too many candidates failed in a row.
     """
-    study, watcher = plan.study, watcher or Silence()
+    study, watcher = plan.study, watcher or NullObserver()
     space = _space(plan)
     with contextlib.ExitStack() as stack:
         journal = stack.enter_context(Journal(plan.folder / JOURNAL, study, resume=plan.resume))
@@ -128,7 +128,7 @@ def run_study(plan: Plan, watcher: Watcher | None = None) -> Found:
         calibrated = None if study.latency.mode is LatencyMode.MACS else plan.calibrated
         predictor = None if calibrated is None else Predictor(calibrated, seed=study.search.seed)
         findings = Findings(plan.folder / MEASUREMENTS, journal.content)
-        memory = Memory(journal, findings, front, predictor)
+        memory = StudyState(journal, findings, front, predictor)
         memory.recall()
         desk = _desk(plan, front)
         stack.callback(desk.close)
@@ -144,10 +144,12 @@ def _space(plan: Plan) -> Space:
     return space
 
 
-def _run(plan: Plan, space: Space, desk: Desk, memory: Memory, watcher: Watcher) -> None:
+def _run(
+    plan: Plan, space: Space, desk: Executors, memory: StudyState, watcher: StudyObserver
+) -> None:
     study, search = plan.study, plan.study.search
-    judge = Judge(
-        Setting(
+    judge = Evaluator(
+        EvaluationContext(
             study,
             space,
             plan.input_shape,
@@ -165,7 +167,7 @@ def _run(plan: Plan, space: Space, desk: Desk, memory: Memory, watcher: Watcher)
     loop.train_again(list(best.values()), search.final_seeds, search.workers)
 
 
-def _desk(plan: Plan, front: Front) -> Desk:
+def _desk(plan: Plan, front: Front) -> Executors:
     workers = plan.study.search.workers
     answers: Answers = queue.SimpleQueue()
     threads = max(1, (os.cpu_count() or 1) // workers)
@@ -173,8 +175,8 @@ def _desk(plan: Plan, front: Front) -> Desk:
         training = plan.training(front.room, threads)
     else:
         training = KerasTraining(plan.study.to_toml(), str(front.room), threads)
-    board = None if plan.measure is None else BoardDesk(plan.measure, answers)
-    return Desk(plan.trainings(training, workers, answers), board, answers)
+    board = None if plan.measure is None else BoardWorker(plan.measure, answers)
+    return Executors(plan.trainings(training, workers, answers), board, answers)
 
 
 # One broken board or data set must not turn thousands of candidates into FAILED records.
@@ -187,7 +189,12 @@ class Loop:
     """One run of a study. It takes the study up where its memory ends."""
 
     def __init__(
-        self, judge: Judge, strategy: Strategy, desk: Desk, memory: Memory, watcher: Watcher
+        self,
+        judge: Evaluator,
+        strategy: Strategy,
+        desk: Executors,
+        memory: StudyState,
+        watcher: StudyObserver,
     ) -> None:
         """Tell the strategy what is known.
 
@@ -260,7 +267,7 @@ class Loop:
         while jobs or engine.in_flight:
             while jobs and engine.in_flight < at_once:
                 record, again = jobs.pop(0)
-                engine.start(Case(self._judge.judge_again(record, again), record.index, again))
+                engine.start(Job(self._judge.judge_again(record, again), record.index, again))
             finished = engine.finished()
             if finished is not None:
                 self._keep_final(*finished)
@@ -277,13 +284,13 @@ class Loop:
         self._repeated = self._repeated + 1 if proposal.repeated else 0
         if self._repeated == _REPEATED_IN_A_ROW:
             self._watcher.note(f"no new candidate in {self._repeated} proposals: that was all")
-        case = Case(self._judge.judge(proposal), proposal.index)
+        case = Job(self._judge.judge(proposal), proposal.index)
         if known is None:
             engine.start(case)
         else:  # genes decide everything but chance: what is known of them holds
             self._tell(case, replace(known, index=proposal.index, seconds={}))
 
-    def _tell(self, case: Case[Record], record: Record) -> None:
+    def _tell(self, case: Job[Record], record: Record) -> None:
         self._memory.keep(record, case)
         self._strategy.tell(record)
         self._by_genes.setdefault(record.candidate.sha256, record)
@@ -301,7 +308,7 @@ class Loop:
                 str(record.stage),
             )
 
-    def _keep_final(self, case: Case[FinalTraining], result: FinalTraining | UnasError) -> None:
+    def _keep_final(self, case: Job[FinalTraining], result: FinalTraining | UnasError) -> None:
         if isinstance(result, FinalTraining):
             self._memory.keep_final(result, case)
             self._watcher.final(result)

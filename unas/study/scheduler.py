@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Executors:
     """Who answers requests.
 
     Attributes:
@@ -43,7 +43,7 @@ class Desk:
 
 
 @dataclass(slots=True)
-class Case(Generic[_T]):
+class Job(Generic[_T]):
     """Something that is being judged.
 
     Attributes:
@@ -67,10 +67,10 @@ class Case(Generic[_T]):
 class Engine(Generic[_T]):
     """All cases in flight. Only one thread may use it."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Executors) -> None:
         self._desk = desk
-        self._open: dict[int, Case[_T]] = {}
-        self._done: deque[tuple[Case[_T], _T | UnasError]] = deque()
+        self._open: dict[int, Job[_T]] = {}
+        self._done: deque[tuple[Job[_T], _T | UnasError]] = deque()
         self._ticket = 0
 
     @property
@@ -88,11 +88,11 @@ class Engine(Generic[_T]):
         """How long the board was at work."""
         return self._desk.board.busy_seconds if self._desk.board else 0.0
 
-    def start(self, case: Case[_T]) -> None:
+    def start(self, case: Job[_T]) -> None:
         """Judge it up to its first request."""
         self._step(case, lambda: next(case.judging))
 
-    def finished(self) -> tuple[Case[_T], _T | UnasError] | None:
+    def finished(self) -> tuple[Job[_T], _T | UnasError] | None:
         """A case that came to its end, with its result or what ended it; waits a moment for one.
 
         Returns:
@@ -119,7 +119,7 @@ class Engine(Generic[_T]):
             case.measured.append((case._model, given))
         self._step(case, lambda: case.judging.send(given))
 
-    def _step(self, case: Case[_T], step: Callable[[], Request]) -> None:
+    def _step(self, case: Job[_T], step: Callable[[], Request]) -> None:
         try:
             request = step()
             while isinstance(request, AskBoard) and self._desk.board is None:

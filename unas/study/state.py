@@ -16,12 +16,12 @@ from unas.store.measurements import Finding, Findings
 from unas.study.front import Front
 from unas.study.predictor import Predictor
 from unas.study.requests import TrainingAnswer
-from unas.study.scheduler import Case
+from unas.study.scheduler import Job
 from unas.tflite.reader import read_flatbuffer
 
 
 @dataclass(slots=True)
-class Memory:
+class StudyState:
     """All that outlives a run.
 
     Attributes:
@@ -53,7 +53,7 @@ class Memory:
         self.finals.extend(content.finals)
         self.front.sweep(fresh=True)
 
-    def keep(self, record: Record, case: Case[Record]) -> None:
+    def keep(self, record: Record, case: Job[Record]) -> None:
         """Write a record, after the network and the measurements that belong to it.
 
         Raises:
@@ -69,7 +69,7 @@ class Memory:
         self.front.sweep()
         self._learn(found)
 
-    def keep_final(self, final: FinalTraining, case: Case[FinalTraining]) -> None:
+    def keep_final(self, final: FinalTraining, case: Job[FinalTraining]) -> None:
         """Write a final training.
 
         Raises:
@@ -80,7 +80,7 @@ class Memory:
         self.finals.append(final)
         discard(case.trained)
 
-    def _findings(self, case: Case[Record] | Case[FinalTraining]) -> list[Finding]:
+    def _findings(self, case: Job[Record] | Job[FinalTraining]) -> list[Finding]:
         seed = case.trained.result.seed if case.again and case.trained else None
         return [
             Finding(case.index, seed, measurement, self._sample(model, measurement))

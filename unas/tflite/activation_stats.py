@@ -32,7 +32,7 @@ _MOST_AVERAGED = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ActivationStats:
     """Real-valued statistics of one activation tensor.
 
     Attributes:
@@ -48,14 +48,16 @@ class Spread:
     high: float = math.inf
 
 
-def draw_spread(rng: np.random.Generator) -> Spread:
+def draw_activation_stats(rng: np.random.Generator) -> ActivationStats:
     """Of a network input: uniform over a drawn range that contains zero, 0.25 to 8 wide."""
     width = float(np.exp2(rng.uniform(-2.0, 3.0)))
     low = -width * float(rng.uniform())
-    return Spread(low + width / 2, width / math.sqrt(12.0), low, low + width)
+    return ActivationStats(low + width / 2, width / math.sqrt(12.0), low, low + width)
 
 
-def output_spread(graph: Graph, op: Operator, known: Mapping[int, Spread], gain: float) -> Spread:
+def output_spread(
+    graph: Graph, op: Operator, known: Mapping[int, ActivationStats], gain: float
+) -> ActivationStats:
     """Of an operator's output.
 
     Args:
@@ -68,18 +70,22 @@ def output_spread(graph: Graph, op: Operator, known: Mapping[int, Spread], gain:
     return _activated(_linear(graph, op, inputs, gain), _activation(op))
 
 
-def _linear(graph: Graph, op: Operator, inputs: list[Spread], gain: float) -> Spread:
+def _linear(
+    graph: Graph, op: Operator, inputs: list[ActivationStats], gain: float
+) -> ActivationStats:
     first = inputs[0]
     match op.kind:
         case OperatorKind.CONV_2D | OperatorKind.DEPTHWISE_CONV_2D | OperatorKind.FULLY_CONNECTED:
             square = gain * (first.mean**2 + first.std**2)
-            return Spread(0.0, math.sqrt(square * (1.0 + BIAS_SHARE**2 / 3.0)))
+            return ActivationStats(0.0, math.sqrt(square * (1.0 + BIAS_SHARE**2 / 3.0)))
         case OperatorKind.ADD:
-            return Spread(sum(s.mean for s in inputs), math.hypot(*(s.std for s in inputs)))
+            return ActivationStats(
+                sum(s.mean for s in inputs), math.hypot(*(s.std for s in inputs))
+            )
         case OperatorKind.CONCATENATION:
             mean = sum(s.mean for s in inputs) / len(inputs)
             square = sum(s.mean**2 + s.std**2 for s in inputs) / len(inputs)
-            return Spread(mean, math.sqrt(max(square - mean**2, 0.0)))
+            return ActivationStats(mean, math.sqrt(max(square - mean**2, 0.0)))
         case OperatorKind.MAX_POOL_2D:
             window = _window(op)
             lift = first.std * math.sqrt(math.log(window))
@@ -89,7 +95,7 @@ def _linear(graph: Graph, op: Operator, inputs: list[Spread], gain: float) -> Sp
             return replace(first, std=first.std / math.sqrt(min(taken, _MOST_AVERAGED)))
         case OperatorKind.SOFTMAX:
             share = 1.0 / graph.tensors[op.output].shape[-1]
-            return Spread(share, share, 0.0, 1.0)
+            return ActivationStats(share, share, 0.0, 1.0)
         case OperatorKind.RELU:
             return _activated(first, Activation.RELU)
         case OperatorKind.RELU6:
@@ -110,7 +116,7 @@ def _activation(op: Operator) -> Activation:
     return Activation.NONE
 
 
-def _activated(spread: Spread, activation: Activation) -> Spread:
+def _activated(spread: ActivationStats, activation: Activation) -> ActivationStats:
     """Moments of a normal distribution whose negative part became zero."""
     if activation is Activation.NONE or spread.std == 0.0:
         return spread
@@ -121,4 +127,4 @@ def _activated(spread: Spread, activation: Activation) -> Spread:
     square = (spread.mean**2 + spread.std**2) * positive + spread.mean * spread.std * density
     high = min(spread.high, 6.0) if activation is Activation.RELU6 else spread.high
     std = math.sqrt(max(square - mean * mean, 0.0))
-    return Spread(min(mean, high), std, 0.0, max(high, 0.0))
+    return ActivationStats(min(mean, high), std, 0.0, max(high, 0.0))

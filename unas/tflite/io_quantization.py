@@ -14,7 +14,7 @@ from unas.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class IoQuantization:
     """Real value = scale * (int8 value - zero point), at both ends of a network.
 
     Attributes:
@@ -41,7 +41,7 @@ class Ends:
         return steps * np.float32(self.output_scale)
 
 
-def read_ends(data: bytes) -> Ends:
+def read_io_quantization(data: bytes) -> IoQuantization:
     """Scales and zero points of a model that ``read_flatbuffer`` or a runtime accepts.
 
     Args:
@@ -62,4 +62,4 @@ def read_ends(data: bytes) -> Ends:
             )
         scales.append(float(quantisation.Scale(0)))
         zeros.append(int(quantisation.ZeroPoint(0)))
-    return Ends(scales[0], zeros[0], scales[1], zeros[1])
+    return IoQuantization(scales[0], zeros[0], scales[1], zeros[1])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.graph import ElementType, Graph, Operator, OperatorKind
-from unas.tflite.activation_stats import Spread, draw_spread, output_spread
+from unas.tflite.activation_stats import ActivationStats, draw_activation_stats, output_spread
 
 _SIGMAS = 3.0
 _SAME_SCALE = frozenset(
@@ -40,7 +40,7 @@ WEIGHTED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Quantisation:
+class Quantization:
     """real = scale x (quantised - zero_point).
 
     Attributes:
@@ -54,23 +54,23 @@ class Quantisation:
     dimension: int = 0
 
 
-SOFTMAX_OUTPUT = Quantisation(np.array([1 / 256], np.float32), -128)
+SOFTMAX_OUTPUT = Quantization(np.array([1 / 256], np.float32), -128)
 
 
-def plan_quantisation(graph: Graph, rng: np.random.Generator) -> tuple[Quantisation | None, ...]:
+def plan_quantization(graph: Graph, rng: np.random.Generator) -> tuple[Quantization | None, ...]:
     """Draw the parameters of every tensor.
 
     Returns:
         One entry per tensor of the graph; None where TFLite has none (shapes, axes, floats).
     """
-    plan: list[Quantisation | None] = [None] * len(graph.tensors)
-    spreads: dict[int, Spread] = {}
+    plan: list[Quantization | None] = [None] * len(graph.tensors)
+    spreads: dict[int, ActivationStats] = {}
     relative: dict[int, NDArray[np.float64]] = {}
     weights = {i for op in graph.operators if op.kind in WEIGHTED for i in op.inputs[1:]}
     for index, tensor in enumerate(graph.tensors):
         words = tensor.element_type is ElementType.INT32
         if (tensor.constant or index in graph.inputs) and index not in weights and not words:
-            spreads[index] = draw_spread(rng)
+            spreads[index] = draw_activation_stats(rng)
     for op in graph.operators:
         if op.kind in WEIGHTED and op.inputs[1] not in relative:
             relative[op.inputs[1]] = _draw_kernel_scales(graph, op, rng)
@@ -106,21 +106,21 @@ def _plan_weights(
     graph: Graph,
     op: Operator,
     relative: NDArray[np.float64],
-    plan: list[Quantisation | None],
+    plan: list[Quantization | None],
 ) -> None:
     # Weights are uniform in -127..127: a standard deviation of 127 / sqrt(3) steps.
     unit = np.sqrt(3.0 / fan_in(graph, op)) / 127.0
     scale = (unit * relative).astype(np.float32)
-    plan[op.inputs[1]] = Quantisation(scale, 0, kernel_axis(op.kind))
+    plan[op.inputs[1]] = Quantization(scale, 0, kernel_axis(op.kind))
     data = plan[op.inputs[0]]
     if len(op.inputs) > 2 and op.inputs[2] != -1 and data is not None:
-        plan[op.inputs[2]] = Quantisation(data.scale * scale, 0)
+        plan[op.inputs[2]] = Quantization(data.scale * scale, 0)
 
 
 def _plan_activations(
     graph: Graph,
-    spreads: dict[int, Spread],
-    plan: list[Quantisation | None],
+    spreads: dict[int, ActivationStats],
+    plan: list[Quantization | None],
     rng: np.random.Generator,
 ) -> None:
     group = _same_scale_groups(graph)
@@ -140,11 +140,11 @@ def _plan_activations(
             plan[index] = SOFTMAX_OUTPUT if root in fixed else _cover(lows[root], highs[root])
 
 
-def _cover(low: float, high: float) -> Quantisation:
+def _cover(low: float, high: float) -> Quantization:
     """Parameters whose 256 steps reach from low to high; zero is representable exactly."""
     scale = np.float32(max(high - low, 1e-6) / 255.0)
     zero_point = int(np.clip(np.rint(-128.0 - low / scale), -128, 127))
-    return Quantisation(np.array([scale], np.float32), zero_point)
+    return Quantization(np.array([scale], np.float32), zero_point)
 
 
 def _same_scale_groups(graph: Graph) -> list[int]:

@@ -32,7 +32,7 @@ from unas.graph import (
     Tensor,
 )
 from unas.tflite.activation_stats import BIAS_SHARE
-from unas.tflite.quantization import WEIGHTED, Quantisation, fan_in, plan_quantisation
+from unas.tflite.quantization import WEIGHTED, Quantization, fan_in, plan_quantization
 from unas.tflite.schema import (
     ELEMENT_CODES,
     FILE_IDENTIFIER,
@@ -65,7 +65,7 @@ def write_flatbuffer(graph: Graph, *, seed: int, name: str) -> Flatbuffer:
         ModelError: A constant tensor's type or size contradicts the operator that reads it.
     """
     rng = np.random.default_rng(seed)
-    plan = plan_quantisation(graph, rng)
+    plan = plan_quantization(graph, rng)
     constants = draw_constants(graph, plan, rng)
     room = sum(t.size_bytes for t in graph.constants()) + _ROOM_PER_TENSOR * len(graph.tensors)
     builder = flatbuffers.Builder(room)
@@ -130,7 +130,7 @@ def _write_code(builder: Any, kind: OperatorKind) -> int:
 def _write_subgraph(
     builder: Any,
     graph: Graph,
-    plan: Sequence[Quantisation | None],
+    plan: Sequence[Quantization | None],
     kinds: Sequence[OperatorKind],
 ) -> int:
     buffers = accumulate(int(t.constant) for t in graph.tensors)
@@ -156,7 +156,7 @@ def _write_subgraph(
 
 
 def _write_tensor(
-    builder: Any, tensor: Tensor, quantisation: Quantisation | None, buffer: int
+    builder: Any, tensor: Tensor, quantisation: Quantization | None, buffer: int
 ) -> int:
     shape = _indices(builder, tensor.shape)
     name = builder.CreateString(tensor.name)
@@ -172,7 +172,7 @@ def _write_tensor(
     return int(tflite.TensorEnd(builder))
 
 
-def _write_quantisation(builder: Any, quantisation: Quantisation) -> int:
+def _write_quantisation(builder: Any, quantisation: Quantization) -> int:
     channels = len(quantisation.scale)
     scale = builder.CreateNumpyVector(quantisation.scale)
     zero_point = builder.CreateNumpyVector(np.full(channels, quantisation.zero_point, np.int64))
@@ -201,7 +201,7 @@ _WEIGHT_STD = 127.0 / np.sqrt(3.0)
 
 
 def draw_constants(
-    graph: Graph, plan: Sequence[Quantisation | None], rng: np.random.Generator
+    graph: Graph, plan: Sequence[Quantization | None], rng: np.random.Generator
 ) -> tuple[Constant | None, ...]:
     """Content of every constant tensor.
 
@@ -234,7 +234,7 @@ def _int32(
     graph: Graph,
     op: Operator,
     index: int,
-    plan: Sequence[Quantisation | None],
+    plan: Sequence[Quantization | None],
     rng: np.random.Generator,
 ) -> Constant:
     tensor = graph.tensors[index]
@@ -260,7 +260,7 @@ def _shaped(tensor: Tensor, value: NDArray[Any]) -> Constant:
 
 
 def _bias(
-    graph: Graph, op: Operator, plan: Sequence[Quantisation | None], rng: np.random.Generator
+    graph: Graph, op: Operator, plan: Sequence[Quantization | None], rng: np.random.Generator
 ) -> Constant:
     """In steps of ``input scale x kernel scale``, as sums of products are."""
     tensor, data = graph.tensors[op.inputs[2]], graph.tensors[op.inputs[0]]

@@ -13,7 +13,7 @@ from unas.errors import ConfigError
 
 if TYPE_CHECKING:
     from unas.export.bundle import Bundle
-    from unas.export.network import Sample, TakenNetwork
+    from unas.export.network import ExportedNetwork, Sample
     from unas.firmware.runtimes import Runtime
     from unas.record import Record
     from unas.store.study_folder import StudyResults
@@ -97,7 +97,7 @@ def _runtime(name: str) -> Runtime:
 
 
 def _sample(
-    network: TakenNetwork, study: StudyResults, record: Record, path: Path | None
+    network: ExportedNetwork, study: StudyResults, record: Record, path: Path | None
 ) -> Sample:
     """The first sample of the test split: as kept, or from the data set; else pseudo-random."""
     from unas.export.network import data_sample, kept_sample, seeded_sample

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
     from unas.cost.advice import Advice, OperatorCost
     from unas.cost.model import LatencyModel
-    from unas.cost.types import Prediction
     from unas.graph import Graph
+    from unas.record import Prediction
     from unas.store.calibration import Models
 
 _MAC_LINE = "mac-line"
@@ -98,7 +98,7 @@ def _sizes(
     models: Models, graph: Graph, flatbuffer: Flatbuffer
 ) -> tuple[Prediction | None, Prediction | None]:
     """(tensor arena, flash) in bytes; None where the calibration does not tell them."""
-    from unas.cost.types import Prediction
+    from unas.record import Prediction
 
     arena = models.arena.predict(graph) if models.arena else None
     if models.flash is None:

@@ -132,7 +132,7 @@ def command(
 
     Example: unas-hil run kws.bin --board l4r5 --until m-ready --send "name%" --until m-ready
     """
-    from unas.virtual.machine.foreign import Errand, refuse_failure, run_firmware
+    from unas.virtual.machine.foreign import RunOptions, refuse_failure, run_firmware
 
     kind = _board(board, hse)
 
@@ -140,7 +140,7 @@ def command(
         sys.stdout.write(chr(byte) if byte < 0x80 else "\N{REPLACEMENT CHARACTER}")
         sys.stdout.flush()
 
-    errand = Errand(
+    errand = RunOptions(
         steps=_steps(send or [], until or [], script),
         timeout_s=timeout,
         wall_s=wall,

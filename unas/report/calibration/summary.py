@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unas.cost.metrics import quality
+from unas.cost.metrics import regression_metrics
 from unas.report.calibration.coverage import held_out, models_shown
 from unas.report.calibration.decisions import decide, limits_of
 from unas.report.calibration.operator_errors import operator_errors
@@ -36,7 +36,7 @@ def summary_of(calibration: Calibration, limit_us: float | None = None) -> dict[
     models: dict[str, Any] = {}
     for name in shown:
         table = held_out(calibration, name)
-        fit = quality(table.predicted_us, table.found_us)
+        fit = regression_metrics(table.predicted_us, table.found_us)
         made = decide(table, limit)
         everywhere = [decide(table, float(one)) for one in limits_of(table)]
         wrong = [one.wrongly_accepted + one.wrongly_rejected for one in everywhere]

@@ -17,7 +17,7 @@ from unas.store.study_folder import MEASUREMENTS, StudyResults
 AGAIN = "final trainings"
 
 
-def host_seconds(study: StudyResults) -> dict[str, float]:
+def compute_seconds(study: StudyResults) -> dict[str, float]:
     """Seconds of work by stage, added over all candidates and workers; most first.
 
     Args:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from unas.config import StudyConfig
 from unas.errors import StoreError
 from unas.record import Outcome, Provenance, Record
-from unas.report.study.predicted_latency import latency_of, provenances, with_foreseen
+from unas.report.study.predicted_latency import latency_of, provenances, with_predicted_latency
 from unas.report.study.repeated_trainings import final_errors
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, new_figure, on_log_scale
 from unas.search.pareto import non_dominated
@@ -83,7 +83,7 @@ def compare_fronts(studies: Sequence[StudyResults], results: Path) -> Figure:
     Raises:
         StoreError: In one of them nothing was trained to the end.
     """
-    found = [with_foreseen(study, _trained(study), results) for study in studies]
+    found = [with_predicted_latency(study, _trained(study), results) for study in studies]
     everything = [record for records in found for record in records]
     drawing = new_figure(10.2, 3.8)
     for index, axis in enumerate(axes_of(everything), start=1):

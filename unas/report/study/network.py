@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from unas.record import Record
-from unas.record.repeated_trainings import seeds_told, value_ranges, within_told
+from unas.record.repeated_trainings import feasible_count_text, seed_count_text, value_ranges
 from unas.report.study.drawing import network_svg
 from unas.report.study.predicted_latency import predicted_of
-from unas.report.study.repeated_trainings import Spread, final_errors
+from unas.report.study.repeated_trainings import MeanStd, final_errors
 from unas.report.text import (
     NOT_KNOWN,
     microseconds,
@@ -82,11 +82,11 @@ def _errors(study: StudyResults, record: Record) -> list[Row]:
     finals = study.finals_of(record)
     val, test = final_errors(study, record, test=False), final_errors(study, record)
     if val is not None:
-        what = f"int8, more trainings ({seeds_told(finals)}): mean ± std"
+        what = f"int8, more trainings ({seed_count_text(finals)}): mean ± std"
         rows.append((what, _spread(val), NOT_KNOWN if test is None else _spread(test)))
         rows.append(("… least to most", _range(val), NOT_KNOWN if test is None else _range(test)))
     elif finals:
-        rows.append((f"int8, more trainings ({seeds_told(finals)})", NOT_KNOWN, NOT_KNOWN))
+        rows.append((f"int8, more trainings ({seed_count_text(finals)})", NOT_KNOWN, NOT_KNOWN))
     return rows
 
 
@@ -104,14 +104,14 @@ def _again(study: StudyResults, record: Record) -> list[Row]:
         for name, (least, most) in value_ranges(finals).items()
         if name in bounds.bounds() and name != "error" and least < most
     ]
-    return [*rows, ("keep every bound", within_told(finals, bounds), "trained again")]
+    return [*rows, ("keep every bound", feasible_count_text(finals, bounds), "trained again")]
 
 
-def _spread(found: Spread) -> str:
+def _spread(found: MeanStd) -> str:
     return f"{100 * found.mean:.2f} ± {100 * found.deviation:.2f} %"
 
 
-def _range(found: Spread) -> str:
+def _range(found: MeanStd) -> str:
     return f"{100 * found.least:.2f} to {100 * found.most:.2f} %"
 
 

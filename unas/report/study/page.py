@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from unas.errors import StoreError
 from unas.record import Outcome, Record, Stage
-from unas.report.study.compute_time import host_seconds
+from unas.report.study.compute_time import compute_seconds
 from unas.report.study.figures import figures_of
 from unas.report.study.mac_decisions import (
     MacDecisions,
@@ -33,7 +33,7 @@ from unas.report.study.mac_decisions import (
     least_wrong,
 )
 from unas.report.study.network import network_views
-from unas.report.study.predicted_latency import with_foreseen
+from unas.report.study.predicted_latency import with_predicted_latency
 from unas.report.text import (
     bound_words,
     microseconds,
@@ -64,8 +64,8 @@ def study_page(study: StudyResults, results: Path) -> str:
     """
     if not study.records:
         raise StoreError(f"{study.folder} holds no record yet; let the search go on")
-    seen = replace(study, records=with_foreseen(study, study.records, results))
-    spent = host_seconds(study)
+    seen = replace(study, records=with_predicted_latency(study, study.records, results))
+    spent = compute_seconds(study)
     decisions, why_not = _attempt(lambda: decide_by_macs(seen))
     views = network_views(seen)
     environment = jinja2.Environment(

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unas.errors import StoreError
-from unas.record import Interval, Provenance, Record
+from unas.record import Prediction, Provenance, Record
 from unas.store.calibration import calibration_folder, read_models
 from unas.store.study_folder import StudyResults
 from unas.tflite.reader import read_flatbuffer
 
 
-def with_foreseen(
+def with_predicted_latency(
     study: StudyResults, records: Sequence[Record], results: Path
 ) -> tuple[Record, ...]:
     """The same records; kept networks without a latency get the predicted one in their figures.
@@ -40,7 +40,7 @@ def with_foreseen(
     return tuple(found.get(record.index, record) for record in records)
 
 
-def _latency_model(study: StudyResults, results: Path) -> Callable[[bytes], Interval] | None:
+def _latency_model(study: StudyResults, results: Path) -> Callable[[bytes], Prediction] | None:
     config = study.config
     folder = calibration_folder(Path(config.board.id).stem, results, config.board.runtime)
     try:
@@ -48,14 +48,14 @@ def _latency_model(study: StudyResults, results: Path) -> Callable[[bytes], Inte
     except StoreError:  # no calibration: then there is nothing to foresee with
         return None
 
-    def predict(data: bytes) -> Interval:
+    def predict(data: bytes) -> Prediction:
         said = model.latency_us(read_flatbuffer(data, "a kept network"))
-        return Interval(said.value, said.lower, said.upper)
+        return Prediction(said.value, said.lower, said.upper)
 
     return predict
 
 
-def _foreseen(study: StudyResults, record: Record, model: Callable[[bytes], Interval]) -> Record:
+def _foreseen(study: StudyResults, record: Record, model: Callable[[bytes], Prediction]) -> Record:
     data = study.flatbuffer(record)
     if data is None or record.figures is None:
         return record

@@ -12,7 +12,7 @@ from unas.store.study_folder import StudyResults
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class MeanStd:
     """Of some numbers: how many, mean, sample standard deviation (0 of one), least and most."""
 
     n: int
@@ -22,13 +22,13 @@ class Spread:
     most: float
 
 
-def spread(values: Sequence[float]) -> Spread:
+def mean_std(values: Sequence[float]) -> MeanStd:
     """Of at least one value."""
     deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Spread(len(values), statistics.fmean(values), deviation, min(values), max(values))
+    return MeanStd(len(values), statistics.fmean(values), deviation, min(values), max(values))
 
 
-def final_errors(study: StudyResults, record: Record, *, test: bool = True) -> Spread | None:
+def final_errors(study: StudyResults, record: Record, *, test: bool = True) -> MeanStd | None:
     """int8 error over the final seeds of a network, 0 to 1; those that diverged have none.
 
     None where it was not trained again, or all diverged.
@@ -41,4 +41,4 @@ def final_errors(study: StudyResults, record: Record, *, test: bool = True) -> S
     trained = [final.training for final in study.finals_of(record)]
     errors = [one.test_error if test else one.val_error for one in trained]
     known = [error for error in errors if error is not None]
-    return spread(known) if known else None
+    return mean_std(known) if known else None

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from unas.config import StrategyName
 from unas.errors import StoreError
 from unas.report.study.convergence import course_of
-from unas.report.study.repeated_trainings import Spread, spread
+from unas.report.study.repeated_trainings import MeanStd, mean_std
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure
 from unas.store.study_folder import StudyResults
 
@@ -55,13 +55,13 @@ class StrategyRuns:
         return int(self.covered.shape[1])
 
 
-def at_the_end(course: NDArray[np.float64]) -> Spread:
+def at_the_end(course: NDArray[np.float64]) -> MeanStd:
     """Over the searches, when all have had their trainings.
 
     Args:
         course: Shape (searches, trainings).
     """
-    return spread(course[:, -1].tolist())
+    return mean_std(course[:, -1].tolist())
 
 
 def compare_strategies(

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from unas.board import Board
 from unas.virtual.bus.registers import Peripheral
-from unas.virtual.bus.rules import Conduct, Rules
+from unas.virtual.bus.rules import Rules, Strictness
 from unas.virtual.core.system_control import CoreServices, SystemControl
 from unas.virtual.machine.idle_loop import Timeline
 from unas.virtual.machine.link import ByteLink
@@ -20,7 +20,7 @@ class Services(Timeline, CoreServices, Protocol):
     """What a machine offers its peripherals."""
 
     @property
-    def conduct(self) -> Conduct:
+    def conduct(self) -> Strictness:
         """How strictly the firmware is taken."""
 
     @property

@@ -43,7 +43,7 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
-class Conduct:
+class Strictness:
     """Our own firmware is held to every rule; other people's is taken as it is.
 
     Attributes:
@@ -62,4 +62,4 @@ class Conduct:
     semihosting: Callable[[bytes], None] | None = None
 
 
-STRICT = Conduct()
+STRICT = Strictness()

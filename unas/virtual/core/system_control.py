@@ -15,7 +15,7 @@ from unas.virtual.bus.registers import WORD, Peripheral, Register
 from unas.virtual.core.exceptions import Exceptions
 from unas.virtual.core.nvic import interrupt_registers, system_registers
 from unas.virtual.core.systick import SysTick
-from unas.virtual.machine.schedule import Agenda
+from unas.virtual.machine.schedule import Schedule
 
 _SCS = 0xE000E000
 _VECTKEY, _VECTKEY_READ = 0x05FA0000, 0xFA050000
@@ -52,7 +52,7 @@ class CoreServices(Protocol):
     """What the core's own registers need of the machine."""
 
     @property
-    def agenda(self) -> Agenda:
+    def agenda(self) -> Schedule:
         """What will happen, and when."""
 
     @property

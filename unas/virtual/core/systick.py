@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from unas.virtual.bus.registers import Register
 from unas.virtual.core.exceptions import SYSTICK, Exceptions
-from unas.virtual.machine.schedule import NEVER, Agenda
+from unas.virtual.machine.schedule import NEVER, Schedule
 
 _ENABLE, _TICKINT, _CORE_CLOCK, _COUNTFLAG = 1 << 0, 1 << 1, 1 << 2, 1 << 16
 _EXTERNAL_DIVISOR = 8  # STM32: HCLK / 8 where CLKSOURCE is 0; RM0385 10.1.1
@@ -23,7 +23,7 @@ class SysTick:
         cycles: Core clock cycles since power-on.
     """
 
-    def __init__(self, exceptions: Exceptions, agenda: Agenda, cycles: Callable[[], int]) -> None:
+    def __init__(self, exceptions: Exceptions, agenda: Schedule, cycles: Callable[[], int]) -> None:
         self._exceptions = exceptions
         self._cycles = cycles
         self._tick = agenda.appointment(self._sync)

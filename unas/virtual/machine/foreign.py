@@ -13,7 +13,7 @@ from types import FrameType
 
 from unas.board import Board
 from unas.errors import EmulatorError
-from unas.virtual.bus.rules import Conduct
+from unas.virtual.bus.rules import Strictness
 from unas.virtual.machine.events import Event, FaultEvent, ResetEvent, StageEvent
 from unas.virtual.machine.machine import Machine, Stop
 from unas.virtual.machine.script import ScriptLink, Step
@@ -23,7 +23,7 @@ _SLICES_A_SECOND = 50  # of virtual time: how often the clocks are looked at
 
 
 @dataclass(frozen=True, slots=True)
-class Errand:
+class RunOptions:
     """What to do with the firmware.
 
     Attributes:
@@ -89,7 +89,7 @@ class Outcome:
     resets: int
 
 
-def run_firmware(board: Board, firmware: Path, errand: Errand) -> Outcome:
+def run_firmware(board: Board, firmware: Path, errand: RunOptions) -> Outcome:
     """Run it from power-on until there is a reason to stop.
 
     Raises:
@@ -113,7 +113,7 @@ def run_firmware(board: Board, firmware: Path, errand: Errand) -> Outcome:
             errand.tell(event.fault)
 
     link = ScriptLink(errand.steps, hear, lambda: machine.stop())
-    conduct = Conduct(
+    conduct = Strictness(
         tell=None if errand.strict else errand.tell,
         paced=True,
         uart=errand.uart,
@@ -147,7 +147,7 @@ def run_firmware(board: Board, firmware: Path, errand: Errand) -> Outcome:
 _ENDS = {Stop.REQUESTED: "script", Stop.EXIT: "exit", Stop.IDLE: "idle"}
 
 
-def _run(machine: Machine, errand: Errand) -> str:
+def _run(machine: Machine, errand: RunOptions) -> str:
     deadline = time.monotonic() + errand.wall_s
     while machine.seconds < errand.timeout_s:
         if time.monotonic() > deadline:

@@ -35,7 +35,7 @@ class Timeline(Protocol):
         """The far end has nothing for us: let the machine stop."""
 
 
-class Listening:
+class IdleLoopDetector:
     """Finds the loops in which firmware waits for a byte, and takes their time away.
 
     While a board waits for its host, virtual time stands still: however long that takes, and

@@ -15,7 +15,7 @@ from unas.board import Board
 from unas.errors import EmulatorError
 from unas.virtual.bus.memory import Memory
 from unas.virtual.bus.registers import Bus
-from unas.virtual.bus.rules import STRICT, Conduct, Rules
+from unas.virtual.bus.rules import STRICT, Rules, Strictness
 from unas.virtual.bus.system_bus import SystemBus
 from unas.virtual.core.exception_entry import ExceptionEntry
 from unas.virtual.core.faults import Fault
@@ -29,7 +29,7 @@ from unas.virtual.machine.events import Event, FaultEvent, ResetEvent, StageEven
 from unas.virtual.machine.events import Stop as Stop
 from unas.virtual.machine.image import load_image
 from unas.virtual.machine.link import ByteLink, QueueLink
-from unas.virtual.machine.schedule import NEVER, Agenda
+from unas.virtual.machine.schedule import NEVER, Schedule
 from unas.virtual.machine.services import MachineServices
 from unas.virtual.machine.virtual_time import VirtualTime
 from unas.virtual.timing.counter import memory_of, open_counter
@@ -70,11 +70,11 @@ class Machine(MachineServices):
         instance: int = 0,
         native: bool | None = None,
         on_event: Callable[[Event], None] | None = None,
-        conduct: Conduct = STRICT,
+        conduct: Strictness = STRICT,
     ) -> None:
         self.board = board
         self.conduct = conduct
-        self.agenda = Agenda()
+        self.agenda = Schedule()
         self.link: ByteLink = QueueLink() if link is None else link
         self._on_event = on_event
         self._image = load_image(elf, _flash_start(board))

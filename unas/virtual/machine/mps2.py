@@ -16,7 +16,7 @@ from unas.virtual.bus.chip import Chip, Services
 from unas.virtual.bus.registers import WORD, Peripheral, Register
 from unas.virtual.core.debug import Dwt, Itm
 from unas.virtual.core.system_control import SystemControl
-from unas.virtual.machine.idle_loop import Listening
+from unas.virtual.machine.idle_loop import IdleLoopDetector
 from unas.virtual.machine.link import ByteLink
 
 _NS_PER_INSTRUCTION = 64  # QEMU's -icount shift=6
@@ -59,7 +59,7 @@ class Uart(Peripheral):
 
     def __init__(self, base: int, link: ByteLink, services: Services) -> None:
         self._link, self._services = link, services
-        self._listening = Listening(services)
+        self._listening = IdleLoopDetector(services)
         self._received: deque[int] = deque()
         table = (
             Register(0x00, "DATA", read=self._take, write=self._send),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 NEVER = (1 << 64) - 1
 
 
-class Appointment:
+class ScheduledEvent:
     """Something of which at most one is due: a timer's next event, say.
 
     Args:
@@ -17,7 +17,7 @@ class Appointment:
         act: Called when its time has come.
     """
 
-    def __init__(self, agenda: Agenda, act: Callable[[], None]) -> None:
+    def __init__(self, agenda: Schedule, act: Callable[[], None]) -> None:
         self._agenda = agenda
         self._act = act
         self.cycle = NEVER
@@ -35,20 +35,20 @@ class Appointment:
         self._act()
 
 
-class Agenda:
+class Schedule:
     """All appointments, soonest first; those of one cycle in the order in which they were made."""
 
     def __init__(self) -> None:
-        self._entries: list[tuple[int, int, Appointment]] = []
+        self._entries: list[tuple[int, int, ScheduledEvent]] = []
         self._made = 0
         self.changed: Callable[[], None] = lambda: None
         """Called when something sooner than all else was entered."""
 
-    def appointment(self, act: Callable[[], None]) -> Appointment:
+    def appointment(self, act: Callable[[], None]) -> ScheduledEvent:
         """A new appointment, not set yet."""
-        return Appointment(self, act)
+        return ScheduledEvent(self, act)
 
-    def enter(self, appointment: Appointment) -> None:
+    def enter(self, appointment: ScheduledEvent) -> None:
         """Note its new time."""
         self._made += 1
         first = self.next_cycle

@@ -47,7 +47,7 @@ class Setup:
 
 
 @dataclass(slots=True)
-class Lane:
+class DmaChannel:
     """A stream or channel: what it has done of its task.
 
     Attributes:
@@ -81,7 +81,7 @@ class Controller(Peripheral, ABC):
     ) -> None:
         self._exceptions = exceptions
         self._services = services
-        self.lanes = [Lane(irq) for irq in irqs]
+        self.lanes = [DmaChannel(irq) for irq in irqs]
         self.requests: set[tuple[str, str]] = set()
         self._serving = False
         super().__init__(name, base, 0x400, self._table(), clocked)

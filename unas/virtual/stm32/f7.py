@@ -16,7 +16,7 @@ from unas.virtual.stm32.gpio import Gpio, GpioFamily, PortReset
 from unas.virtual.stm32.identity import IdentityPlaces, debug_mcu, system_memory
 from unas.virtual.stm32.rcc_f7 import F7ClockControl
 from unas.virtual.stm32.timers import F7_TIMERS, build_timers
-from unas.virtual.stm32.uarts import Surroundings, UartPlace, build_uarts
+from unas.virtual.stm32.uarts import UartPlace, UartWiring, build_uarts
 
 _RESET_VECTORS = 0x00200000  # option byte BOOT_ADD0 = 0x0080: flash through its ITCM alias
 _IDENTITY = IdentityPlaces(
@@ -67,7 +67,7 @@ def build_stm32f7(board: Board, services: Services, link: ByteLink, instance: in
             controller.request(uart, direction, high)
 
     uarts = build_uarts(
-        _UARTS, board, services, link, Surroundings(clock, gpio, control.exceptions, request)
+        _UARTS, board, services, link, UartWiring(clock, gpio, control.exceptions, request)
     )
     timers = build_timers(F7_TIMERS, clock, control.exceptions, services)
     peripherals = (

@@ -16,7 +16,7 @@ from unas.virtual.stm32.gpio import Gpio, GpioFamily, PortReset
 from unas.virtual.stm32.identity import IdentityPlaces, debug_mcu, system_memory
 from unas.virtual.stm32.rcc_l4 import L4ClockControl
 from unas.virtual.stm32.timers import L4_TIMERS, build_timers
-from unas.virtual.stm32.uarts import Surroundings, UartPlace, build_uarts
+from unas.virtual.stm32.uarts import UartPlace, UartWiring, build_uarts
 
 _RESET_VECTORS = 0x00000000  # boot from flash: it is seen at 0
 _IDENTITY = IdentityPlaces(
@@ -65,7 +65,7 @@ def build_stm32l4(board: Board, services: Services, link: ByteLink, instance: in
             controller.request(uart, direction, high)
 
     uarts = build_uarts(
-        _UARTS, board, services, link, Surroundings(clock, gpio, control.exceptions, request)
+        _UARTS, board, services, link, UartWiring(clock, gpio, control.exceptions, request)
     )
     timers = build_timers(L4_TIMERS, clock, control.exceptions, services)
     peripherals = (

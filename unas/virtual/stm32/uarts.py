@@ -99,7 +99,7 @@ def _no_request(uart: str, direction: str, high: bool) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class UartWiring:
     """What UARTs are connected to inside the chip.
 
     Attributes:
@@ -120,7 +120,7 @@ def build_uarts(
     board: Board,
     services: Services,
     link: ByteLink,
-    around: Surroundings,
+    around: UartWiring,
 ) -> tuple[Usart, ...]:
     """Make them, the console on the link: the board's, or the one that the conduct names.
 
@@ -156,7 +156,7 @@ def _wiring(
     place: UartPlace,
     board: Board,
     services: Services,
-    around: Surroundings,
+    around: UartWiring,
     console: Console | None,
 ) -> Wiring:
     clock = around.clock

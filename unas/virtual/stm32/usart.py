@@ -19,7 +19,7 @@ from unas.errors import EmulatorError
 from unas.virtual.bus.chip import Services
 from unas.virtual.bus.registers import Peripheral, Register
 from unas.virtual.bus.rules import Rules
-from unas.virtual.machine.idle_loop import Listening, Polling
+from unas.virtual.machine.idle_loop import IdleLoopDetector, Polling
 from unas.virtual.machine.link import ByteLink
 from unas.virtual.machine.schedule import NEVER
 
@@ -70,7 +70,7 @@ class Usart(Peripheral):
         self._link = link
         self._services = services
         self._paced = services.conduct.paced
-        self._listening = Listening(services)
+        self._listening = IdleLoopDetector(services)
         self._polling = Polling(services)
         self._received: deque[int] = deque()
         self._change = services.agenda.appointment(self._update)
