@@ -1,11 +1,12 @@
-# make demo: set up, search, report and take the best network home · make test: set up and test · make check: lint and types
+# make demo: set up, search, report and export the best network · make test: set up and test · make quick: the tests that
+# take no longer than a look (under two minutes on two cores) · make check: lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench fuzz setup clean
+.PHONY: demo test quick check bench fuzz setup clean
 
 demo: setup
 	$(BIN)/unas-hil search configs/digits_f746.toml --name demo --resume
@@ -13,8 +14,12 @@ demo: setup
 	rm -rf build/demo
 	$(BIN)/unas-hil export demo --best --to build/demo
 
+# CI measures coverage too; it costs about a third of the time.
 test: setup
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 $(if $(CI),--cov=unas --cov-report=term:skip-covered)
+
+quick: setup
+	$(BIN)/python -m pytest -n 2 -m "not slow"
 
 check: setup
 	$(BIN)/ruff check .
