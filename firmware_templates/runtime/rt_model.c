@@ -256,10 +256,6 @@ bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *a
   return true;
 }
 
-rt_vector rt_model_ends(rt_model *model, uint32_t index, uint32_t field) {
-  return rt_field_vector(&model->file, rt_vector_table(&model->file, model->operators, index), field, 4);
-}
-
 void rt_model_want(rt_model *model, uint32_t bytes) {
   model->wanted_bytes = rt_add_capped(model->wanted_bytes, rt_align(bytes));
 }

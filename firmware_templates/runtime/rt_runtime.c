@@ -4,6 +4,7 @@
 
 #include "rt_error.h"
 #include "rt_kernels.h"
+#include "rt_model.h"
 #include "rt_names.h"
 
 /* Raised when the same model may give other cycles, arena or bytes than before. */

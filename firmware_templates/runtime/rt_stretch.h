@@ -3,7 +3,7 @@
 #ifndef RT_STRETCH_H
 #define RT_STRETCH_H
 
-#include "rt_model.h"
+#include "rt_arena.h"
 
 /* Move and enlarge each operator's planned scratch memory to the largest hole there is while that operator
  * runs, below the plan's highest byte. So a kernel that computes more at once with more memory asks for the

@@ -278,7 +278,7 @@ def _compiler() -> str:
 def _build(kernels: str) -> Path:
     """Compile the runtime once per content and compiler; later calls find it in the cache."""
     compiler, root = _compiler(), templates_dir()
-    sources = (*runtime_sources(), root / "test" / "rt_list.c")
+    sources = (*runtime_sources(), root / "host" / "rt_list.c")
     flags = (*_FLAGS, *_KERNELS[kernels])
     headers = sorted((*(root / "runtime").rglob("*.h"), *(root / "include").glob("*.h")))
     version = run([compiler, "--version"], timeout_s=_COMPILE_TIMEOUT_S).stdout

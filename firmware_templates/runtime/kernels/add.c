@@ -3,6 +3,7 @@
  * summed there. */
 #include "add.h"
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 static inline int8_t add_one(const rt_add_state *state, int8_t a, int8_t b) {
@@ -96,10 +97,10 @@ bool rt_add_prepare(rt_node *node) {
   state.output_offset = output.zero_point;
   for (uint32_t i = 0; i < 2; ++i) { /* each element is read before it is written */
     if (inputs[i].elements == output.elements) {
-      rt_node_in_place(node, i, 0);
+      rt_claim_in_place(node, i, 0);
     }
   }
-  rt_add_state *kept = rt_node_keep(node, sizeof state);
+  rt_add_state *kept = rt_claim_state(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

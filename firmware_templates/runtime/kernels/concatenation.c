@@ -2,6 +2,7 @@
 /* CONCATENATION along one axis, without requantising. */
 #include <string.h>
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 /* What one input gives to each step of the dimensions before the axis. */
@@ -64,7 +65,7 @@ bool rt_concatenation_prepare(rt_node *node) {
   }
   const uint32_t count = node->inputs.count;
   concatenation_state *kept =
-      rt_node_keep(node, (uint32_t)sizeof *kept + count * (uint32_t)sizeof kept->parts[0]);
+      rt_claim_state(node, (uint32_t)sizeof *kept + count * (uint32_t)sizeof kept->parts[0]);
   int32_t left = output.dims[axis];
   for (uint32_t slot = 0; slot < count; ++slot) {
     concatenation_part part;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D for cores with the DSP extension: some pixels' patches are gathered and widened, then all channels
  * of these pixels are computed (dot_dsp.h). The plain kernel is the reference, to the bit. */
+#include "../rt_claim.h"
 #include "../rt_gain.h"
 #include "../rt_kernels.h"
+#include "conv.h"
 #include "conv_gather_dsp.h"
 #include "dot_dsp.h"
 #include "widen_dsp.h"
@@ -122,7 +124,7 @@ bool rt_conv_dsp_prepare(rt_node *node) {
   }
   rt_conv_offer(node, &state, state.plain ? (uint32_t)state.in_channels : 0);
   const uint32_t patches = 4 * rt_widen_words(rt_gather_taps(&state)) * least_pixels(&state);
-  return state.plain || rt_node_scratch(node, rt_gather_bytes(&state) + patches);
+  return state.plain || rt_claim_scratch(node, rt_gather_bytes(&state) + patches);
 }
 
 #endif

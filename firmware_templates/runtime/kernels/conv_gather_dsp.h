@@ -3,7 +3,7 @@
 #ifndef RT_KERNELS_CONV_GATHER_DSP_H
 #define RT_KERNELS_CONV_GATHER_DSP_H
 
-#include "conv.h"
+#include "conv_common.h"
 
 typedef struct rt_gather {
   const rt_conv_state *state;

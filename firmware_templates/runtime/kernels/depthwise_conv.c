@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 /* Where to read rows of the input: the input itself, or, where the output is written over it, a copy of the
@@ -200,12 +201,12 @@ bool rt_depthwise_conv_read(rt_node *node, rt_depthwise_state *state, rt_depthwi
   state->filter = filter.index;
   state->bias = bias.index;
   state->output = output.index;
-  state->scratch = rt_node_scratch_index(node);
+  state->scratch = rt_claim_scratch_index(node);
   state->plain = true;
   state->input_offset = -input.zero_point;
   state->output_offset = output.zero_point;
   const uint32_t channels = (uint32_t)state->out_channels;
-  *kept = rt_node_keep(node, (uint32_t)(sizeof *state + channels * sizeof state->factors[0]));
+  *kept = rt_claim_state(node, (uint32_t)(sizeof *state + channels * sizeof state->factors[0]));
   if (*kept == NULL) {
     return true;
   }
@@ -217,7 +218,7 @@ void rt_depthwise_conv_offer(rt_node *node, const rt_depthwise_state *state) {
   const int64_t bytes =
       (int64_t)rt_depthwise_rows(state) * state->columns.input * state->in_channels; /* of the ring */
   if (state->multiplier == 1) {
-    rt_node_in_place(node, 0, (uint32_t)bytes);
+    rt_claim_in_place(node, 0, (uint32_t)bytes);
   }
 }
 

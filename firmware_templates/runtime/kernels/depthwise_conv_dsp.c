@@ -12,6 +12,7 @@
 
 #if RT_DSP_KERNELS
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 #include "depthwise_conv.h"
 
@@ -276,9 +277,9 @@ bool rt_depthwise_conv_dsp_prepare(rt_node *node) {
     return true;
   }
   if (kept != NULL && state.multiplier == 1) {
-    rt_node_in_place(node, 0, 0);
+    rt_claim_in_place(node, 0, 0);
   }
-  return rt_node_scratch(node, bytes);
+  return rt_claim_scratch(node, bytes);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED: weights OI, scaled per tensor or per output unit. */
-#include "fully_connected.h"
+#include "fully_connected_common.h"
 
 #include "../rt_kernels.h"
 #include "dot.h"

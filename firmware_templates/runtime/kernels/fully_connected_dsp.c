@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED for cores with the DSP extension: what a 1x1 convolution over its batches would be. */
+#include "../rt_claim.h"
 #include "../rt_gain.h"
 #include "../rt_kernels.h"
 #include "dot.h"
 #include "dot_dsp.h"
-#include "fully_connected.h"
+#include "fully_connected_common.h"
 #include "widen_dsp.h"
 
 #if RT_DSP_KERNELS
@@ -107,7 +108,7 @@ bool rt_fully_connected_dsp_prepare(rt_node *node) {
       return true;
     }
   }
-  return rt_node_scratch(node, 4 * rt_widen_words((uint32_t)state.depth) * state.pixels);
+  return rt_claim_scratch(node, 4 * rt_widen_words((uint32_t)state.depth) * state.pixels);
 }
 
 #endif

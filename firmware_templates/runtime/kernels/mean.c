@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 static void sum_up(const rt_mean_state *state, const int8_t *input, uint32_t *sums) {
@@ -73,17 +74,17 @@ bool rt_mean_prepare(rt_node *node) {
   if (!rt_node_input(node, 0, &input) || !rt_node_output(node, &output) || !set_axes(node, &input, &state) ||
       !rt_node_expect_elements(node, &output, (int32_t)state.outputs) ||
       !rt_node_factor(node, (double)input.scale / (double)output.scale, &state.factor) ||
-      !rt_node_scratch(node, state.outputs * (uint32_t)sizeof(int32_t))) {
+      !rt_claim_scratch(node, state.outputs * (uint32_t)sizeof(int32_t))) {
     return false;
   }
   const int32_t reduced = input.elements / output.elements;
   divide_factor(&state.factor, reduced);
   state.input = input.index;
   state.output = output.index;
-  state.sums = rt_node_scratch_index(node);
+  state.sums = rt_claim_scratch_index(node);
   state.input_offset = (int32_t)((uint32_t)-input.zero_point * (uint32_t)reduced);
   state.output_offset = output.zero_point;
-  rt_mean_state *kept = rt_node_keep(node, sizeof state);
+  rt_mean_state *kept = rt_claim_state(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

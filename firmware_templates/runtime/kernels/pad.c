@@ -2,6 +2,7 @@
 /* PAD with the output's zero point, in up to four dimensions. */
 #include <string.h>
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 typedef struct {
@@ -59,7 +60,7 @@ bool rt_pad_prepare(rt_node *node) {
   state.input = input.index;
   state.output = output.index;
   state.zero_point = output.zero_point;
-  pad_state *kept = rt_node_keep(node, sizeof state);
+  pad_state *kept = rt_claim_state(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pool.h"
 
+#include "../rt_claim.h"
+
 enum { MAX_TAPS = 1 << 23 }; /* int8 values that 32 bits can sum */
 
 void rt_pool_invoke(const rt_model *model, const rt_pool_state *state, rt_pool_pixel pixel) {
@@ -58,7 +60,7 @@ bool rt_pool_prepare(rt_node *node) {
       !rt_node_activation(node, rt_node_option_u8(node, RT_POOL_ACTIVATION), &output, &state.range)) {
     return false;
   }
-  rt_pool_state *kept = rt_node_keep(node, sizeof state);
+  rt_pool_state *kept = rt_claim_state(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

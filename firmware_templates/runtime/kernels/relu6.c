@@ -3,6 +3,7 @@
  * is right where the output has the same one, so anything else is refused. */
 #include "relu6.h"
 
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 void rt_relu6_invoke(const rt_model *model, const void *kept) {
@@ -26,8 +27,8 @@ bool rt_relu6_prepare(rt_node *node) {
   state.input = input.index;
   state.output = output.index;
   state.elements = input.elements;
-  rt_node_in_place(node, 0, 0); /* each element is read before it is written */
-  rt_relu6_state *kept = rt_node_keep(node, sizeof state);
+  rt_claim_in_place(node, 0, 0); /* each element is read before it is written */
+  rt_relu6_state *kept = rt_claim_state(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

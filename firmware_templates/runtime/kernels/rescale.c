@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rescale.h"
 
+#include "../rt_claim.h"
+
 bool rt_rescale_read(rt_node *node, rt_tensor *input, rt_tensor *output, rt_rescale_state *state) {
   if (!rt_node_input(node, 0, input) || !rt_node_output(node, output) ||
       !rt_node_expect_shape(node, output, input->rank, input->dims)) {
@@ -15,8 +17,8 @@ bool rt_rescale_read(rt_node *node, rt_tensor *input, rt_tensor *output, rt_resc
 }
 
 void rt_rescale_keep(rt_node *node, const rt_rescale_state *state) {
-  rt_node_in_place(node, 0, 0); /* each element is read before it is written */
-  rt_rescale_state *kept = rt_node_keep(node, sizeof *state);
+  rt_claim_in_place(node, 0, 0); /* each element is read before it is written */
+  rt_rescale_state *kept = rt_claim_state(node, sizeof *state);
   if (kept != NULL) {
     *kept = *state;
   }

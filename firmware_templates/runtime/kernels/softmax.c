@@ -3,6 +3,7 @@
  *
  * The steps and constants are those of gemmlowp's fixed-point functions, on which TensorFlow Lite Micro's
  * bytes depend: exp by a Taylor polynomial around -1/8 and a product of powers, 1/x by Newton and Raphson. */
+#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 enum { DIFFERENCE_BITS = 5, SUM_BITS = 12, OUTPUT_BITS = 8 };
@@ -142,8 +143,8 @@ bool rt_softmax_prepare(rt_node *node) {
   state.output = output.index;
   state.depth = input.dims[input.rank - 1];
   state.rows = input.elements / state.depth;
-  rt_node_in_place(node, 0, 0); /* each element is read for the last time before it is written */
-  softmax_state *kept = rt_node_keep(node, sizeof state);
+  rt_claim_in_place(node, 0, 0); /* each element is read for the last time before it is written */
+  softmax_state *kept = rt_claim_state(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

@@ -208,7 +208,7 @@ class Region(ctypes.Structure):
 
 
 class Cache(ctypes.Structure):
-    """Mirror of ``memory_cache``."""
+    """Mirror of ``cache_shape``."""
 
     _fields_ = tuple((name, ctypes.c_uint32) for name in ("lines", "ways", "line_bytes", "random"))
 

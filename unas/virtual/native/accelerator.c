@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "accelerator.h"
 
-static int side_open(accelerator_side *self, const memory_cache *shape, uint32_t piece_bytes) {
+static int side_open(accelerator_side *self, const cache_shape *shape, uint32_t piece_bytes) {
   self->pieces = shape->lines == 0 ? 1 : shape->line_bytes / piece_bytes;
   if (self->pieces == 0 || self->pieces > 32 || (self->pieces & (self->pieces - 1)) != 0)
     return -1;

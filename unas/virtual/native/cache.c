@@ -5,9 +5,9 @@
 
 static bool power_of_two(uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
-int cache_open(cache *self, const memory_cache *shape) {
+int cache_open(cache *self, const cache_shape *shape) {
   *self = (cache){0};
-  static const memory_cache nothing = {1, 1, 4, 0};
+  static const cache_shape nothing = {1, 1, 4, 0};
   self->count = shape->lines;
   if (shape->lines == 0)
     shape = &nothing;

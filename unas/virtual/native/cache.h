@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "memory.h"
+typedef struct {
+  uint32_t lines, ways, line_bytes; /* ways == lines: fully associative; lines 0: there is none */
+  uint32_t random;                  /* replace: 0 the least recently used line, 1 one chosen by a counter */
+} cache_shape;
 
 enum { CACHE_HINTS = 256, CACHE_MOST_LINES = 1024 };
 
@@ -27,7 +30,7 @@ typedef struct {
   uint16_t hints[CACHE_HINTS]; /* the entry in which a line was seen last: mostly there is no search */
 } cache;
 
-int cache_open(cache *self, const memory_cache *shape); /* 0, or -1: no memory or no sensible shape */
+int cache_open(cache *self, const cache_shape *shape); /* 0, or -1: no memory or no sensible shape */
 void cache_close(cache *self);
 void cache_clear(cache *self);
 cache_entry *cache_search(cache *self, uint32_t line);

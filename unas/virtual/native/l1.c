@@ -5,7 +5,7 @@ enum { STORE_BUFFER = 4 }; /* stores that wait for the bus without holding up th
 
 static uint64_t later(uint64_t a, uint64_t b) { return a > b ? a : b; }
 
-static int side_open(l1_side *self, const memory_cache *shape) {
+static int side_open(l1_side *self, const cache_shape *shape) {
   *self = (l1_side){0};
   while (1u << self->line_shift < shape->line_bytes)
     self->line_shift++;

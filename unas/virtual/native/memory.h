@@ -21,6 +21,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cache.h"
+
 enum { MEMORY_REGIONS = 16 };
 
 /* What lies behind an address: memory_region.path */
@@ -44,20 +46,15 @@ typedef struct {
 } memory_region;
 
 typedef struct {
-  uint32_t lines, ways, line_bytes; /* ways == lines: fully associative; lines 0: there is none */
-  uint32_t random;                  /* replace: 0 the least recently used line, 1 one chosen by a counter */
-} memory_cache;
-
-typedef struct {
   memory_region regions[MEMORY_REGIONS]; /* sorted, disjoint, of whole 16 KiB; all else is MEMORY_DIRECT */
   uint32_t region_count;
-  uint32_t fetch_bytes;            /* memory_fetch's pieces */
-  uint32_t run_ahead_bytes;        /* how far the core fetches before it executes */
-  uint32_t flash_bytes;            /* width of one read of the flash */
-  memory_cache art_code, art_data; /* lines that the flash accelerator keeps */
-  uint32_t art_unified;            /* code and data share art_code (F7) */
-  uint32_t art_whole_data_lines;   /* a load's miss reads its whole line, wanted piece first; 0: only that */
-  memory_cache l1_code, l1_data;
+  uint32_t fetch_bytes;           /* memory_fetch's pieces */
+  uint32_t run_ahead_bytes;       /* how far the core fetches before it executes */
+  uint32_t flash_bytes;           /* width of one read of the flash */
+  cache_shape art_code, art_data; /* lines that the flash accelerator keeps */
+  uint32_t art_unified;           /* code and data share art_code (F7) */
+  uint32_t art_whole_data_lines;  /* a load's miss reads its whole line, wanted piece first; 0: only that */
+  cache_shape l1_code, l1_data;
 } memory_config;
 
 /* What firmware switches: bits of memory_switches.on */

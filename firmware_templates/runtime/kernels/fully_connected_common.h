@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the plain and the optimised FULLY_CONNECTED share: the operator as it was read and checked. */
-#ifndef RT_KERNELS_FULLY_CONNECTED_H
-#define RT_KERNELS_FULLY_CONNECTED_H
+#ifndef RT_KERNELS_FULLY_CONNECTED_COMMON_H
+#define RT_KERNELS_FULLY_CONNECTED_COMMON_H
 
 #include "../rt_node.h"
 

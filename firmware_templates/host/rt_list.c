@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists a model's buffers for the host, which searches a better order to place them in. Their sizes and lives
  * are the device's: nothing in them depends on the width of a pointer. */
+#include "../runtime/rt_model.h"
 #include "../runtime/rt_plan.h"
 #include "../runtime/rt_share.h"
 

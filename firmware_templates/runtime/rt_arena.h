@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one open model: where everything lies.
+ *
+ * The arena, from its first to its last byte:
+ *
+ *   | alignment | tensors and scratch, as planned | free | operators' state <- | buffers | operators |
+ *
+ * What is kept in it has offsets instead of pointers and nothing wider than 32 bits, so that its layout on a
+ * 64-bit host is the layout on the device, and the arena use computed there is the device's, to the byte. */
+#ifndef RT_ARENA_H
+#define RT_ARENA_H
+
+#include "rt_flatbuffer.h"
+#include "runtime_api.h"
+
+#define RT_NONE UINT32_MAX             /* no tensor, no operator */
+#define RT_MAX_PLACE (UINT32_MAX >> 2) /* offsets are kept in 30 bits */
+#define RT_NEVER UINT16_MAX            /* instead of an operator: nothing writes it */
+
+enum { RT_ALIGNMENT = RUNTIME_ARENA_STEP };
+
+enum rt_place {
+  RT_UNPLACED, /* not planned, or never used; until then `at` holds what is offered (rt_share.h) */
+  RT_IN_ARENA,
+  RT_IN_MODEL, /* a constant: read where it lies, in flash */
+  RT_ALIAS,    /* until it is planned: shares the bytes of another buffer, whose index is in `at` */
+};
+
+/* A tensor, or an operator's scratch memory. Buffer i is tensor i; behind them comes one scratch per
+ * operator. */
+typedef struct {
+  uint32_t place : 2;
+  uint32_t at : 30; /* offset from the arena's base or the flatbuffer's start */
+  uint32_t bytes;
+  uint16_t first, last; /* operators that write it first and read it last; RT_NEVER until written */
+} rt_buffer;
+_Static_assert(sizeof(rt_buffer) == 12, "there is one for each tensor, so every byte counts");
+
+typedef struct {
+  uint32_t kernel; /* index into rt_kernels */
+  uint32_t state;  /* what its prepare kept: offset from the arena's base */
+} rt_operator;
+
+typedef struct {
+  rt_flatbuffer file;
+  rt_vector tensors, operators, codes, data; /* tables of the flatbuffer */
+  uint8_t *arena;                            /* aligned base */
+  uint32_t arena_bytes;                      /* from the base, a multiple of the alignment */
+  uint32_t lost_bytes;                       /* before the base */
+  uint32_t kept_bytes;                  /* at the arena's end; may exceed it while counting what is needed */
+  uint32_t tensor_bytes, scratch_bytes; /* at the arena's start */
+  uint32_t bound_bytes;                 /* the most that must live at once: no plan has less */
+  uint32_t wanted_bytes;                /* of all tensors and scratch side by side: an upper bound */
+  uint32_t input, output;               /* tensors */
+  const uint16_t *order;                /* a hint from the host; NULL if there is none */
+  uint32_t order_count;
+  const char *plan; /* which one was taken */
+  rt_buffer *buffers;
+  rt_operator *running; /* operators, in order of execution */
+} rt_model;
+
+/* Tensors that an operator reads or writes: field is RT_OPERATOR_INPUTS or RT_OPERATOR_OUTPUTS. */
+rt_vector rt_arena_ends(rt_model *model, uint32_t index, uint32_t field);
+
+/* a + b, at most what an offset can say. */
+static inline uint32_t rt_add_capped(uint32_t a, uint32_t b) {
+  return a < RT_MAX_PLACE && b < RT_MAX_PLACE - a ? a + b : RT_MAX_PLACE;
+}
+
+static inline uint32_t rt_align(uint32_t bytes) { return (bytes + RT_ALIGNMENT - 1) & ~(RT_ALIGNMENT - 1U); }
+
+/* Bytes of a planned buffer or a constant. */
+static inline const void *rt_model_data(const rt_model *model, uint32_t index) {
+  const rt_buffer *buffer = &model->buffers[index];
+  return (buffer->place == RT_IN_MODEL ? model->file.bytes : model->arena) + buffer->at;
+}
+
+/* Bytes of a planned buffer that is no constant. */
+static inline void *rt_model_room(const rt_model *model, uint32_t index) {
+  return model->arena + model->buffers[index].at;
+}
+
+/* What it got: at least what was asked for, with rt_stretch often more. */
+static inline uint32_t rt_model_room_bytes(const rt_model *model, uint32_t index) {
+  return model->buffers[index].bytes;
+}
+
+#endif
