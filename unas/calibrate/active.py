@@ -9,8 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from unas.calibrate.uncertainty import Acquisition, Batch, Candidate, Ensemble, FamilyUncertainty
-from unas.cost.model import BOOSTED, OverheadModel, fit_core, whole
+from unas.calibrate.uncertainty import (
+    Acquisition,
+    Batch,
+    Ensemble,
+    FamilyUncertainty,
+    MeasurementCandidate,
+)
+from unas.cost.model import BOOSTED, OverheadModel, fit_core, network_cycles
 from unas.cost.model_selection import Fitted
 from unas.cost.types import KernelProfile, Sample
 
@@ -24,16 +30,16 @@ class Goal:
 
     Attributes:
         mape_percent: Mean absolute relative error on the held-out networks, at most.
-        most_networks: To train on.
-        most_kernels: Single ones.
-        room_bytes: Flash for models in one image.
+        max_networks: To train on.
+        max_kernels: Single ones.
+        capacity_bytes: Flash for models in one image.
         kernels_per_image: No more, so that each batch knows what the last one found.
     """
 
     mape_percent: float
-    most_networks: int
-    most_kernels: int
-    room_bytes: int
+    max_networks: int
+    max_kernels: int
+    capacity_bytes: int
     kernels_per_image: int = 128
 
 
@@ -48,11 +54,11 @@ class Round:
         kernels: Single ones, likewise.
         mape_percent: Of the held-out networks.
         within_10_percent: Share of the held-out networks within ±10 %, in percent.
-        doubt_percent: How far a random network's latency is expected to be off, from the
+        uncertainty_percent: How far a random network's latency is expected to be off, from the
             disagreement of the ensemble.
         residual_percent: How far a network's latency is off the sum over its operators, found
             cycles throughout: what no single kernel can tell.
-        families: The same as ``doubt_percent``, as a share, by family.
+        families: The same as ``uncertainty_percent``, as a share, by family.
     """
 
     measured: str
@@ -61,13 +67,13 @@ class Round:
     kernels: int
     mape_percent: float
     within_10_percent: float
-    doubt_percent: float
+    uncertainty_percent: float
     residual_percent: float
     families: tuple[FamilyUncertainty, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SamplingResult:
     """What active sampling ended with.
 
     Attributes:
@@ -96,15 +102,15 @@ class Outcome:
 def sample_actively(
     held_out: Sequence[Sample],
     start: Sequence[Sample],
-    pool: Sequence[Candidate],
+    pool: Sequence[MeasurementCandidate],
     measure: Measure,
     fit: Callable[[Sequence[Sample]], Fitted],
     goal: Goal,
-    traits: KernelProfile,
+    profile: KernelProfile,
     *,
     seed: int = 0,
     on_round: Callable[[Round], None] = lambda _: None,
-) -> Outcome:
+) -> SamplingResult:
     """Measure batch after batch.
 
     Args:
@@ -114,14 +120,14 @@ def sample_actively(
         measure: Measures what was chosen.
         fit: Fits and chooses the default model; asked when a quick one seems good enough.
         goal: When to stop.
-        traits: Of board and runtime.
+        profile: Of board and runtime.
         seed: Of the resamples.
         on_round: Told each round.
 
     Raises:
         StoreError: Too little to fit.
     """
-    sampling = _Sampling(held_out, start, pool, goal, traits, seed)
+    sampling = _Sampling(held_out, start, pool, goal, profile, seed)
     rounds: list[Round] = []
     measured, count = "networks", len(start)
     while True:
@@ -133,7 +139,9 @@ def sample_actively(
             error = held_out_error([fitted.model.cycles(s.calls).value for s in held_out], held_out)
             if error <= goal.mape_percent or not names:
                 reached = error <= goal.mape_percent
-                return Outcome(fitted, tuple(sampling.samples), tuple(rounds), reached, error)
+                return SamplingResult(
+                    fitted, tuple(sampling.samples), tuple(rounds), reached, error
+                )
         found = measure(names)
         measured, count = sampling.learn(names, found), len(found)
 
@@ -151,30 +159,33 @@ class _Sampling:
         self,
         held_out: Sequence[Sample],
         start: Sequence[Sample],
-        pool: Sequence[Candidate],
+        pool: Sequence[MeasurementCandidate],
         goal: Goal,
-        traits: KernelProfile,
+        profile: KernelProfile,
         seed: int,
     ) -> None:
         self.samples = list(start)
-        self._held_out, self._goal, self._traits, self._seed = held_out, goal, traits, seed
+        self._held_out, self._goal, self._profile, self._seed = held_out, goal, profile, seed
         self._pool = {candidate.name: candidate for candidate in pool}
         self._random = [candidate.calls for candidate in pool if candidate.is_network]
-        self._doubts: Acquisition | None = None
+        self._acquisition: Acquisition | None = None
         self._needs_networks = False
 
     def judge(self, measured: str, count: int) -> Round:
         """Fit a quick model and the ensemble on what is there."""
-        core = fit_core(BOOSTED, self.samples, self._traits, self._seed)
-        additivity = OverheadModel.fit(self.samples)
+        core = fit_core(BOOSTED, self.samples, self._profile, self._seed)
+        overhead = OverheadModel.fit(self.samples)
         predicted = np.array(
-            [whole(core, additivity, s.calls, core.operators(s.calls)) for s in self._held_out]
+            [
+                network_cycles(core, overhead, s.calls, core.operators(s.calls))
+                for s in self._held_out
+            ]
         )
         found = np.array([sample.cycles for sample in self._held_out])
-        ensemble = Ensemble(self.samples, self._traits, self._seed)
-        self._doubts = Acquisition(ensemble, self._random)
-        doubt = self._doubts.total()
-        self._needs_networks = additivity.residual_percent > doubt * 100.0
+        ensemble = Ensemble(self.samples, self._profile, self._seed)
+        self._acquisition = Acquisition(ensemble, self._random)
+        uncertainty = self._acquisition.total()
+        self._needs_networks = overhead.residual_percent > uncertainty * 100.0
         networks = sum(sample.is_network for sample in self.samples)
         return Round(
             measured=measured,
@@ -183,9 +194,9 @@ class _Sampling:
             kernels=len(self.samples) - networks,
             mape_percent=held_out_error(list(predicted), self._held_out),
             within_10_percent=float((np.abs(predicted / found - 1.0) <= 0.1).mean() * 100.0),
-            doubt_percent=doubt * 100.0,
-            residual_percent=additivity.residual_percent,
-            families=self._doubts.families(),
+            uncertainty_percent=uncertainty * 100.0,
+            residual_percent=overhead.residual_percent,
+            families=self._acquisition.families(),
         )
 
     def next_batch(self) -> tuple[str, ...]:
@@ -201,12 +212,12 @@ class _Sampling:
     def _choose(self, is_network: bool) -> Batch:
         goal = self._goal
         have = sum(sample.is_network is is_network for sample in self.samples)
-        left = (goal.most_networks if is_network else goal.most_kernels) - have
+        left = (goal.max_networks if is_network else goal.max_kernels) - have
         candidates = [one for one in self._pool.values() if one.is_network is is_network]
-        if self._doubts is None or left <= 0:
+        if self._acquisition is None or left <= 0:
             return Batch((), 0.0, 0.0)
         most = left if is_network else min(left, goal.kernels_per_image)
-        return self._doubts.choose(candidates, goal.room_bytes, most)
+        return self._acquisition.choose(candidates, goal.capacity_bytes, most)
 
     def learn(self, names: Sequence[str], found: Sequence[Sample]) -> str:
         """Take in a batch; what could not be measured is not asked for again."""

@@ -11,19 +11,19 @@ import numpy as np
 
 from unas.board import Board
 from unas.calibrate.active import Goal, Round, sample_actively
-from unas.calibrate.bench import CalibrationBench
 from unas.calibrate.draw import DrawnNetwork, Point, draw_samples
 from unas.calibrate.kernels import KernelBenchmark, single_kernels
 from unas.calibrate.learn import (
     CalibrationContext,
     check_one_kind,
+    evaluated_on,
     findings_of,
-    judged_on,
     kernel_sample_of,
     merged,
     sample_of,
 )
-from unas.calibrate.uncertainty import Candidate
+from unas.calibrate.measuring import CalibrationLab
+from unas.calibrate.uncertainty import MeasurementCandidate
 from unas.cost.operators import calls_of
 from unas.cost.types import Sample
 from unas.errors import StoreError
@@ -47,7 +47,7 @@ def _tell_nobody(_what: str, _done: int, _total: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class CalibrationPlan:
     """What to calibrate with.
 
     Attributes:
@@ -71,14 +71,14 @@ class Plan:
     on_round: Callable[[Round], None] = lambda _: None
 
 
-def calibrate_plainly(plan: Plan, bench: CalibrationBench) -> Findings:
+def calibrate_plainly(plan: CalibrationPlan, bench: CalibrationLab) -> Findings:
     """Measure random networks, and random kernels of others, and fit.
 
     Raises:
         UnasError: The bench failed, or too little could be measured.
     """
     points = bench.networks(_drawn(plan, plan.networks, 0))
-    setting = _setting(plan, bench, points)
+    context = _context(plan, bench, points)
     alone: list[tuple[KernelBenchmark, Measurement]] = []
     if plan.kernels:
         count = -(-plan.kernels // _KERNELS_PER_NETWORK) + 1
@@ -87,17 +87,17 @@ def calibrate_plainly(plan: Plan, bench: CalibrationBench) -> Findings:
         rng = np.random.default_rng(plan.seed)
         chosen = sorted(rng.permutation(len(benchmarks))[: plan.kernels])
         alone = bench.kernels([benchmarks[i] for i in chosen])
-    samples = [sample_of(p.measurement, p.network.graph, setting.layout) for p in points]
-    samples += [kernel_sample_of(m, one, setting.layout) for one, m in alone]
+    samples = [sample_of(p.measurement, p.network.graph, context.layout) for p in points]
+    samples += [kernel_sample_of(m, one, context.layout) for one, m in alone]
     check_one_kind(bench.measurements)
-    fitted = setting.fit(merged(samples), plan.seed, _fitting(plan))
+    fitted = context.fit(merged(samples), plan.seed, _fitting(plan))
     found = environment(plan.board, points[0].measurement, plan.command, plan.source)
     measured = [m for _, m in alone]
     return findings_of(points, measured, samples, fitted, found, seed=plan.seed)
 
 
 def calibrate_until(
-    plan: Plan, bench: CalibrationBench, wanted_percent: float, held_out: int
+    plan: CalibrationPlan, bench: CalibrationLab, wanted_percent: float, held_out: int
 ) -> Findings:
     """Measure what the model is least sure about, until held-out networks are predicted well.
 
@@ -118,23 +118,23 @@ def calibrate_until(
     drawn = _drawn(plan, held_out + start + pool, 0)
     judges = bench.networks(drawn[:held_out])
     begun = bench.networks(drawn[held_out : held_out + start])
-    work = _Work(plan, bench, _setting(plan, bench, [*judges, *begun]))
+    work = _Work(plan, bench, _context(plan, bench, [*judges, *begun]))
     tests = [work.network(point) for point in judges]
     first = [work.network(point) for point in begun]
     goal = Goal(
         mape_percent=wanted_percent,
-        most_networks=plan.networks,
-        most_kernels=plan.kernels,
-        room_bytes=plan.board.flash_bytes - PROGRAM_BYTES,
+        max_networks=plan.networks,
+        max_kernels=plan.kernels,
+        capacity_bytes=plan.board.flash_bytes - PROGRAM_BYTES,
     )
     outcome = sample_actively(
         tests,
         first,
         work.candidates(drawn[held_out:], drawn[held_out + start :]),
         work.measure,
-        lambda samples: work.setting.fit(merged(samples), plan.seed, _fitting(plan)),
+        lambda samples: work.context.fit(merged(samples), plan.seed, _fitting(plan)),
         goal,
-        work.setting.traits,
+        work.context.profile,
         seed=plan.seed,
         on_round=plan.on_round,
     )
@@ -149,7 +149,7 @@ def calibrate_until(
         [*judges, *begun, *work.points],
         work.kernels,
         [*tests, *outcome.samples],
-        judged_on(outcome.fitted, tests),
+        evaluated_on(outcome.fitted, tests),
         found,
         seed=plan.seed,
         sampling=sampling,
@@ -159,8 +159,10 @@ def calibrate_until(
 class _Work:
     """Measures candidates by name, and keeps what was found."""
 
-    def __init__(self, plan: Plan, bench: CalibrationBench, setting: CalibrationContext) -> None:
-        self.setting, self._plan, self._bench = setting, plan, bench
+    def __init__(
+        self, plan: CalibrationPlan, bench: CalibrationLab, context: CalibrationContext
+    ) -> None:
+        self.context, self._plan, self._bench = context, plan, bench
         self.points: list[Point] = []
         self.kernels: list[Measurement] = []
         self._networks: dict[str, DrawnNetwork] = {}
@@ -168,19 +170,21 @@ class _Work:
 
     def candidates(
         self, sources: Sequence[DrawnNetwork], networks: Sequence[DrawnNetwork]
-    ) -> list[Candidate]:
+    ) -> list[MeasurementCandidate]:
         """Networks, and the single kernels of other networks."""
-        layout = self.setting.layout
+        layout = self.context.layout
         self._networks = {network.architecture_id: network for network in networks}
         benchmarks = single_kernels(network.graph for network in sources)
         self._benchmarks = {benchmark.name: benchmark for benchmark in benchmarks}
         found = [
-            Candidate(name, calls_of(one.graph, layout), one.model.flatbuffer_bytes, True)
+            MeasurementCandidate(
+                name, calls_of(one.graph, layout), one.model.flatbuffer_bytes, True
+            )
             for name, one in self._networks.items()
         ]
         for name, benchmark in self._benchmarks.items():
             calls = benchmark.calls(layout)
-            found.append(Candidate(name, calls, benchmark.flash_bytes, False))
+            found.append(MeasurementCandidate(name, calls, benchmark.flash_bytes, False))
         return found
 
     def measure(self, names: Sequence[str]) -> list[Sample]:
@@ -192,15 +196,15 @@ class _Work:
             return [self.network(point) for point in points]
         found = self._bench.kernels([self._benchmarks[name] for name in names])
         self.kernels += [measurement for _, measurement in found]
-        return [kernel_sample_of(m, one, self.setting.layout) for one, m in found]
+        return [kernel_sample_of(m, one, self.context.layout) for one, m in found]
 
     def network(self, point: Point) -> Sample:
         """As a sample."""
-        return sample_of(point.measurement, point.network.graph, self.setting.layout)
+        return sample_of(point.measurement, point.network.graph, self.context.layout)
 
 
 def _drawn(
-    plan: Plan, count: int, first: int, what: str = "drawing networks"
+    plan: CalibrationPlan, count: int, first: int, what: str = "drawing networks"
 ) -> list[DrawnNetwork]:
     networks = []
     for network in draw_samples(plan.board, count, plan.seed, first=first):
@@ -209,12 +213,14 @@ def _drawn(
     return networks
 
 
-def _setting(plan: Plan, bench: CalibrationBench, points: Sequence[Point]) -> CalibrationContext:
+def _context(
+    plan: CalibrationPlan, bench: CalibrationLab, points: Sequence[Point]
+) -> CalibrationContext:
     if not points:
         reasons = "; ".join(bench.failures[:2])
         raise StoreError(f"no network could be measured, so there is nothing to fit: {reasons}")
     return CalibrationContext.of(plan.board, points[0].measurement)
 
 
-def _fitting(plan: Plan) -> Callable[[int, int], None]:
+def _fitting(plan: CalibrationPlan) -> Callable[[int, int], None]:
     return lambda done, total: plan.tell("fitting models", done, total)

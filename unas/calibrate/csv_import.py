@@ -58,7 +58,7 @@ class Imported:
     sha256: str
 
 
-def near_calls(graph: Graph) -> tuple[Call, ...]:
+def fast_calls(graph: Graph) -> tuple[Call, ...]:
     """All operators in the fastest memory: what is assumed of runtimes we do not know."""
     return tuple(Call(kernel) for kernel in kernels(graph))
 
@@ -70,7 +70,7 @@ def read_measurements(
     clock_hz: int,
     runtime: str = UNKNOWN,
     provenance: Provenance = Provenance.MEASURED,
-    calls: CallsOf = near_calls,
+    calls: CallsOf = fast_calls,
 ) -> Imported:
     """Read a CSV of measurements.
 
@@ -127,7 +127,7 @@ def _found(row: Row, folder: Path, clock_hz: int, calls: CallsOf) -> _Found:
         if "operators" in row.cells:
             raise row.wrong("operators", "leave it empty where the row is one operator")
         call = calls(graph_of(row))[0]
-        call = Call(_marked(call.kernel, row.flag("first")), call.place)
+        call = Call(_marked(call.kernel, row.flag("first")), call.placement)
         name = row.text("network", call.kernel.signature)
         cycles = _positive(row, cycles_each)
         return _Found(row.where, name, (call,), cycles, (cycles,), is_network=False)
@@ -262,10 +262,10 @@ def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
     """
     found = read_measurements(path, board_id=board.id, clock_hz=board.core_clock_hz)
     kernels = found.identity["kernels"]
-    traits = KernelProfile(kernels, board.cpu.dcache_bytes, board.cpu.cache_line_bytes)
+    profile = KernelProfile(kernels, board.cpu.dcache_bytes, board.cpu.cache_line_bytes)
     fitted = fit_latency(
         found.samples,
-        traits,
+        profile,
         ArenaLayout(kernels, None),
         float(found.clock_hz),
         found.identity,

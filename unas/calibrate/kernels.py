@@ -54,7 +54,7 @@ class KernelBenchmark:
         Whether it reads the network's input is a matter of where it came from: alone, each does.
         """
         (call,) = calls_of(self.graph, layout)
-        return (Call(self.kernel, call.place),)
+        return (Call(self.kernel, call.placement),)
 
 
 def single_kernel(graph: Graph, op: Operator) -> KernelBenchmark | None:

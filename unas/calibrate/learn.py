@@ -18,7 +18,7 @@ from unas.calibrate.draw import Point, table_row
 from unas.calibrate.kernels import KernelBenchmark
 from unas.cost.mac_line import Fit, fit_quantity
 from unas.cost.memory import ArenaModel, FlashModel
-from unas.cost.memory_fit import FEWEST_NETWORKS
+from unas.cost.memory_fit import MIN_NETWORKS
 from unas.cost.model_selection import Fitted, HeldOut, fit_latency
 from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
 from unas.cost.terms import family
@@ -58,7 +58,7 @@ def fit_lines(points: Sequence[Point], seed: int) -> dict[str, Fit]:
 def fit_memory(points: Sequence[Point], seed: int) -> tuple[ArenaModel, FlashModel] | None:
     """Arena and flash models; None where too few different networks were measured."""
     graphs: list[Graph] = [point.network.graph for point in points]
-    if len(set(graphs)) < FEWEST_NETWORKS:
+    if len(set(graphs)) < MIN_NETWORKS:
         return None
     found = [point.measurement for point in points]
     arena = ArenaModel.fit(graphs, [m.arena.used_bytes for m in found], seed=seed)
@@ -76,7 +76,7 @@ def arena_of_the_unseen(
 ) -> list[Prediction]:
     """The arena of each network by a model that was fitted without it, if there are enough."""
     known = {graph: number for number, graph in enumerate(dict.fromkeys(graphs))}
-    if len(known) < _FOLDS * FEWEST_NETWORKS:
+    if len(known) < _FOLDS * MIN_NETWORKS:
         model = ArenaModel.fit(graphs, used_bytes, seed=seed)
         return [model.predict(graph) for graph in graphs]
     found: dict[Graph, Prediction] = {}
@@ -87,7 +87,7 @@ def arena_of_the_unseen(
     return [found[graph] for graph in graphs]
 
 
-def judged_on(fitted: Fitted, held_out: Sequence[Sample]) -> Fitted:
+def evaluated_on(fitted: Fitted, held_out: Sequence[Sample]) -> Fitted:
     """The same models, with predictions for networks that none of them was fitted on."""
     entries = [
         HeldOut(
@@ -232,13 +232,13 @@ class CalibrationContext:
     """What all measurements of a calibration have in common.
 
     Attributes:
-        traits: Of board and runtime.
+        profile: Of board and runtime.
         layout: Of the tensor arena.
         clock_hz: Core clock.
         identity: Board, runtime, kernels, provenance, timing.
     """
 
-    traits: KernelProfile
+    profile: KernelProfile
     layout: ArenaLayout
     clock_hz: float
     identity: Mapping[str, str]
@@ -255,7 +255,7 @@ class CalibrationContext:
             "provenance": str(m.provenance),
             "timing": m.timing,
         }
-        return cls(traits_of(board, m), layout_of(board, m), float(m.clock_hz), identity)
+        return cls(profile_of(board, m), layout_of(board, m), float(m.clock_hz), identity)
 
     def fit(self, samples: Sequence[Sample], seed: int, on_step: OnStep | None = None) -> Fitted:
         """Fit all latency models and choose the default.
@@ -265,7 +265,7 @@ class CalibrationContext:
         """
         return fit_latency(
             samples,
-            self.traits,
+            self.profile,
             self.layout,
             self.clock_hz,
             self.identity,
@@ -309,7 +309,7 @@ def layout_of(board: Board, measurement: Measurement) -> ArenaLayout:
     return ArenaLayout(measurement.kernels, fast)
 
 
-def traits_of(board: Board, measurement: Measurement) -> KernelProfile:
+def profile_of(board: Board, measurement: Measurement) -> KernelProfile:
     """Caches of the board, blocking of the kernels that were linked."""
     cpu = board.cpu
     return KernelProfile(measurement.kernels, cpu.dcache_bytes, cpu.cache_line_bytes)

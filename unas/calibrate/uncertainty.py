@@ -40,17 +40,17 @@ class FamilyUncertainty:
     Attributes:
         family: Its name.
         share: Of the predicted latency, 0 to 1.
-        doubt: Standard deviation of what the family adds to a network's latency, as a share of
+        uncertainty: Standard deviation of what the family adds to a network's latency, as a share of
             that latency; root mean square over networks.
     """
 
     family: str
     share: float
-    doubt: float
+    uncertainty: float
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class MeasurementCandidate:
     """What could be measured next.
 
     Attributes:
@@ -84,12 +84,12 @@ class Batch:
 class Ensemble:
     """Weights of cost terms, fitted on resamples: the same form as ``OperatorLinear``, in haste."""
 
-    def __init__(self, samples: Sequence[Sample], traits: KernelProfile, seed: int) -> None:
+    def __init__(self, samples: Sequence[Sample], profile: KernelProfile, seed: int) -> None:
         """Fit.
 
         Args:
             samples: With cycles per operator; whole samples are drawn again (by Poisson weights).
-            traits: Of board and runtime.
+            profile: Of board and runtime.
             seed: Draws the resamples.
 
         Raises:
@@ -99,12 +99,12 @@ class Ensemble:
         told = [sample for sample in samples if sample.operator_cycles]
         if not told:
             raise StoreError("no sample tells the cycles of its operators; measure some that do")
-        self._traits = traits
+        self._profile = profile
         drawn = rng.poisson(1.0, (len(told), MEMBERS))
         rows: dict[str, list[tuple[tuple[float, ...], float, int]]] = {}
         for number, sample in enumerate(told):
             for call, cycles in operator_points([sample]):
-                entry = (cost_terms(call, traits), cycles, number)
+                entry = (cost_terms(call, profile), cycles, number)
                 rows.setdefault(family(call), []).append(entry)
         self._weights = {name: _fit_members(found, drawn) for name, found in sorted(rows.items())}
         work = sum(_work(call) for sample in told for call in sample.calls)
@@ -124,7 +124,7 @@ class Ensemble:
             if weights is None:
                 cycles[group] = unknown
             else:
-                terms = np.array([cost_terms(calls[i], self._traits) for i in group])
+                terms = np.array([cost_terms(calls[i], self._profile) for i in group])
                 said = terms @ weights
                 cycles[group] = np.where(said > 0.0, said, unknown)
         return cycles
@@ -186,29 +186,31 @@ class Acquisition:
             )
             for name, square in self._targets.items()
         ]
-        return tuple(sorted(found, key=lambda one: -one.doubt))
+        return tuple(sorted(found, key=lambda one: -one.uncertainty))
 
     def total(self) -> float:
         """Standard deviation of a network's latency, as a share of it; root mean square."""
-        return math.hypot(*(one.doubt for one in self.families()))
+        return math.hypot(*(one.uncertainty for one in self.families()))
 
-    def choose(self, candidates: Sequence[Candidate], room_bytes: int, most: int) -> Batch:
+    def choose(
+        self, candidates: Sequence[MeasurementCandidate], capacity_bytes: int, most: int
+    ) -> Batch:
         """The candidates that together help most for their time, as many as fit.
 
         Args:
             candidates: What could be measured.
-            room_bytes: Flash for them.
+            capacity_bytes: Flash for them.
             most: No more than these.
         """
-        plan = _Plan(self._ensemble, self._targets, candidates)
+        plan = _BatchSelection(self._ensemble, self._targets, candidates)
         chosen: list[int] = []
         while len(chosen) < most:
-            best = plan.best(room_bytes)
+            best = plan.best(capacity_bytes)
             if best is None:
                 break
             plan.take(best)
             chosen.append(best)
-            room_bytes -= candidates[best].flash_bytes
+            capacity_bytes -= candidates[best].flash_bytes
         before = sum(float(np.trace(square)) for square in self._targets.values())
         names = tuple(candidates[index].name for index in chosen)
         return Batch(names, before - plan.variance(self._targets), plan.cost(chosen))
@@ -225,14 +227,14 @@ def _predicted(
         start += len(calls)
 
 
-class _Plan:
+class _BatchSelection:
     """Candidates' calls as rows by family, in units of what is expected to be measured wrongly."""
 
     def __init__(
         self,
         ensemble: Ensemble,
         targets: Mapping[str, Matrix],
-        candidates: Sequence[Candidate],
+        candidates: Sequence[MeasurementCandidate],
     ) -> None:
         rows: dict[str, list[Vector]] = {}
         owners: dict[str, list[int]] = {}
@@ -251,12 +253,12 @@ class _Plan:
         self._targets = {name: targets[name] for name in self._rows}
         self._worth = {name: self._family_worth(name) for name in self._rows}
 
-    def best(self, room_bytes: int) -> int | None:
+    def best(self, capacity_bytes: int) -> int | None:
         """The candidate that takes most variance for its time; None if nothing helps or fits."""
         worth = np.zeros(len(self._cost))
         for found in self._worth.values():
             worth += found
-        value = np.where(self._flash <= room_bytes, worth / self._cost, 0.0)
+        value = np.where(self._flash <= capacity_bytes, worth / self._cost, 0.0)
         if not len(value) or value.max() <= 0.0:
             return None
         return int(value.argmax())

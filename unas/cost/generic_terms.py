@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost terms for runtimes that are not ours: CMSIS-NN, reference kernels, whatever was imported.
+"""Cost terms for all runtimes but the built-in one: CMSIS-NN, reference kernels, imported ones.
 
 Their sources are not at hand when a table of measurements is read, so the terms cover what kernels
 for microcontrollers have in common: patches gathered position by position, products in blocks of

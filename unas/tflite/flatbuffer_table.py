@@ -16,7 +16,7 @@ from unas.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class FlatbufferTable:
     """One table of a flatbuffer file; slots are numbered in the order of the schema's fields.
 
     Attributes:
@@ -33,7 +33,7 @@ class Table:
     where: str
 
     @classmethod
-    def root(cls, data: bytes, where: str) -> Table:
+    def root(cls, data: bytes, where: str) -> FlatbufferTable:
         """The table that the file's first word refers to."""
         return cls(data, 0, where)._follow(0)
 
@@ -61,12 +61,12 @@ class Table:
         """A float."""
         return float(self._scalar(slot, "<f", default))
 
-    def table(self, slot: int) -> Table | None:
+    def table(self, slot: int) -> FlatbufferTable | None:
         """A table this one refers to; None if absent."""
         field = self._field(slot)
         return None if field is None else self._follow(field)
 
-    def tables(self, slot: int, limit: int) -> list[Table]:
+    def tables(self, slot: int, limit: int) -> list[FlatbufferTable]:
         """A vector of tables of at most ``limit`` elements; empty if absent."""
         start, count = self.vector(slot, 4)
         self._limit(count, limit)
@@ -116,8 +116,8 @@ class Table:
     def _target(self, position: int) -> int:
         return position + int(self._read("<I", position))
 
-    def _follow(self, position: int) -> Table:
-        return Table(self.data, self._target(position), self.where)
+    def _follow(self, position: int) -> FlatbufferTable:
+        return FlatbufferTable(self.data, self._target(position), self.where)
 
     def _field(self, slot: int) -> int | None:
         """Position of a field's content; None where the table leaves it at its default."""

@@ -26,7 +26,7 @@ from unas.graph import (
     ReshapeOptions,
     SoftmaxOptions,
 )
-from unas.tflite.flatbuffer_table import Table
+from unas.tflite.flatbuffer_table import FlatbufferTable
 from unas.tflite.schema import ACTIVATION_CODES, PADDING_CODES, OperatorSlot
 
 _Value = TypeVar("_Value", Activation, Padding)
@@ -48,7 +48,7 @@ class OptionsReader:
         UnsupportedOperatorError: It asks for a variant without kernel.
     """
 
-    def __init__(self, operator: Table, union: int, label: str) -> None:
+    def __init__(self, operator: FlatbufferTable, union: int, label: str) -> None:
         table = operator.table(OperatorSlot.OPTIONS)
         if operator.uint8(OperatorSlot.OPTIONS_TYPE) != union or table is None:
             raise operator.broken(f"{label} lacks its options")
@@ -163,7 +163,7 @@ _SIMPLE: dict[OperatorKind, tuple[int, Callable[[OptionsReader], Options]]] = {
 
 
 def read_options(
-    operator: Table,
+    operator: FlatbufferTable,
     kind: OperatorKind,
     label: str,
     *,

@@ -17,7 +17,7 @@ from unas.artifact import Flatbuffer
 from unas.graph import Graph
 from unas.resources.memory import peak_memory
 from unas.space.build import build_graph
-from unas.tflite.flatbuffer_table import Table
+from unas.tflite.flatbuffer_table import FlatbufferTable
 from unas.tflite.lowering import lower_graph
 from unas.tflite.reader import read_flatbuffer
 from unas.tflite.schema import ModelSlot, SubGraphSlot
@@ -42,7 +42,7 @@ def reorder_flatbuffer(model: Flatbuffer) -> Flatbuffer:
         ModelError: The model cannot be read; see ``read_flatbuffer``.
     """
     order = _best_order(read_flatbuffer(model.data, model.name))
-    subgraph = Table.root(model.data, model.name).tables(ModelSlot.SUBGRAPHS, 1)[0]
+    subgraph = FlatbufferTable.root(model.data, model.name).tables(ModelSlot.SUBGRAPHS, 1)[0]
     start, count = subgraph.vector(SubGraphSlot.OPERATORS, 4)
     # Each element holds the distance from itself to its table.
     tables = [

@@ -16,7 +16,7 @@ import tflite
 
 from unas.errors import ArchitectureError, ModelError, UnsupportedOperatorError
 from unas.graph import DenseOptions, ElementType, Graph, Operator, OperatorKind, Options, Tensor
-from unas.tflite.flatbuffer_table import Table
+from unas.tflite.flatbuffer_table import FlatbufferTable
 from unas.tflite.options_reader import read_options
 from unas.tflite.quantization import WEIGHTED
 from unas.tflite.schema import (
@@ -77,7 +77,7 @@ def read_flatbuffer(data: bytes, where: str) -> Graph:
             f"{where} is no TFLite file: its bytes 4 to 7 are {data[4:8]!r} instead of "
             f"{FILE_IDENTIFIER!r}; give a .tflite file"
         )
-    model = Table.root(data, where)
+    model = FlatbufferTable.root(data, where)
     if model.uint32(ModelSlot.VERSION) != SCHEMA_VERSION:
         raise model.broken(f"its schema version is not {SCHEMA_VERSION}")
     subgraphs = model.tables(ModelSlot.SUBGRAPHS, _MOST_TENSORS)
@@ -96,7 +96,7 @@ class _Content:
 
 
 class _Reader:
-    def __init__(self, model: Table, subgraph: Table, where: str) -> None:
+    def __init__(self, model: FlatbufferTable, subgraph: FlatbufferTable, where: str) -> None:
         self._model, self._subgraph, self._where = model, subgraph, where
         buffers = model.tables(ModelSlot.BUFFERS, _MOST_TENSORS)
         tensors = subgraph.tables(SubGraphSlot.TENSORS, _MOST_TENSORS)
@@ -127,7 +127,9 @@ class _Reader:
             )
         return graph
 
-    def _content(self, index: int, table: Table, buffers: list[Table]) -> _Content:
+    def _content(
+        self, index: int, table: FlatbufferTable, buffers: list[FlatbufferTable]
+    ) -> _Content:
         number = table.uint32(TensorSlot.BUFFER)
         if number >= len(buffers):
             raise table.broken(f"tensor {index} lies in buffer {number} of {len(buffers)}")
@@ -174,7 +176,9 @@ class _Reader:
             raise self._model.broken(f"there is no tensor {index}")
         return self._contents[index]
 
-    def _operator(self, position: int, table: Table, codes: list[Table]) -> Operator:
+    def _operator(
+        self, position: int, table: FlatbufferTable, codes: list[FlatbufferTable]
+    ) -> Operator:
         kind = self._kind(position, table, codes)
         label = f"operator {position} ({kind})"
         inputs = table.int32s(OperatorSlot.INPUTS, _MOST_INPUTS)
@@ -197,7 +201,9 @@ class _Reader:
         self._check_shape(kind, label, options, inputs, output)
         return Operator(kind, inputs, outputs[0], options)
 
-    def _kind(self, position: int, table: Table, codes: list[Table]) -> OperatorKind:
+    def _kind(
+        self, position: int, table: FlatbufferTable, codes: list[FlatbufferTable]
+    ) -> OperatorKind:
         number = table.uint32(OperatorSlot.OPCODE_INDEX)
         if number >= len(codes):
             raise table.broken(f"operator {position} has the kind {number} of {len(codes)}")
@@ -261,7 +267,7 @@ class _Reader:
             raise self._model.broken(f"{label} turns {shapes} into {output}")
 
 
-def _is_quantised(table: Table) -> bool:
+def _is_quantised(table: FlatbufferTable) -> bool:
     parameters = table.table(TensorSlot.QUANTIZATION)
     if parameters is None:
         return False

@@ -46,7 +46,7 @@ class Effort:
     stored: int
 
 
-class CalibrationBench:
+class CalibrationLab:
     """A lab that knows what calibration measures: networks with their arena, kernels without."""
 
     def __init__(
