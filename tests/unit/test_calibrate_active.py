@@ -48,11 +48,11 @@ def quick_error(samples: Sequence[Sample]) -> float:
 def run(
     goal: Goal, pool: Sequence[MeasurementCandidate] = POOL
 ) -> tuple[SamplingResult, list[Round]]:
-    told: list[Round] = []
+    rounds: list[Round] = []
     outcome = sample_actively(
-        HELD_OUT, START, pool, measure, fit, goal, PROFILE, on_round=told.append
+        HELD_OUT, START, pool, measure, fit, goal, PROFILE, on_round=rounds.append
     )
-    return outcome, told
+    return outcome, rounds
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_held_out_networks_are_never_trained_on(reached: SamplingResult) -> None
     assert len(set(names)) == len(names)
 
 
-def test_kernels_chosen_by_doubt_teach_more_than_random_ones() -> None:
+def test_kernels_chosen_by_uncertainty_teach_more_than_random_ones() -> None:
     """As many single kernels, chosen in one go: less error than with draws, over several starts."""
     alone = [BY_NAME[name] for name in KERNELS]
     rng = np.random.default_rng(0)
@@ -85,7 +85,7 @@ def test_kernels_chosen_by_doubt_teach_more_than_random_ones() -> None:
         acquisition = Acquisition(
             Ensemble(start, PROFILE, 0), [calls_of(graph) for graph in GRAPHS[32:]]
         )
-        batch = acquisition.choose(alone, capacity_bytes=10**9, most=32)
+        batch = acquisition.choose(alone, capacity_bytes=10**9, max_count=32)
         assert len(batch.names) == 32
         chosen.append(quick_error([*start, *measure(batch.names)]))
         for _ in range(3):
@@ -109,11 +109,11 @@ def test_it_needs_less_time_on_the_device_than_random_networks(reached: Sampling
 
 def test_it_ends_at_its_limits_and_says_that_the_goal_is_not_reached() -> None:
     goal = replace(GOAL, mape_percent=1e-9, max_networks=6, max_kernels=5)
-    outcome, told = run(goal)
+    outcome, rounds = run(goal)
     assert not outcome.reached
-    assert list(outcome.rounds) == told
-    assert (told[-1].networks, told[-1].kernels) == (6, 5)
-    assert {one.measured for one in told} == {"networks", "kernels"}
+    assert list(outcome.rounds) == rounds
+    assert (rounds[-1].networks, rounds[-1].kernels) == (6, 5)
+    assert {one.measured for one in rounds} == {"networks", "kernels"}
 
 
 def test_the_same_seed_measures_the_same(reached: SamplingResult) -> None:
@@ -138,13 +138,13 @@ def test_an_image_is_not_filled_beyond_its_flash() -> None:
     acquisition = Acquisition(
         Ensemble(START, PROFILE, 0), [calls_of(graph) for graph in GRAPHS[20:]]
     )
-    batch = acquisition.choose(POOL, capacity_bytes=250_000, most=1000)
+    batch = acquisition.choose(POOL, capacity_bytes=250_000, max_count=1000)
     assert sum(BY_NAME[name].flash_bytes for name in batch.names) <= 250_000
     assert batch.variance > 0
     assert len(set(batch.names)) == len(batch.names)
 
 
-def test_an_unknown_family_is_the_most_doubtful() -> None:
+def test_an_unknown_family_is_the_most_uncertain() -> None:
     """Without any convolution seen, what they cost is anybody's guess."""
     seen = [
         replace(s, calls=calls, operator_cycles=cycles, cycles=sum(cycles))
@@ -172,3 +172,22 @@ def test_predictions_of_an_ensemble_have_the_shape_they_say() -> None:
     said = Ensemble(START, PROFILE, 0).predict(calls)
     assert said.shape[0] == len(calls)
     assert (said > 0).all()
+
+
+def test_rounds_are_stored_under_the_keys_that_files_have(reached: SamplingResult) -> None:
+    stored = reached.to_json_dict()["rounds"][0]
+    assert set(stored) == {
+        "measured",
+        "count",
+        "networks",
+        "kernels",
+        "mape_percent",
+        "within_10_percent",
+        "doubt_percent",
+        "residual_percent",
+        "families",
+    }
+    assert stored["doubt_percent"] == reached.rounds[0].uncertainty_percent
+    family = reached.rounds[0].families[0]
+    expected = {"family": family.family, "share": family.share, "doubt": family.uncertainty}
+    assert stored["families"][0] == expected

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A whole calibration: draw, measure, fit; plainly, or until held-out networks are right."""
+"""A whole calibration: draw, measure, fit; once, or until the held-out error is low enough."""
 
 from __future__ import annotations
 
@@ -32,33 +32,29 @@ from unas.record import Measurement
 from unas.store.calibration import Findings
 from unas.store.environment import environment
 
-# Networks to begin with: an interval at the usual level needs about as many.
+# Networks to begin with: the prediction interval at the usual level needs about as many.
 _START = 10
 # Networks that stand for all when latency is predicted; their kernels are the candidates.
 _RANDOM_NETWORKS = 60
 _KERNELS_PER_NETWORK = 8
 
-Tell = Callable[[str, int, int], None]
-"""Told what is going on, how much of it is done, and of how much."""
-
-
-def _tell_nobody(_what: str, _done: int, _total: int) -> None:
-    pass
+OnProgress = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and the total."""
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationPlan:
-    """What to calibrate with.
+    """The plan of a calibration.
 
     Attributes:
         board: Kind of board.
-        networks: To measure; with a goal: most to train on.
-        kernels: Single operators to measure; with a goal: most.
+        networks: Networks to measure; with an error goal: to train on, at most.
+        kernels: Single operators to measure; with an error goal: at most.
         seed: Of draws and fits.
-        command: The options that were given.
+        command: The options that were given, for the environment.
         source: What is measured on, for the environment.
-        tell: Told of progress.
-        on_round: Told each round of active sampling.
+        tell: Called with progress.
+        on_round: Called with each round of active sampling.
     """
 
     board: Board
@@ -67,7 +63,7 @@ class CalibrationPlan:
     seed: int
     command: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
-    tell: Tell = _tell_nobody
+    tell: OnProgress = lambda *_: None
     on_round: Callable[[Round], None] = lambda _: None
 
 
@@ -91,24 +87,24 @@ def calibrate_plainly(plan: CalibrationPlan, bench: CalibrationLab) -> Findings:
     samples += [kernel_sample_of(m, one, context.layout) for one, m in alone]
     check_one_kind(bench.measurements)
     fitted = context.fit(merged(samples), plan.seed, _fitting(plan))
-    found = environment(plan.board, points[0].measurement, plan.command, plan.source)
+    made_in = environment(plan.board, points[0].measurement, plan.command, plan.source)
     measured = [m for _, m in alone]
-    return findings_of(points, measured, samples, fitted, found, seed=plan.seed)
+    return findings_of(points, measured, samples, fitted, made_in, seed=plan.seed)
 
 
 def calibrate_until(
     plan: CalibrationPlan, bench: CalibrationLab, wanted_percent: float, held_out: int
 ) -> Findings:
-    """Measure what the model is least sure about, until held-out networks are predicted well.
+    """Measure what lowers the uncertainty most, until the held-out error is low enough.
 
-    The first networks of the seed are held out, the next ten begin; what is stored already costs
-    nothing, so an interrupted run goes on where it was.
+    The first networks of the seed are held out, the next ten are trained on first. What the store
+    has is not measured a second time, so an interrupted run continues where it was.
 
     Args:
-        plan: What to calibrate with.
+        plan: The plan.
         bench: Measures.
         wanted_percent: Mean absolute relative error of the held-out networks' latency, at most.
-        held_out: How many networks to judge by.
+        held_out: Number of networks to evaluate on.
 
     Raises:
         UnasError: The bench failed, or too little could be measured.
@@ -116,10 +112,10 @@ def calibrate_until(
     start = min(_START, plan.networks)
     pool = max(plan.networks - start, _RANDOM_NETWORKS)
     drawn = _drawn(plan, held_out + start + pool, 0)
-    judges = bench.networks(drawn[:held_out])
+    held_out_points = bench.networks(drawn[:held_out])
     begun = bench.networks(drawn[held_out : held_out + start])
-    work = _Work(plan, bench, _context(plan, bench, [*judges, *begun]))
-    tests = [work.network(point) for point in judges]
+    work = _Work(plan, bench, _context(plan, bench, [*held_out_points, *begun]))
+    tests = [work.network(point) for point in held_out_points]
     first = [work.network(point) for point in begun]
     goal = Goal(
         mape_percent=wanted_percent,
@@ -127,7 +123,7 @@ def calibrate_until(
         max_kernels=plan.kernels,
         capacity_bytes=plan.board.flash_bytes - PROGRAM_BYTES,
     )
-    outcome = sample_actively(
+    result = sample_actively(
         tests,
         first,
         work.candidates(drawn[held_out:], drawn[held_out + start :]),
@@ -139,25 +135,25 @@ def calibrate_until(
         on_round=plan.on_round,
     )
     check_one_kind(bench.measurements)
-    found = environment(plan.board, judges[0].measurement, plan.command, plan.source)
-    sampling = outcome.to_json_dict() | {
+    made_in = environment(plan.board, held_out_points[0].measurement, plan.command, plan.source)
+    sampling = result.to_json_dict() | {
         "until_mape_percent": wanted_percent,
         "held_out": [sample.name for sample in tests],
         "effort": asdict(bench.effort()),
     }
     return findings_of(
-        [*judges, *begun, *work.points],
+        [*held_out_points, *begun, *work.points],
         work.kernels,
-        [*tests, *outcome.samples],
-        evaluated_on(outcome.fitted, tests),
-        found,
+        [*tests, *result.samples],
+        evaluated_on(result.fitted, tests),
+        made_in,
         seed=plan.seed,
         sampling=sampling,
     )
 
 
 class _Work:
-    """Measures candidates by name, and keeps what was found."""
+    """Measures candidates by name, and collects the measurements."""
 
     def __init__(
         self, plan: CalibrationPlan, bench: CalibrationLab, context: CalibrationContext
@@ -176,7 +172,7 @@ class _Work:
         self._networks = {network.architecture_id: network for network in networks}
         benchmarks = single_kernels(network.graph for network in sources)
         self._benchmarks = {benchmark.name: benchmark for benchmark in benchmarks}
-        found = [
+        candidates = [
             MeasurementCandidate(
                 name, calls_of(one.graph, layout), one.model.flatbuffer_bytes, True
             )
@@ -184,22 +180,22 @@ class _Work:
         ]
         for name, benchmark in self._benchmarks.items():
             calls = benchmark.calls(layout)
-            found.append(MeasurementCandidate(name, calls, benchmark.flash_bytes, False))
-        return found
+            candidates.append(MeasurementCandidate(name, calls, benchmark.flash_bytes, False))
+        return candidates
 
     def measure(self, names: Sequence[str]) -> list[Sample]:
-        """Measure what was chosen."""
+        """Measure networks, or single kernels."""
         networks = [self._networks[name] for name in names if name in self._networks]
         if networks:
             points = self._bench.networks(networks)
             self.points += points
             return [self.network(point) for point in points]
-        found = self._bench.kernels([self._benchmarks[name] for name in names])
-        self.kernels += [measurement for _, measurement in found]
-        return [kernel_sample_of(m, one, self.context.layout) for one, m in found]
+        measured = self._bench.kernels([self._benchmarks[name] for name in names])
+        self.kernels += [measurement for _, measurement in measured]
+        return [kernel_sample_of(m, one, self.context.layout) for one, m in measured]
 
     def network(self, point: Point) -> Sample:
-        """As a sample."""
+        """A measured network as a sample."""
         return sample_of(point.measurement, point.network.graph, self.context.layout)
 
 
