@@ -133,7 +133,7 @@ def float_model() -> Graph:
 
 
 def test_a_float_model_is_refused_with_the_way_out() -> None:
-    with pytest.raises(ModelError, match=r"no int8 model.*float32.*full int8 quantisation"):
+    with pytest.raises(ModelError, match=r"no int8 model.*float32.*full int8 quantization"):
         read_flatbuffer(written(float_model()), "x.tflite")
 
 

@@ -33,8 +33,7 @@ class Goal:
         max_networks: Networks to train on, at most.
         max_kernels: Single kernels to train on, at most.
         capacity_bytes: Flash for models in one image.
-        kernels_per_image: Kernels in one batch, at most: each batch is chosen with the results of the
-            one before.
+        kernels_per_image: Kernels in one batch, at most: the results of each batch choose the next.
     """
 
     mape_percent: float

@@ -229,14 +229,14 @@ def variants(steps: Sequence[MacroStep]) -> list[Variant]:
         if step.before and held[i] <= sum(least[j] for j in bits(step.before))
     )
     paths = _paths(steps)
-    found = []
+    ruled: list[Variant] = []
     for first, step in enumerate(steps):
         if step.before:
             continue
         beside = sum(
             least[k] for j in paths[first] for k in bits(steps[j].before) if k not in paths[first]
         )
-        found.append(
+        ruled.append(
             Variant(
                 steps=_starting_last(steps, first),
                 gate=1 << first,
@@ -246,7 +246,7 @@ def variants(steps: Sequence[MacroStep]) -> list[Variant]:
                 lower_bound=source_bytes + beside + step.growth,
             )
         )
-    return sorted(found, key=lambda variant: variant.lower_bound)
+    return sorted(ruled, key=lambda variant: variant.lower_bound)
 
 
 def _source_bytes(steps: Sequence[MacroStep]) -> int | None:

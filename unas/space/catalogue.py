@@ -183,7 +183,7 @@ def find_space(name: str, overrides: Mapping[str, object] | None = None) -> Spac
             probability.
 
     Raises:
-        ConfigError: There is no such space or knob, or a knob cannot have that value.
+        ConfigError: There is no such space or override, or an override cannot have that value.
     """
     if name not in _FACTORIES:
         raise ConfigError(f"there is no search space {name!r}; {near_names(name, SPACE_NAMES)}")

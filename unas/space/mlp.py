@@ -67,5 +67,4 @@ def mlp_morphs(
     def rebuild(layers: tuple[DenseLayer, ...]) -> MlpArchitecture:
         return replace(parent, dense=layers)
 
-    found = dense_morphs(parent.dense, space.dense_layers, space.units, rebuild, _UNIT_STEPS)
-    return list(found)
+    return list(dense_morphs(parent.dense, space.dense_layers, space.units, rebuild, _UNIT_STEPS))
