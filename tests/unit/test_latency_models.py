@@ -16,7 +16,6 @@ from unas.cost.linear import OperatorLinear
 from unas.cost.model import BOOSTED, MAC_LINE, MODELS, OPERATOR_LINEAR, LatencyModel, OverheadModel
 from unas.cost.model_selection import LEVEL, Fitted, fit_latency, folds_of
 from unas.cost.operators import ArenaLayout, Call, Kernel
-from unas.cost.terms import cost_terms, family, term_names
 from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import OperatorKind
@@ -32,15 +31,6 @@ def _fit(samples: list[Sample]) -> Fitted:
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
     return _fit(random_samples(60, seed=1, noise=0.03))
-
-
-def test_every_family_has_as_many_terms_as_names() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        call = random_call(rng)
-        terms = cost_terms(call, PROFILE)
-        assert len(terms) == len(term_names(family(call), PROFILE))
-        assert min(terms) >= 0
 
 
 def test_terms_of_a_sum_that_they_hold_are_found() -> None:
