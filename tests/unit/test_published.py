@@ -81,6 +81,8 @@ def test_records_are_whole_and_in_order(study: StudyResults) -> None:
         assert candidate.parent is None or candidate.parent in known
         space.validate(candidate.architecture)
         known.add(candidate.sha256)
+    children = [record for record in study.records if record.candidate.parent is not None]
+    assert bool(children) == (study.config.search.strategy != "random")
 
 
 def test_violations_follow_from_values_and_bounds(study: StudyResults) -> None:

@@ -23,7 +23,6 @@ from unas.tflite.schema import (
     ELEMENT_CODES,
     FILE_IDENTIFIER,
     OPERATOR_CODES,
-    PLACEHOLDER_CODE,
     SCHEMA_VERSION,
     BufferField,
     ModelField,
@@ -210,7 +209,7 @@ class _Reader:
         # Old files have only the one-byte field, new ones fill both: the larger is right.
         old = codes[number].int8(OperatorCodeField.DEPRECATED_BUILTIN_CODE)
         new = codes[number].int32(OperatorCodeField.BUILTIN_CODE)
-        code = max(old, new) if old < PLACEHOLDER_CODE else new
+        code = max(old, new)
         if code not in _KINDS:
             custom = codes[number].string(OperatorCodeField.CUSTOM_CODE, _MAX_NAME_BYTES)
             name = custom or _operator_name(code)
