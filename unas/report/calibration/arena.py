@@ -59,7 +59,7 @@ def figure(calibration: Calibration) -> Figure:
     on_log_scale(axes)
     axes.set(
         xlabel=f"tensor arena of a network (KiB, {provenance(calibration)})",
-        ylabel=f"predicted over {provenance(calibration)} arena, less one (%)",
+        ylabel="relative error of the predicted arena (%)",
     )
     legend_above(axes, 1)
     drawing.suptitle(origin(calibration), fontsize=9, x=0.01, ha="left")
