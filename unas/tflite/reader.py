@@ -182,8 +182,8 @@ class _Reader:
         label = f"operator {position} ({kind})"
         inputs = table.int32s(OperatorField.INPUTS, _MAX_INPUTS)
         outputs = table.int32s(OperatorField.OUTPUTS, _MAX_INPUTS)
-        fewest, most = _INPUTS[kind]
-        if not fewest <= len(inputs) <= most or len(outputs) != 1:
+        min_inputs, max_inputs = _INPUTS[kind]
+        if not min_inputs <= len(inputs) <= max_inputs or len(outputs) != 1:
             raise table.broken(f"{label} has {len(inputs)} inputs and {len(outputs)} outputs")
         for place, index in enumerate(inputs):
             self._check_role(kind, label, place, index)
