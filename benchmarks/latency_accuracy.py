@@ -22,9 +22,9 @@ import numpy as np
 from unas._paths import cache_dir
 from unas.artifact import Flatbuffer
 from unas.board import load_board
-from unas.calibrate.bench import CalibrationBench
 from unas.calibrate.draw import Point, draw_samples
-from unas.calibrate.learn import CalibrationContext, judged_on, sample_of
+from unas.calibrate.learn import CalibrationContext, evaluated_on, sample_of
+from unas.calibrate.measuring import CalibrationLab
 from unas.cost.memory import ArenaModel
 from unas.cost.model import MODELS
 from unas.cost.model_selection import Fitted
@@ -40,7 +40,7 @@ TEST, TRAIN = 200, (20, 100)
 
 
 def _print_latency(count: int, fitted: Fitted, test: Sequence[Sample]) -> None:
-    judged = judged_on(fitted, test)
+    judged = evaluated_on(fitted, test)
     for name in MODELS:
         quality = judged.quality(name)
         chosen = "chosen" if name == fitted.model.name else ""
@@ -105,17 +105,17 @@ def main() -> None:
     given = parser.parse_args()
     board = load_board(given.board)
     bench = Bench(board, given.board, procedure=Procedure(0, 1))
-    lab = CalibrationBench(bench, DirectoryStore(cache_dir() / "measurements"))
+    lab = CalibrationLab(bench, DirectoryStore(cache_dir() / "measurements"))
     points = lab.networks(list(draw_samples(board, max(TRAIN) + TEST, 0)))
-    setting = CalibrationContext.of(board, points[0].measurement)
-    samples = [sample_of(p.measurement, p.network.graph, setting.layout) for p in points]
+    context = CalibrationContext.of(board, points[0].measurement)
+    samples = [sample_of(p.measurement, p.network.graph, context.layout) for p in points]
     print(
-        f"{board.id}, {setting.identity['provenance']}, {setting.identity['timing']}: {TEST} held"
+        f"{board.id}, {context.identity['provenance']}, {context.identity['timing']}: {TEST} held"
     )
     print("   n  model              MAPE   within 10 %  Spearman coverage  interval   worst")
     fitted = None
     for count in TRAIN:
-        fitted = setting.fit(samples[:count], seed=0)
+        fitted = context.fit(samples[:count], seed=0)
         _print_latency(count, fitted, samples[-TEST:])
         _print_arena(count, points[:count], points[-TEST:])
     if fitted is not None:

@@ -100,7 +100,7 @@ def run_in(mode: str, folder: Path, *, resume: bool = False, **search: int) -> F
 def calibrated(cycles_per_mac: float = 10.0) -> Calibrated:
     """A calibration of the fake board, by networks of the same space."""
     space = find_space("cnn", study_of().space.options)
-    layout, traits = ArenaLayout("plain"), KernelProfile("plain")
+    layout, profile = ArenaLayout("plain"), KernelProfile("plain")
     samples = []
     for seed in range(14):
         arch = space.random(np.random.default_rng(1000 + seed))
@@ -116,5 +116,5 @@ def calibrated(cycles_per_mac: float = 10.0) -> Calibrated:
         "provenance": "emulated",
         "timing": "fake",
     }
-    fitted = fit_latency(samples, traits, layout, CLOCK_HZ, identity)
+    fitted = fit_latency(samples, profile, layout, CLOCK_HZ, identity)
     return Calibrated(fitted.models[OPERATOR_LINEAR], tuple(samples))

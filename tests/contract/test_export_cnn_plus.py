@@ -40,10 +40,10 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no host 
 
 
 def _drawn(
-    seed: int, knobs: dict[str, object] | None = None
+    seed: int, overrides: dict[str, object] | None = None
 ) -> tuple[Architecture, tuple[int, int, int]]:
     shape = SHAPES[seed % len(SHAPES)]
-    space = find_space("cnn+1d" if shape[1] == 1 < shape[0] else "cnn+", knobs)
+    space = find_space("cnn+1d" if shape[1] == 1 < shape[0] else "cnn+", overrides)
     return space.random(np.random.default_rng(seed)), shape
 
 

@@ -22,8 +22,8 @@ def random_call(rng: np.random.Generator) -> Call:
         return Call(Kernel(kind, (side, side, depth), (side, side, depth)))
     window = (1, 3, 5)[int(rng.integers(3))]
     shape = (side + window - 1, side + window - 1, depth)
-    place = Placement(scratch_bytes=int(rng.integers(64, 1 << 16)))
-    return Call(Kernel(kind, shape, (side, side, out), (window, window)), place)
+    placement = Placement(scratch_bytes=int(rng.integers(64, 1 << 16)))
+    return Call(Kernel(kind, shape, (side, side, out), (window, window)), placement)
 
 
 def true_cycles(call: Call) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unas.calibrate.kernels import KernelBenchmark, single_kernels
-from unas.calibrate.uncertainty import Candidate
+from unas.calibrate.uncertainty import MeasurementCandidate
 from unas.cost.operators import Call, kernels
 from unas.cost.types import Sample
 from unas.errors import ArchitectureError
@@ -62,12 +62,13 @@ def sample(name: str, calls: Sequence[Call], *, is_network: bool = True) -> Samp
     return Sample(name, tuple(calls), total, cycles, is_network)
 
 
-def candidates(graphs: Sequence[Graph]) -> list[Candidate]:
+def candidates(graphs: Sequence[Graph]) -> list[MeasurementCandidate]:
     """The networks, and their kernels alone."""
     networks = [
-        Candidate(f"n{i}", calls_of(graph), 100_000, True) for i, graph in enumerate(graphs)
+        MeasurementCandidate(f"n{i}", calls_of(graph), 100_000, True)
+        for i, graph in enumerate(graphs)
     ]
     alone: tuple[KernelBenchmark, ...] = single_kernels(graphs)
     return networks + [
-        Candidate(one.name, (Call(one.kernel),), one.flash_bytes, False) for one in alone
+        MeasurementCandidate(one.name, (Call(one.kernel),), one.flash_bytes, False) for one in alone
     ]

@@ -71,10 +71,10 @@ def fit(samples: list[Sample]) -> Fitted:
         model = LatencyModel(
             name=name,
             core=fit_core(name, train, KernelProfile("made-up"), 0),
-            additivity=OverheadModel.fit(train),
-            doubt=Uncertainty({}, 0.02),
+            overhead=OverheadModel.fit(train),
+            uncertainty=Uncertainty({}, 0.02),
             interval=ConformalInterval(LEVEL, 2.0),
-            traits=KernelProfile("made-up"),
+            profile=KernelProfile("made-up"),
             layout=LAYOUT,
             clock_hz=float(CLOCK_HZ),
             identity=IDENTITY,

@@ -74,7 +74,7 @@ def test_a_board_that_pays_by_the_product_needs_no_advice() -> None:
 def test_what_the_network_reads_and_answers_stays() -> None:
     """Even where a board pays a fortune for just these channels."""
     greedy = KnownBoard(lambda k: 1e6 * (k.input[2] == 3) + 1e6 * (k.output[2] == 10) + k.macs)
-    for one in advise(chain(16, 16), greedy, most=100):
+    for one in advise(chain(16, 16), greedy, max_count=100):
         assert (one.instead.input[2] == 3) == (one.kernel.input[2] == 3)
         assert (one.instead.output[2] == 10) == (one.kernel.output[2] == 10)
 
@@ -87,7 +87,7 @@ def test_both_branches_of_a_sum_are_neighbours() -> None:
     both = build.add("both", left, right)
     last = build.conv("last", both, filters=8, kernel=3, options=SAME)
     out = build.dense("dense", build.mean("mean", last), units=10, options=DenseOptions())
-    found = advise(build.finish(out), BLOCKS_OF_FOUR, most=100)
+    found = advise(build.finish(out), BLOCKS_OF_FOUR, max_count=100)
     (one,) = (one for one in found if one.index == 0 and one.change.startswith("output"))
     assert one.neighbours == (1, 2, 3)
 
@@ -95,7 +95,7 @@ def test_both_branches_of_a_sum_are_neighbours() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_every_advice_holds_on_the_board(seed: int) -> None:
     graph = network(np.random.default_rng(seed))
-    found = advise(graph, BLOCKS_OF_FOUR, least_percent=0.2, most=6)
+    found = advise(graph, BLOCKS_OF_FOUR, min_percent=0.2, max_count=6)
     assert len(found) <= 6
     assert [one.gain_percent for one in found] == sorted(
         (one.gain_percent for one in found), reverse=True

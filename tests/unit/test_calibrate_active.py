@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from tests.unit.synthetic_board import calls_of, candidates, network, sample
-from unas.calibrate.active import Goal, Outcome, Round, held_out_error, sample_actively
-from unas.calibrate.uncertainty import Acquisition, Candidate, Ensemble
-from unas.cost.model import BOOSTED, OverheadModel, fit_core, whole
+from unas.calibrate.active import Goal, Round, SamplingResult, held_out_error, sample_actively
+from unas.calibrate.uncertainty import Acquisition, Ensemble, MeasurementCandidate
+from unas.cost.model import BOOSTED, OverheadModel, fit_core, network_cycles
 from unas.cost.model_selection import Fitted, fit_latency
 from unas.cost.operators import ArenaLayout, Call
 from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 
-TRAITS = KernelProfile("dsp", 4096, 32)
+PROFILE = KernelProfile("dsp", 4096, 32)
 IDENTITY = {"board": "synthetic", "provenance": "emulated"}
 GRAPHS = [network(i) for i in range(64)]
 HELD_OUT = [sample(f"held{i}", calls_of(graph)) for i, graph in enumerate(GRAPHS[:16])]
@@ -26,7 +26,7 @@ START = [sample(f"start{i}", calls_of(graph)) for i, graph in enumerate(GRAPHS[1
 POOL = candidates(GRAPHS[20:])
 BY_NAME = {one.name: one for one in POOL}
 KERNELS = [one.name for one in POOL if not one.is_network]
-GOAL = Goal(2.5, most_networks=40, most_kernels=200, room_bytes=500_000, kernels_per_image=32)
+GOAL = Goal(2.5, max_networks=40, max_kernels=200, capacity_bytes=500_000, kernels_per_image=32)
 
 
 def measure(names: Sequence[str]) -> list[Sample]:
@@ -36,50 +36,56 @@ def measure(names: Sequence[str]) -> list[Sample]:
 
 
 def fit(samples: Sequence[Sample]) -> Fitted:
-    return fit_latency(samples, TRAITS, ArenaLayout("dsp"), 1e6, IDENTITY)
+    return fit_latency(samples, PROFILE, ArenaLayout("dsp"), 1e6, IDENTITY)
 
 
 def quick_error(samples: Sequence[Sample]) -> float:
-    core, additivity = fit_core(BOOSTED, samples, TRAITS, 0), OverheadModel.fit(samples)
-    said = [whole(core, additivity, s.calls, core.operators(s.calls)) for s in HELD_OUT]
+    core, overhead = fit_core(BOOSTED, samples, PROFILE, 0), OverheadModel.fit(samples)
+    said = [network_cycles(core, overhead, s.calls, core.operators(s.calls)) for s in HELD_OUT]
     return held_out_error(said, HELD_OUT)
 
 
-def run(goal: Goal, pool: Sequence[Candidate] = POOL) -> tuple[Outcome, list[Round]]:
-    told: list[Round] = []
+def run(
+    goal: Goal, pool: Sequence[MeasurementCandidate] = POOL
+) -> tuple[SamplingResult, list[Round]]:
+    rounds: list[Round] = []
     outcome = sample_actively(
-        HELD_OUT, START, pool, measure, fit, goal, TRAITS, on_round=told.append
+        HELD_OUT, START, pool, measure, fit, goal, PROFILE, on_round=rounds.append
     )
-    return outcome, told
+    return outcome, rounds
 
 
 @pytest.fixture(scope="module")
-def reached() -> Outcome:
+def reached() -> SamplingResult:
     return run(GOAL)[0]
 
 
-def test_it_stops_when_held_out_networks_are_predicted_as_well_as_wanted(reached: Outcome) -> None:
+def test_it_stops_when_held_out_networks_are_predicted_as_well_as_wanted(
+    reached: SamplingResult,
+) -> None:
     assert reached.reached
     said = [reached.fitted.model.cycles(s.calls).value for s in HELD_OUT]
     assert held_out_error(said, HELD_OUT) == reached.mape_percent <= GOAL.mape_percent
     assert all(one.mape_percent > GOAL.mape_percent for one in reached.rounds[:-1])
 
 
-def test_held_out_networks_are_never_trained_on(reached: Outcome) -> None:
+def test_held_out_networks_are_never_trained_on(reached: SamplingResult) -> None:
     assert {s.name for s in reached.samples}.isdisjoint({s.name for s in HELD_OUT})
     names = [s.name for s in reached.samples]
     assert len(set(names)) == len(names)
 
 
-def test_kernels_chosen_by_doubt_teach_more_than_random_ones() -> None:
+def test_kernels_chosen_by_uncertainty_teach_more_than_random_ones() -> None:
     """As many single kernels, chosen in one go: less error than with draws, over several starts."""
     alone = [BY_NAME[name] for name in KERNELS]
     rng = np.random.default_rng(0)
     chosen, random = [], []
     for first in (20, 24, 28):
         start = [sample(f"start{i}", calls_of(GRAPHS[i])) for i in range(first, first + 4)]
-        doubts = Acquisition(Ensemble(start, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[32:]])
-        batch = doubts.choose(alone, room_bytes=10**9, most=32)
+        acquisition = Acquisition(
+            Ensemble(start, PROFILE, 0), [calls_of(graph) for graph in GRAPHS[32:]]
+        )
+        batch = acquisition.choose(alone, capacity_bytes=10**9, max_count=32)
         assert len(batch.names) == 32
         chosen.append(quick_error([*start, *measure(batch.names)]))
         for _ in range(3):
@@ -88,7 +94,7 @@ def test_kernels_chosen_by_doubt_teach_more_than_random_ones() -> None:
     assert np.mean(chosen) < np.mean(random)
 
 
-def test_it_needs_less_time_on_the_device_than_random_networks(reached: Outcome) -> None:
+def test_it_needs_less_time_on_the_device_than_random_networks(reached: SamplingResult) -> None:
     """Random networks worth as many cycles as active sampling took leave a larger error."""
     spent = sum(s.cycles for s in reached.samples) - sum(s.cycles for s in START)
     draws = []
@@ -102,15 +108,15 @@ def test_it_needs_less_time_on_the_device_than_random_networks(reached: Outcome)
 
 
 def test_it_ends_at_its_limits_and_says_that_the_goal_is_not_reached() -> None:
-    goal = replace(GOAL, mape_percent=1e-9, most_networks=6, most_kernels=5)
-    outcome, told = run(goal)
+    goal = replace(GOAL, mape_percent=1e-9, max_networks=6, max_kernels=5)
+    outcome, rounds = run(goal)
     assert not outcome.reached
-    assert list(outcome.rounds) == told
-    assert (told[-1].networks, told[-1].kernels) == (6, 5)
-    assert {one.measured for one in told} == {"networks", "kernels"}
+    assert list(outcome.rounds) == rounds
+    assert (rounds[-1].networks, rounds[-1].kernels) == (6, 5)
+    assert {one.measured for one in rounds} == {"networks", "kernels"}
 
 
-def test_the_same_seed_measures_the_same(reached: Outcome) -> None:
+def test_the_same_seed_measures_the_same(reached: SamplingResult) -> None:
     assert run(GOAL)[0].samples == reached.samples
 
 
@@ -121,22 +127,24 @@ def test_what_cannot_be_measured_is_not_asked_for_again() -> None:
         asked.extend(names)
         return []
 
-    goal = replace(GOAL, mape_percent=1e-9, most_networks=5, room_bytes=10**9, most_kernels=10**6)
+    goal = replace(GOAL, mape_percent=1e-9, max_networks=5, capacity_bytes=10**9, max_kernels=10**6)
     pool = [*POOL[:3], *POOL[-3:]]
-    outcome = sample_actively(HELD_OUT, START, pool, broken, fit, goal, TRAITS)
+    outcome = sample_actively(HELD_OUT, START, pool, broken, fit, goal, PROFILE)
     assert sorted(asked) == sorted(set(asked))
     assert outcome.samples == tuple(START)
 
 
 def test_an_image_is_not_filled_beyond_its_flash() -> None:
-    doubts = Acquisition(Ensemble(START, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[20:]])
-    batch = doubts.choose(POOL, room_bytes=250_000, most=1000)
+    acquisition = Acquisition(
+        Ensemble(START, PROFILE, 0), [calls_of(graph) for graph in GRAPHS[20:]]
+    )
+    batch = acquisition.choose(POOL, capacity_bytes=250_000, max_count=1000)
     assert sum(BY_NAME[name].flash_bytes for name in batch.names) <= 250_000
     assert batch.variance > 0
     assert len(set(batch.names)) == len(batch.names)
 
 
-def test_an_unknown_family_is_the_most_doubtful() -> None:
+def test_an_unknown_family_is_the_most_uncertain() -> None:
     """Without any convolution seen, what they cost is anybody's guess."""
     seen = [
         replace(s, calls=calls, operator_cycles=cycles, cycles=sum(cycles))
@@ -145,20 +153,41 @@ def test_an_unknown_family_is_the_most_doubtful() -> None:
                       if "CONV" not in c.kernel.kind])
         for calls, cycles in [tuple(zip(*pairs, strict=True))]
     ]  # fmt: skip
-    doubts = Acquisition(Ensemble(seen, TRAITS, 0), [calls_of(graph) for graph in GRAPHS[20:]])
-    assert "CONV" in doubts.families()[0].family
-    shares = [one.share for one in doubts.families()]
+    acquisition = Acquisition(
+        Ensemble(seen, PROFILE, 0), [calls_of(graph) for graph in GRAPHS[20:]]
+    )
+    assert "CONV" in acquisition.families()[0].family
+    shares = [one.share for one in acquisition.families()]
     assert np.isclose(sum(shares), 1.0)
 
 
 def test_nothing_to_learn_from_is_refused() -> None:
     whole_only = [replace(s, operator_cycles=()) for s in START]
     with pytest.raises(StoreError, match="operators"):
-        Ensemble(whole_only, TRAITS, 0)
+        Ensemble(whole_only, PROFILE, 0)
 
 
 def test_predictions_of_an_ensemble_have_the_shape_they_say() -> None:
     calls: list[Call] = [call for graph in GRAPHS[20:24] for call in calls_of(graph)]
-    said = Ensemble(START, TRAITS, 0).predict(calls)
+    said = Ensemble(START, PROFILE, 0).predict(calls)
     assert said.shape[0] == len(calls)
     assert (said > 0).all()
+
+
+def test_rounds_are_stored_under_the_keys_that_files_have(reached: SamplingResult) -> None:
+    stored = reached.to_json_dict()["rounds"][0]
+    assert set(stored) == {
+        "measured",
+        "count",
+        "networks",
+        "kernels",
+        "mape_percent",
+        "within_10_percent",
+        "doubt_percent",
+        "residual_percent",
+        "families",
+    }
+    assert stored["doubt_percent"] == reached.rounds[0].uncertainty_percent
+    family = reached.rounds[0].families[0]
+    expected = {"family": family.family, "share": family.share, "doubt": family.uncertainty}
+    assert stored["families"][0] == expected

@@ -104,7 +104,7 @@ def test_equal_kernels_become_their_mean_and_networks_stay() -> None:
     alone = [Call(calls[0].kernel)]
     slow, fast = sample("a", alone, is_network=False), sample("b", alone, is_network=False)
     fast = replace(fast, cycles=slow.cycles / 3, operator_cycles=(slow.cycles / 3,))
-    far = replace(slow, name="far", calls=(Call(calls[0].kernel, Placement(far_input=1.0)),))
+    far = replace(slow, name="far", calls=(Call(calls[0].kernel, Placement(slow_input=1.0)),))
     nets = [sample("n", calls), sample("m", calls)]
     found = merged([nets[0], slow, fast, far, nets[1]])
     assert [one.name for one in found] == ["n", "a", "far", "m"]
@@ -141,9 +141,9 @@ def test_where_the_arena_lies_follows_from_the_board(f746: Board) -> None:
     assert layout_of(f746, measurement) == ArenaLayout("dsp", fast.size_bytes - own)
     # The Cortex-M4 has no memory that is slower than another.
     assert layout_of(load_board("l4r5"), measurement) == ArenaLayout("dsp", None)
-    setting = CalibrationContext.of(f746, measurement)
-    assert setting.traits.cache_bytes == f746.cpu.dcache_bytes
-    assert setting.identity["provenance"] == "emulated"
+    context = CalibrationContext.of(f746, measurement)
+    assert context.profile.cache_bytes == f746.cpu.dcache_bytes
+    assert context.identity["provenance"] == "emulated"
 
 
 def test_measurements_of_different_kinds_do_not_mix() -> None:

@@ -63,7 +63,7 @@ def operators(model: Any) -> list[tuple[int, list[int], int]]:
 
 
 def parameters(model: Any, tensor: int) -> tuple[NDArray[np.float32], list[int], int]:
-    """(scales, zero points, quantised dimension) of a tensor in a file."""
+    """(scales, zero points, quantized dimension) of a tensor in a file."""
     found = model.Subgraphs(0).Tensors(tensor).Quantization()
     return found.ScaleAsNumpy(), found.ZeroPointAsNumpy().tolist(), found.QuantizedDimension()
 
@@ -121,7 +121,7 @@ def test_structure_follows_the_graph() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_quantisation_follows_the_specification(seed: int) -> None:
+def test_quantization_follows_the_specification(seed: int) -> None:
     graph = random_graph(seed) if seed else every_operator()
     model = tflite.Model.GetRootAs(write_flatbuffer(graph, seed=seed, name="x").data)
     for code, inputs, output in operators(model):
@@ -193,7 +193,7 @@ def test_a_shape_of_another_size_than_its_tensor_is_refused() -> None:
     sketch = Sketch((1, 4))
     options = ReshapeOptions((1, 2, 2))
     output = sketch.operator(OperatorKind.RESHAPE, (0, sketch.words(2)), (1, 2, 2), options)
-    with pytest.raises(ModelError, match=r"room for 2 numbers.*give 3"):
+    with pytest.raises(ModelError, match=r"holds 2 numbers.*give 3"):
         write_flatbuffer(sketch.graph(output), seed=0, name="x")
 
 

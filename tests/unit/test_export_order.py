@@ -79,7 +79,7 @@ def test_a_file_is_reordered_in_place() -> None:
     assert reorder_flatbuffer(better) == better
 
 
-def test_constants_and_quantisation_stay() -> None:
+def test_constants_and_quantization_stay() -> None:
     model = write_flatbuffer(branches(), seed=0, name="branches")
     schemas = [tflite.Model.GetRootAs(m.data) for m in (model, reorder_flatbuffer(model))]
     for index in range(schemas[0].Subgraphs(0).TensorsLength()):

@@ -16,31 +16,21 @@ from unas.cost.linear import OperatorLinear
 from unas.cost.model import BOOSTED, MAC_LINE, MODELS, OPERATOR_LINEAR, LatencyModel, OverheadModel
 from unas.cost.model_selection import LEVEL, Fitted, fit_latency, folds_of
 from unas.cost.operators import ArenaLayout, Call, Kernel
-from unas.cost.terms import cost_terms, family, term_names
 from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import OperatorKind
 
-TRAITS = KernelProfile("dsp", cache_bytes=4096, line_bytes=32)
+PROFILE = KernelProfile("dsp", cache_bytes=4096, line_bytes=32)
 LAYOUT = ArenaLayout("dsp")
 
 
 def _fit(samples: list[Sample]) -> Fitted:
-    return fit_latency(samples, TRAITS, LAYOUT, 1e6, {"board": "made up"}, seed=0)
+    return fit_latency(samples, PROFILE, LAYOUT, 1e6, {"board": "made up"}, seed=0)
 
 
 @pytest.fixture(scope="module")
 def fitted() -> Fitted:
     return _fit(random_samples(60, seed=1, noise=0.03))
-
-
-def test_every_family_has_as_many_terms_as_names() -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(300):
-        call = random_call(rng)
-        terms = cost_terms(call, TRAITS)
-        assert len(terms) == len(term_names(family(call), TRAITS))
-        assert min(terms) >= 0
 
 
 def test_terms_of_a_sum_that_they_hold_are_found() -> None:
@@ -52,10 +42,9 @@ def test_terms_of_a_sum_that_they_hold_are_found() -> None:
     samples = [Sample(f"s{i}", (calls[i],), found[i], (found[i],)) for i in adds[: len(adds) // 2]]
     rest = [calls[i] for i in adds[len(adds) // 2 :]]
     flat = [c.kernel.pixels == c.kernel.outputs for c in rest]
-    model = OperatorLinear.fit(samples, TRAITS)
+    model = OperatorLinear.fit(samples, PROFILE)
     error = np.abs(model.operators(rest) / [found[calls.index(c)] for c in rest] - 1)
     assert np.median(error[~np.array(flat)]) < 0.05
-    assert sum(model.explain(rest[0]).values()) == pytest.approx(model.one(rest[0]))
 
 
 def test_the_best_model_is_chosen_and_better_than_the_line(fitted: Fitted) -> None:
@@ -113,9 +102,9 @@ def test_what_is_not_additive_is_found_and_its_residual_told() -> None:
 
 
 def test_many_operators_are_surer_than_one() -> None:
-    doubt = Uncertainty({"CONV_2D": 0.1}, whole=0.01)
+    uncertainty = Uncertainty({"CONV_2D": 0.1}, whole=0.01)
     call = Call(Kernel(OperatorKind.CONV_2D, (8, 8, 8), (8, 8, 8)))
-    one, many = (doubt.of([call] * n, np.full(n, 100.0)) for n in (1, 16))
+    one, many = (uncertainty.of([call] * n, np.full(n, 100.0)) for n in (1, 16))
     assert many == pytest.approx(np.hypot(0.1 / 4, 0.01))
     assert one > many
 
@@ -169,7 +158,7 @@ def test_wholes_alone_teach_something_too() -> None:
     errors = {name: fitted.quality(name).fit.mape_percent for name in MODELS}
     assert errors[OPERATOR_LINEAR] < errors[MAC_LINE] / 2
     with pytest.raises(StoreError, match="nothing to fit"):
-        OperatorLinear.fit([], TRAITS)
+        OperatorLinear.fit([], PROFILE)
 
 
 def test_true_cycles_are_what_the_world_says() -> None:

@@ -53,23 +53,23 @@ def test_working_memory_and_offsets_are_the_runtimes(graph: Graph) -> None:
         zip(graph.operators, calls_of(graph, ArenaLayout("dsp", FAST)), strict=True)
     ):
         source, target = by_index.get(op.inputs[0]), by_index[op.output]
-        assert call.place.in_place == (source is not None and source.owner == target.owner)
+        assert call.placement.in_place == (source is not None and source.owner == target.owner)
         beyond = max(target.at + call.kernel.outputs - FAST, 0) / call.kernel.outputs
-        assert call.place.far_output == min(beyond, 1.0)
+        assert call.placement.slow_output == min(beyond, 1.0)
         scratch = by_index.get(len(graph.tensors) + step)
         if scratch is None or scratch.bytes == 0:
-            assert call.place.scratch_bytes == 0
+            assert call.placement.scratch_bytes == 0
             continue
         room, at = _widest(buffers, scratch, step, top)
-        assert call.place.scratch_bytes == room
-        near = call.place.near_scratch
+        assert call.placement.scratch_bytes == room
+        near = call.placement.fast_scratch
         assert (room if near is None else near) == max(min(FAST - at, room), 0) or near == FAST - at
 
 
 def test_foreign_kernels_have_no_known_place() -> None:
     (graph,) = _graphs(1)
     assert all(
-        call.place.scratch_bytes is None for call in calls_of(graph, ArenaLayout("cmsis-nn", 0))
+        call.placement.scratch_bytes is None for call in calls_of(graph, ArenaLayout("cmsis-nn", 0))
     )
 
 

@@ -41,9 +41,9 @@ def test_they_say_what_scikit_learn_says(growth: BoostingParams) -> None:
     )
 
 
-def test_a_grove_asks_each_row_of_its_own_trees() -> None:
+def test_stacked_ensembles_predict_each_row_by_its_own_trees() -> None:
     sums = [
-        TreeEnsemble.nothing(),
+        TreeEnsemble.zero(),
         *(fit_ensemble(*_data(seed), BoostingParams(trees=5 * seed), 0) for seed in (1, 2)),
     ]
     x = np.random.default_rng(5).normal(size=(40, 6))

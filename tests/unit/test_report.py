@@ -85,7 +85,7 @@ def test_the_default_decides_better_than_the_line(calibration: Calibration) -> N
     line, default = made["models"]["mac-line"], made["models"][calibration.models.chosen]
     assert default["wrong_decisions_percent"] < line["wrong_decisions_percent"]
     assert default["spearman"] > line["spearman"]
-    found = np.sort(held_out(calibration, "mac-line").found_us)
+    found = np.sort(held_out(calibration, "mac-line").actual_us)
     assert made["limit_us"] == pytest.approx((found[14] + found[15]) / 2)
     assert made["provenance"] == "emulated"
 

@@ -10,7 +10,6 @@ from unas.constraints import Constraints
 from unas.record import Outcome, Record, Stage
 from unas.search.aging import AgingEvolution
 from unas.search.catalogue import STRATEGIES, make_strategy
-from unas.search.pareto import hypervolume
 from unas.search.random_search import RandomSearch
 from unas.search.strategy import SearchSpace, SparsityGene, Strategy
 from unas.space.catalogue import SPACE_NAMES, find_space
@@ -128,24 +127,6 @@ def test_a_population_without_feasible_members_finds_the_bounds() -> None:
     drawn = [not r.violations for r in fake_search(RandomSearch(FakeSpace()), 400, tight)]
     assert sum(fits[:20]) == sum(drawn[:20])
     assert sum(fits[200:]) > 10 * (1 + sum(drawn[200:]))
-
-
-def _volume(records: list[Record]) -> float:
-    """Of everything trained, in units of the bounds, below twice each bound."""
-    bounds = BOUNDS.bounds()
-    points = [
-        [record.values[name] / bound for name, bound in bounds.items()]
-        for record in records
-        if "error" in record.values
-    ]
-    return hypervolume(np.array(points), [2.0] * len(bounds))
-
-
-def test_evolution_beats_random_search_at_equal_rounds() -> None:
-    for seed in range(3):
-        evolved = _volume(fake_search(_evolution(seed, sample=8), 400, BOUNDS))
-        drawn = _volume(fake_search(RandomSearch(FakeSpace(), seed=seed), 400, BOUNDS))
-        assert evolved > drawn
 
 
 def test_a_childs_sparsity_is_its_parents_and_a_normal_step() -> None:

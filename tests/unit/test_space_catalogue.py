@@ -210,8 +210,8 @@ def _walk(space: Space, start: Architecture, goal: Architecture) -> Counter[Morp
 @pytest.mark.parametrize("name", SPACE_NAMES)
 def test_any_architecture_leads_to_any_other(name: str) -> None:
     rng = np.random.default_rng(2)
-    knobs = {} if name == "mlp" else {"blocks": [1, 4], "filters": [1, 24], "units": [10, 30]}
-    space = find_space(name, knobs)
+    overrides = {} if name == "mlp" else {"blocks": [1, 4], "filters": [1, 24], "units": [10, 30]}
+    space = find_space(name, overrides)
     used = Counter[MorphKind]()
     for _ in range(5):
         used += _walk(space, space.random(rng), space.random(rng))
@@ -245,15 +245,15 @@ def test_where_nothing_can_change_it_says_so() -> None:
         space.morph(np.random.default_rng(0), space.random(np.random.default_rng(0)))
 
 
-def test_knobs_change_the_ranges() -> None:
-    knobs = {
+def test_overrides_change_the_ranges() -> None:
+    overrides = {
         "blocks": [2, 3],
         "connections": ["serial", "residual"],
         "kernel_heights": [5, 3],
         "kernel_widths": [3],
         "p_relu": 1,
     }
-    space, rng = find_space("cnn+", knobs), np.random.default_rng(0)
+    space, rng = find_space("cnn+", overrides), np.random.default_rng(0)
     for _ in range(40):
         blocks = space.random(rng).to_json_dict()["blocks"]
         assert len(blocks) in (2, 3)
@@ -275,10 +275,10 @@ def test_every_committed_study_has_a_space(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs", "message"),
+    ("name", "overrides", "message"),
     [
         ("cmn", {}, "no search space 'cmn'; did you mean cnn"),
-        ("tree", {}, "known are cnn, cnn\\+, cnn\\+1d, mlp"),
+        ("tree", {}, "known: cnn, cnn\\+, cnn\\+1d, mlp"),
         ("cnn", {"block": [1, 2]}, "space.options: unknown key 'block'; did you mean blocks"),
         ("cnn", {"blocks": 4}, r"space.options.blocks is 4; give \[smallest, largest\]"),
         ("cnn", {"blocks": [True, 4]}, "both whole numbers"),
@@ -294,6 +294,8 @@ def test_every_committed_study_has_a_space(path: Path) -> None:
         ("cnn", {"layer_types": [7]}, "unknown value 7"),
     ],
 )
-def test_wrong_knobs_say_what_is_right(name: str, knobs: dict[str, object], message: str) -> None:
+def test_wrong_overrides_say_what_is_right(
+    name: str, overrides: dict[str, object], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
-        find_space(name, knobs)
+        find_space(name, overrides)

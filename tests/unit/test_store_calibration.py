@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.unit.synthetic_board import calls_of, network, sample
-from unas.calibrate.learn import arena_of_the_unseen, judged_on
+from unas.calibrate.learn import arena_of_the_unseen, evaluated_on
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.model_selection import Fitted, fit_latency
 from unas.cost.operators import ArenaLayout
@@ -26,7 +26,12 @@ from unas.store.calibration import (
     read_models,
     write_calibration,
 )
-from unas.store.measurements import read_samples
+from unas.store.measurements import (
+    read_samples,
+    sample_from_json_dict,
+    sample_to_json_dict,
+    write_samples,
+)
 from unas.testing.contracts import example_measurement
 
 GRAPHS = [network(i) for i in range(14)]
@@ -45,7 +50,7 @@ def findings() -> Findings:
     return Findings(
         rows=[ROW | {"architecture_id": one.name} for one in SAMPLES],
         samples=SAMPLES,
-        fitted=judged_on(_fitted(), SAMPLES[10:]),
+        fitted=evaluated_on(_fitted(), SAMPLES[10:]),
         environment={"board": "fake"},
         measurements=[example_measurement()],
         kernels=[example_measurement("1" * 64)],
@@ -143,3 +148,35 @@ def test_a_trial_of_the_arena_needs_the_whole_output() -> None:
     with pytest.raises(ConfigError, match="whole outputs"):
         Procedure(most_output_bytes=10)
     assert Procedure(verify_arena=False, most_output_bytes=10).most_output_bytes == 10
+
+
+_F746 = Path(__file__).parents[2] / "results" / "calibration" / "f746"
+
+
+def test_stored_keys_stay_as_files_have_them() -> None:
+    """Names in the code may change; what the files in the repository hold must not."""
+    stored = json.loads((_F746 / "models.json").read_text())
+    models = read_models(_F746)
+    for name, model in models.latency.items():
+        assert model.to_json_dict() == stored["latency"][name]
+    assert models.arena is not None
+    assert models.arena.to_json_dict() == stored["arena"]
+    assert models.flash is not None
+    assert models.flash.to_json_dict() == stored["flash"]
+
+
+def test_stored_samples_stay_as_files_have_them(tmp_path: Path) -> None:
+    stored = [json.loads(line) for line in (_F746 / "samples.jsonl").read_text().splitlines()]
+    keys = {key for line in stored for call in line["calls"] for key in call["place"]}
+    assert {"scratch_bytes", "far_input", "far_output", "near_scratch"} <= keys
+    write_samples(tmp_path / "samples.jsonl", read_samples(_F746 / "samples.jsonl"))
+    written = (tmp_path / "samples.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in written] == stored
+
+
+@pytest.mark.parametrize("place", [None, [], "near", {"slow_input": 0.5}])
+def test_a_strange_placement_is_refused(place: object) -> None:
+    line = sample_to_json_dict(SAMPLES[0])
+    line["calls"][0]["place"] = place
+    with pytest.raises(StoreError, match="stored placement"):
+        sample_from_json_dict(line)

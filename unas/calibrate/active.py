@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Active sampling: measure next what the model is least sure about, until it is good enough."""
+"""Active sampling: measures what lowers the uncertainty most, until the error goal is reached."""
 
 from __future__ import annotations
 
@@ -9,50 +9,56 @@ from typing import Any
 
 import numpy as np
 
-from unas.calibrate.uncertainty import Acquisition, Batch, Candidate, Ensemble, FamilyUncertainty
-from unas.cost.model import BOOSTED, OverheadModel, fit_core, whole
+from unas.calibrate.uncertainty import (
+    Acquisition,
+    Batch,
+    Ensemble,
+    FamilyUncertainty,
+    MeasurementCandidate,
+)
+from unas.cost.model import BOOSTED, OverheadModel, fit_core, network_cycles
 from unas.cost.model_selection import Fitted
 from unas.cost.types import KernelProfile, Sample
 
 Measure = Callable[[Sequence[str]], Sequence[Sample]]
-"""Measures candidates by name; one that cannot be measured is missing from the result."""
+"""Measures candidates by name; those that cannot be measured are missing from the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """When to stop.
+    """When active sampling stops.
 
     Attributes:
         mape_percent: Mean absolute relative error on the held-out networks, at most.
-        most_networks: To train on.
-        most_kernels: Single ones.
-        room_bytes: Flash for models in one image.
-        kernels_per_image: No more, so that each batch knows what the last one found.
+        max_networks: Networks to train on, at most.
+        max_kernels: Single kernels to train on, at most.
+        capacity_bytes: Flash for models in one image.
+        kernels_per_image: Kernels in one batch, at most: the results of each batch choose the next.
     """
 
     mape_percent: float
-    most_networks: int
-    most_kernels: int
-    room_bytes: int
+    max_networks: int
+    max_kernels: int
+    capacity_bytes: int
     kernels_per_image: int = 128
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One batch, and what is known after it.
+    """One batch, and the errors after it.
 
     Attributes:
-        measured: "networks" or "kernels": what the batch was.
-        count: How many of the batch were measured.
-        networks: Trained on so far.
-        kernels: Single ones, likewise.
-        mape_percent: Of the held-out networks.
+        measured: What the batch held: "networks" or "kernels".
+        count: Number of them that were measured.
+        networks: Networks trained on so far.
+        kernels: Single kernels trained on so far.
+        mape_percent: Mean absolute relative error of the held-out networks.
         within_10_percent: Share of the held-out networks within ±10 %, in percent.
-        doubt_percent: How far a random network's latency is expected to be off, from the
+        uncertainty_percent: Expected relative error of a random network's latency, from the
             disagreement of the ensemble.
-        residual_percent: How far a network's latency is off the sum over its operators, found
-            cycles throughout: what no single kernel can tell.
-        families: The same as ``doubt_percent``, as a share, by family.
+        residual_percent: Mean relative error of the overhead model on actual cycles: what no single
+            kernel can explain.
+        families: Uncertainty by family, as shares.
     """
 
     measured: str
@@ -61,21 +67,31 @@ class Round:
     kernels: int
     mape_percent: float
     within_10_percent: float
-    doubt_percent: float
+    uncertainty_percent: float
     residual_percent: float
     families: tuple[FamilyUncertainty, ...]
 
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types; files have "doubt" for the uncertainty."""
+        data = asdict(self)
+        data["doubt_percent"] = data.pop("uncertainty_percent")
+        data["families"] = [
+            {"family": one.family, "share": one.share, "doubt": one.uncertainty}
+            for one in self.families
+        ]
+        return data
+
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What active sampling ended with.
+class SamplingResult:
+    """Result of active sampling.
 
     Attributes:
-        fitted: Models, fitted on the samples.
-        samples: All that was trained on.
+        fitted: Latency models, fitted on the samples.
+        samples: All samples that were trained on.
         rounds: In order.
-        reached: Whether the default model is as good as wanted on the held-out networks.
-        mape_percent: Of the default model on the held-out networks.
+        reached: Whether the default model's error on the held-out networks is at most the goal.
+        mape_percent: Mean absolute relative error of the default model on the held-out networks.
     """
 
     fitted: Fitted
@@ -85,47 +101,47 @@ class Outcome:
     mape_percent: float
 
     def to_json_dict(self) -> dict[str, Any]:
-        """What was done and known, round by round, as JSON types."""
+        """The rounds and the final error as JSON types."""
         return {
             "reached": self.reached,
             "held_out_mape_percent": self.mape_percent,
-            "rounds": [asdict(one) for one in self.rounds],
+            "rounds": [one.to_json_dict() for one in self.rounds],
         }
 
 
 def sample_actively(
     held_out: Sequence[Sample],
     start: Sequence[Sample],
-    pool: Sequence[Candidate],
+    pool: Sequence[MeasurementCandidate],
     measure: Measure,
     fit: Callable[[Sequence[Sample]], Fitted],
     goal: Goal,
-    traits: KernelProfile,
+    profile: KernelProfile,
     *,
     seed: int = 0,
     on_round: Callable[[Round], None] = lambda _: None,
-) -> Outcome:
-    """Measure batch after batch.
+) -> SamplingResult:
+    """Measure batch after batch until the goal is reached or nothing is left to measure.
 
     Args:
         held_out: Networks that are never trained on.
         start: Networks to begin with.
-        pool: What could be measured; its networks also say what random networks are made of.
-        measure: Measures what was chosen.
-        fit: Fits and chooses the default model; asked when a quick one seems good enough.
+        pool: What could be measured; its networks also stand for random networks.
+        measure: Measures the chosen candidates.
+        fit: Fits and chooses the default model; called when a quickly fitted one reaches the goal.
         goal: When to stop.
-        traits: Of board and runtime.
-        seed: Of the resamples.
-        on_round: Told each round.
+        profile: Of board and runtime.
+        seed: Draws the resamples.
+        on_round: Called with each round.
 
     Raises:
         StoreError: Too little to fit.
     """
-    sampling = _Sampling(held_out, start, pool, goal, traits, seed)
+    sampling = _Sampling(held_out, start, pool, goal, profile, seed)
     rounds: list[Round] = []
     measured, count = "networks", len(start)
     while True:
-        rounds.append(sampling.judge(measured, count))
+        rounds.append(sampling.evaluate(measured, count))
         on_round(rounds[-1])
         names = sampling.next_batch()
         if rounds[-1].mape_percent <= goal.mape_percent or not names:
@@ -133,48 +149,53 @@ def sample_actively(
             error = held_out_error([fitted.model.cycles(s.calls).value for s in held_out], held_out)
             if error <= goal.mape_percent or not names:
                 reached = error <= goal.mape_percent
-                return Outcome(fitted, tuple(sampling.samples), tuple(rounds), reached, error)
-        found = measure(names)
-        measured, count = sampling.learn(names, found), len(found)
+                return SamplingResult(
+                    fitted, tuple(sampling.samples), tuple(rounds), reached, error
+                )
+        samples = measure(names)
+        measured, count = sampling.learn(names, samples), len(samples)
 
 
 def held_out_error(predicted: Sequence[float], held_out: Sequence[Sample]) -> float:
     """Mean absolute relative error in percent."""
-    found = np.array([sample.cycles for sample in held_out])
-    return float(np.abs(np.array(predicted) / found - 1.0).mean() * 100.0)
+    actual = np.array([sample.cycles for sample in held_out])
+    return float(np.abs(np.array(predicted) / actual - 1.0).mean() * 100.0)
 
 
 class _Sampling:
-    """What is measured, and what is left."""
+    """Samples that were measured, and candidates that are left."""
 
     def __init__(
         self,
         held_out: Sequence[Sample],
         start: Sequence[Sample],
-        pool: Sequence[Candidate],
+        pool: Sequence[MeasurementCandidate],
         goal: Goal,
-        traits: KernelProfile,
+        profile: KernelProfile,
         seed: int,
     ) -> None:
         self.samples = list(start)
-        self._held_out, self._goal, self._traits, self._seed = held_out, goal, traits, seed
+        self._held_out, self._goal, self._profile, self._seed = held_out, goal, profile, seed
         self._pool = {candidate.name: candidate for candidate in pool}
         self._random = [candidate.calls for candidate in pool if candidate.is_network]
-        self._doubts: Acquisition | None = None
+        self._acquisition: Acquisition | None = None
         self._needs_networks = False
 
-    def judge(self, measured: str, count: int) -> Round:
-        """Fit a quick model and the ensemble on what is there."""
-        core = fit_core(BOOSTED, self.samples, self._traits, self._seed)
-        additivity = OverheadModel.fit(self.samples)
+    def evaluate(self, measured: str, count: int) -> Round:
+        """Fit a quick model and the ensemble on the samples so far."""
+        core = fit_core(BOOSTED, self.samples, self._profile, self._seed)
+        overhead = OverheadModel.fit(self.samples)
         predicted = np.array(
-            [whole(core, additivity, s.calls, core.operators(s.calls)) for s in self._held_out]
+            [
+                network_cycles(core, overhead, s.calls, core.operators(s.calls))
+                for s in self._held_out
+            ]
         )
-        found = np.array([sample.cycles for sample in self._held_out])
-        ensemble = Ensemble(self.samples, self._traits, self._seed)
-        self._doubts = Acquisition(ensemble, self._random)
-        doubt = self._doubts.total()
-        self._needs_networks = additivity.residual_percent > doubt * 100.0
+        actual = np.array([sample.cycles for sample in self._held_out])
+        ensemble = Ensemble(self.samples, self._profile, self._seed)
+        self._acquisition = Acquisition(ensemble, self._random)
+        uncertainty = self._acquisition.total()
+        self._needs_networks = overhead.residual_percent > uncertainty * 100.0
         networks = sum(sample.is_network for sample in self.samples)
         return Round(
             measured=measured,
@@ -182,14 +203,18 @@ class _Sampling:
             networks=networks,
             kernels=len(self.samples) - networks,
             mape_percent=held_out_error(list(predicted), self._held_out),
-            within_10_percent=float((np.abs(predicted / found - 1.0) <= 0.1).mean() * 100.0),
-            doubt_percent=doubt * 100.0,
-            residual_percent=additivity.residual_percent,
-            families=self._doubts.families(),
+            within_10_percent=float((np.abs(predicted / actual - 1.0) <= 0.1).mean() * 100.0),
+            uncertainty_percent=uncertainty * 100.0,
+            residual_percent=overhead.residual_percent,
+            families=self._acquisition.families(),
         )
 
     def next_batch(self) -> tuple[str, ...]:
-        """What takes most doubt for its time; networks where their sums are what is unsure."""
+        """Names of the batch that takes most variance for its time.
+
+        Networks come first while the overhead model errs more than the operators are uncertain:
+        single kernels cannot help there.
+        """
         networks, kernels = self._choose(True), self._choose(False)
         if not networks.names or not kernels.names:
             return networks.names or kernels.names
@@ -201,17 +226,17 @@ class _Sampling:
     def _choose(self, is_network: bool) -> Batch:
         goal = self._goal
         have = sum(sample.is_network is is_network for sample in self.samples)
-        left = (goal.most_networks if is_network else goal.most_kernels) - have
+        left = (goal.max_networks if is_network else goal.max_kernels) - have
         candidates = [one for one in self._pool.values() if one.is_network is is_network]
-        if self._doubts is None or left <= 0:
+        if self._acquisition is None or left <= 0:
             return Batch((), 0.0, 0.0)
-        most = left if is_network else min(left, goal.kernels_per_image)
-        return self._doubts.choose(candidates, goal.room_bytes, most)
+        count = left if is_network else min(left, goal.kernels_per_image)
+        return self._acquisition.choose(candidates, goal.capacity_bytes, count)
 
-    def learn(self, names: Sequence[str], found: Sequence[Sample]) -> str:
-        """Take in a batch; what could not be measured is not asked for again."""
+    def learn(self, names: Sequence[str], samples: Sequence[Sample]) -> str:
+        """Add the samples of a batch; candidates that could not be measured are dropped."""
         kind = "networks" if self._pool[names[0]].is_network else "kernels"
         for name in names:
             del self._pool[name]
-        self.samples.extend(found)
+        self.samples.extend(samples)
         return kind

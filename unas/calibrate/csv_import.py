@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measurements made elsewhere, read from a CSV file: what latency models learn from.
+"""Measurements made elsewhere: read from a CSV file, and calibrated on.
 
 A row is either one kernel (``operator`` and its shape) or one network (``model``, a .tflite file
 beside the CSV). ``docs/importing.md`` describes every column.
-
-A calibration from measurements that were made elsewhere.
 """
 
 from __future__ import annotations
@@ -31,9 +29,9 @@ from unas.store.environment import source_commit
 from unas.tflite.reader import read_flatbuffer
 
 CallsOf = Callable[[Graph], Sequence[Call]]
-_MODEL, _OPERATOR, _FOUND = "model", "operator", ("latency_us", "cycles")
+_MODEL, _OPERATOR, _RESULTS = "model", "operator", ("latency_us", "cycles")
 _SAME = ("board", "runtime", "kernels", "provenance", "clock_hz")
-COLUMNS = (_OPERATOR, *SHAPE_COLUMNS, _MODEL, *_FOUND, "operators", "network", "first", *_SAME)
+COLUMNS = (_OPERATOR, *SHAPE_COLUMNS, _MODEL, *_RESULTS, "operators", "network", "first", *_SAME)
 UNKNOWN = "unknown"
 # Latency in whole microseconds and cycles of one row: how far rounding may take them apart.
 _AGREE = 0.02
@@ -41,13 +39,13 @@ _AGREE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What a CSV file holds.
+    """The content of a CSV file.
 
     Attributes:
         samples: Kernels and networks; repeated rows are one sample with their mean.
-        identity: board, runtime, kernels, provenance, timing: what they were found on.
-        clock_hz: Of the core.
-        rows: How many rows were read.
+        identity: board, runtime, kernels, provenance, timing.
+        clock_hz: Core clock in Hz.
+        rows: Number of rows that were read.
         sha256: Of the file.
     """
 
@@ -58,8 +56,8 @@ class Imported:
     sha256: str
 
 
-def near_calls(graph: Graph) -> tuple[Call, ...]:
-    """All operators in the fastest memory: what is assumed of runtimes we do not know."""
+def fast_calls(graph: Graph) -> tuple[Call, ...]:
+    """A graph's operators with all memory fast: assumed of runtimes whose planner is not known."""
     return tuple(Call(kernel) for kernel in kernels(graph))
 
 
@@ -70,17 +68,17 @@ def read_measurements(
     clock_hz: int,
     runtime: str = UNKNOWN,
     provenance: Provenance = Provenance.MEASURED,
-    calls: CallsOf = near_calls,
+    calls: CallsOf = fast_calls,
 ) -> Imported:
     """Read a CSV of measurements.
 
     Args:
         path: The file; models that it names lie beside it.
-        board_id: What ``--board`` says; a ``board`` column must agree.
-        clock_hz: Of that board; a ``clock_hz`` column overrides it.
+        board_id: Id of the board; a ``board`` column must agree.
+        clock_hz: Core clock of that board in Hz; a ``clock_hz`` column overrides it.
         runtime: What ran the models, where no ``runtime`` column says it.
-        provenance: What all rows must be; rows that do not say are taken to be it.
-        calls: A graph's operators in their places in the arena.
+        provenance: Provenance of all rows; rows that state none have it.
+        calls: Gives a graph's operators their placement in the arena.
 
     Raises:
         StoreError: A column is unknown, a cell is wrong, or rows do not belong together; names
@@ -91,10 +89,10 @@ def read_measurements(
     clock = int(_common(rows, "clock_hz", str(clock_hz)))
     if clock < 1:
         raise rows[0].wrong("clock_hz", "give cycles in a second")
-    groups: dict[tuple[str, object], list[_Found]] = {}
+    groups: dict[tuple[str, object], list[_Reading]] = {}
     for row in rows:
-        found = _found(row, path.parent, clock, calls)
-        groups.setdefault((found.name, found.calls), []).append(found)
+        reading = _reading(row, path.parent, clock, calls)
+        groups.setdefault((reading.name, reading.calls), []).append(reading)
     return Imported(
         samples=tuple(_mean(group) for group in groups.values()),
         identity=identity,
@@ -105,8 +103,8 @@ def read_measurements(
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """One row, understood."""
+class _Reading:
+    """The content of one row."""
 
     where: str
     name: str
@@ -116,7 +114,7 @@ class _Found:
     is_network: bool
 
 
-def _found(row: Row, folder: Path, clock_hz: int, calls: CallsOf) -> _Found:
+def _reading(row: Row, folder: Path, clock_hz: int, calls: CallsOf) -> _Reading:
     if (_MODEL in row.cells) == (_OPERATOR in row.cells):
         raise StoreError(
             f"{row.where} names {'a model and an' if _MODEL in row.cells else 'no model and no'} "
@@ -127,10 +125,10 @@ def _found(row: Row, folder: Path, clock_hz: int, calls: CallsOf) -> _Found:
         if "operators" in row.cells:
             raise row.wrong("operators", "leave it empty where the row is one operator")
         call = calls(graph_of(row))[0]
-        call = Call(_marked(call.kernel, row.flag("first")), call.place)
+        call = Call(_marked(call.kernel, row.flag("first")), call.placement)
         name = row.text("network", call.kernel.signature)
         cycles = _positive(row, cycles_each)
-        return _Found(row.where, name, (call,), cycles, (cycles,), is_network=False)
+        return _Reading(row.where, name, (call,), cycles, (cycles,), is_network=False)
     strange = [name for name in (*SHAPE_COLUMNS, "first") if name in row.cells]
     if strange:
         raise row.wrong(strange[0], "leave it empty where the row is a whole network")
@@ -138,7 +136,7 @@ def _found(row: Row, folder: Path, clock_hz: int, calls: CallsOf) -> _Found:
     named = tuple(calls(graph))
     operators = _operators(row, cycles_each, len(named))
     name = row.text("network", hashlib.sha256(content).hexdigest()[:12])
-    return _Found(row.where, name, named, _positive(row, cycles_each), operators, is_network=True)
+    return _Reading(row.where, name, named, _positive(row, cycles_each), operators, is_network=True)
 
 
 def _marked(kernel: Kernel, first: bool) -> Kernel:
@@ -147,8 +145,8 @@ def _marked(kernel: Kernel, first: bool) -> Kernel:
 
 
 def _cycles_each(row: Row, clock_hz: int) -> tuple[str, float]:
-    """The column that holds the finding, and how many cycles its unit is."""
-    given = [name for name in _FOUND if name in row.cells]
+    """The column with the latency, and the cycles in one of its units."""
+    given = [name for name in _RESULTS if name in row.cells]
     if not given:
         raise StoreError(f"{row.where} has neither latency_us nor cycles; fill in one of them")
     per_us = clock_hz / 1e6
@@ -172,7 +170,7 @@ def _positive(row: Row, cycles_each: tuple[str, float]) -> float:
 
 
 def _operators(row: Row, cycles_each: tuple[str, float], count: int) -> tuple[float, ...]:
-    """Findings of a network's operators, if the row has them, as cycles."""
+    """Cycles of a network's operators; empty where the row has none."""
     if "operators" not in row.cells:
         return ()
     try:
@@ -237,13 +235,13 @@ def _common(rows: Sequence[Row], column: str, default: str) -> str:
     return next(iter(stated), default)
 
 
-def _mean(group: Sequence[_Found]) -> Sample:
+def _mean(group: Sequence[_Reading]) -> Sample:
     first = group[0]
-    detailed = [found.operators for found in group if found.operators]
+    detailed = [reading.operators for reading in group if reading.operators]
     return Sample(
         name=first.name,
         calls=first.calls,
-        cycles=statistics.fmean(found.cycles for found in group),
+        cycles=statistics.fmean(reading.cycles for reading in group),
         operator_cycles=tuple(map(statistics.fmean, zip(*detailed, strict=True))),
         is_network=first.is_network,
     )
@@ -260,41 +258,41 @@ def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
     Raises:
         StoreError: The file is wrong, or holds too little to fit.
     """
-    found = read_measurements(path, board_id=board.id, clock_hz=board.core_clock_hz)
-    kernels = found.identity["kernels"]
-    traits = KernelProfile(kernels, board.cpu.dcache_bytes, board.cpu.cache_line_bytes)
+    imported = read_measurements(path, board_id=board.id, clock_hz=board.core_clock_hz)
+    kernels = imported.identity["kernels"]
+    profile = KernelProfile(kernels, board.cpu.dcache_bytes, board.cpu.cache_line_bytes)
     fitted = fit_latency(
-        found.samples,
-        traits,
+        imported.samples,
+        profile,
         ArenaLayout(kernels, None),
-        float(found.clock_hz),
-        found.identity,
+        float(imported.clock_hz),
+        imported.identity,
         seed=seed,
     )
     return Findings(
-        rows=[_row(sample, found) for sample in found.samples],
-        samples=found.samples,
+        rows=[_row(sample, imported) for sample in imported.samples],
+        samples=imported.samples,
         fitted=fitted,
-        environment=_environment(found, path, board, seed),
+        environment=_environment(imported, path, board, seed),
     )
 
 
-def _row(sample: Sample, found: Imported) -> dict[str, object]:
+def _row(sample: Sample, imported: Imported) -> dict[str, object]:
     return {
         "network": sample.name,
         "is_network": sample.is_network,
-        "provenance": found.identity["provenance"],
-        "timing": found.identity["timing"],
-        "board_id": found.identity["board"],
-        "runtime": found.identity["runtime"],
-        "kernels": found.identity["kernels"],
+        "provenance": imported.identity["provenance"],
+        "timing": imported.identity["timing"],
+        "board_id": imported.identity["board"],
+        "runtime": imported.identity["runtime"],
+        "kernels": imported.identity["kernels"],
         "paper_macs": sample.paper_macs,
-        "latency_us": sample.cycles * 1e6 / found.clock_hz,
+        "latency_us": sample.cycles * 1e6 / imported.clock_hz,
         "median_cycles": sample.cycles,
     }
 
 
-def _environment(found: Imported, path: Path, board: Board, seed: int) -> dict[str, Any]:
+def _environment(imported: Imported, path: Path, board: Board, seed: int) -> dict[str, Any]:
     return {
         "unas": unas.__version__,
         "commit": source_commit(),
@@ -302,11 +300,14 @@ def _environment(found: Imported, path: Path, board: Board, seed: int) -> dict[s
         "command": {"from": path.name, "seed": seed},
         "board": board.id,
         "board_file_sha256": board.file_sha256,
-        "runtime": found.identity["runtime"],
-        "kernels": found.identity["kernels"],
-        "provenance": found.identity["provenance"],
-        "timing": found.identity["timing"],
-        "source": f"{path.name}: {found.rows} rows",
-        "source_sha256": found.sha256,
-        "device": {"runtime": found.identity["runtime"], "kernels": found.identity["kernels"]},
+        "runtime": imported.identity["runtime"],
+        "kernels": imported.identity["kernels"],
+        "provenance": imported.identity["provenance"],
+        "timing": imported.identity["timing"],
+        "source": f"{path.name}: {imported.rows} rows",
+        "source_sha256": imported.sha256,
+        "device": {
+            "runtime": imported.identity["runtime"],
+            "kernels": imported.identity["kernels"],
+        },
     }

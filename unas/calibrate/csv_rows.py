@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rows of a CSV of measurements: cells as numbers and words, with errors that name the cell.
+"""Rows of a CSV of measurements: typed cells, and the one-operator network that a row describes.
 
-A network of one operator, from the row of a CSV file that describes its shape.
+Every error names the line and the column of the wrong cell.
 """
 
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from unas._codec import near_names
 from unas.errors import ArchitectureError, StoreError
 from unas.graph import (
     Activation,
@@ -32,7 +32,7 @@ from unas.graph import (
 from unas.graph.builder import GraphBuilder
 
 Word = TypeVar("Word", bound=StrEnum)
-_MOST = 2**31 - 1
+_MAX = 2**31 - 1
 _TRUTH = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -50,8 +50,8 @@ class Row:
 
     def wrong(self, column: str, what: str) -> StoreError:
         """An error that names the cell; to be raised by the caller."""
-        found = f" is {self.cells[column]!r}" if column in self.cells else " is empty"
-        return StoreError(f"{self.where}, column {column!r}{found}: {what}")
+        content = f" is {self.cells[column]!r}" if column in self.cells else " is empty"
+        return StoreError(f"{self.where}, column {column!r}{content}: {what}")
 
     def text(self, column: str, default: str | None = None) -> str:
         """A cell as it stands.
@@ -63,7 +63,7 @@ class Row:
             raise self.wrong(column, "fill it in")
         return self.cells.get(column, default or "")
 
-    def whole(self, column: str, default: int | None = None, least: int = 1) -> int:
+    def whole(self, column: str, default: int | None = None, minimum: int = 1) -> int:
         """A whole number.
 
         Raises:
@@ -71,12 +71,12 @@ class Row:
         """
         if column not in self.cells and default is not None:
             return default
-        number = self.number(column, least)
+        number = self.number(column, minimum)
         if number != int(number):
             raise self.wrong(column, "give a whole number")
         return int(number)
 
-    def number(self, column: str, least: float = 0.0) -> float:
+    def number(self, column: str, minimum: float = 0.0) -> float:
         """A number.
 
         Raises:
@@ -87,8 +87,8 @@ class Row:
             number = float(text)
         except ValueError as error:
             raise self.wrong(column, "give a number, with a point for fractions") from error
-        if not least <= number <= _MOST:
-            raise self.wrong(column, f"give a number from {least:g} to {_MOST}")
+        if not minimum <= number <= _MAX:
+            raise self.wrong(column, f"give a number from {minimum:g} to {_MAX}")
         return number
 
     def flag(self, column: str) -> bool:
@@ -111,17 +111,8 @@ class Row:
         text = self.text(column, default)
         known = {str(value).lower(): value for value in kind}
         if text.lower() not in known:
-            raise self.wrong(column, near(text, [str(value) for value in kind]))
+            raise self.wrong(column, near_names(text.upper(), map(str, kind)))
         return known[text.lower()]
-
-
-def near(name: str, known: Sequence[str]) -> str:
-    """What may have been meant, or all there is."""
-    folded = {word.lower(): word for word in known}
-    found = difflib.get_close_matches(name.lower(), folded, n=3)
-    if found:
-        return f"did you mean {' or '.join(folded[word] for word in found)}?"
-    return f"known: {', '.join(known)}"
 
 
 def read_rows(path: Path, columns: Sequence[str]) -> tuple[Row, ...]:
@@ -163,7 +154,9 @@ def read_rows(path: Path, columns: Sequence[str]) -> tuple[Row, ...]:
 def _check_header(header: Sequence[str], columns: Sequence[str], where: str) -> None:
     for name in header:
         if name not in columns:
-            raise StoreError(f"{where}: unknown column {name!r}; {near(name, columns)}")
+            raise StoreError(
+                f"{where}: unknown column {name!r}; {near_names(name.lower(), columns)}"
+            )
         if header.count(name) > 1:
             raise StoreError(f"{where}: the column {name!r} stands there twice; leave one out")
 
@@ -252,7 +245,7 @@ def _append(build: GraphBuilder, kind: OperatorKind, x: int, row: Row) -> Graph:
         case OperatorKind.ADD:
             out = build.add(name, x, build.input("other", build.shape(x)))
         case OperatorKind.PAD:
-            rows, columns = row.whole("pad_h", 0, least=0), row.whole("pad_w", 0, least=0)
+            rows, columns = row.whole("pad_h", 0, minimum=0), row.whole("pad_w", 0, minimum=0)
             out = build.pad(name, x, ((0, 0), (0, rows), (0, columns), (0, 0)))
         case OperatorKind.MEAN:
             out = build.mean(name, x)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Networks as the paper's experiment draws them, and the table of what was found about them."""
+"""Networks as the paper's experiment draws them, and their rows in ``measurements.csv``."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class DrawnNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A drawn network with what was found."""
+    """A drawn network with its measurement."""
 
     network: DrawnNetwork
     measurement: Measurement
@@ -63,9 +63,9 @@ def draw_samples(board: Board, count: int, seed: int, *, first: int = 0) -> Iter
 
     Args:
         board: Sets the limits.
-        count: How many.
+        count: Number of networks.
         seed: Of the draw and of the weights.
-        first: Index of the first one.
+        first: Index of the first network.
     """
     size, memory = limits(board)
     for index in range(first, first + count):
@@ -87,34 +87,34 @@ def draw_samples(board: Board, count: int, seed: int, *, first: int = 0) -> Iter
 
 def table_row(point: Point) -> dict[str, object]:
     """One line of ``measurements.csv``."""
-    found, analytic = point.measurement, point.network.estimate
+    measured, analytic = point.measurement, point.network.estimate
     return {
         "architecture_id": point.network.architecture_id,
-        "model_sha256": found.model_sha256,
-        "provenance": str(found.provenance),
-        "timing": found.timing,
-        "board_id": found.board_id,
-        "runtime": found.runtime,
-        "runtime_revision": found.runtime_revision,
-        "kernels": found.kernels,
-        "unit": found.unit,
+        "model_sha256": measured.model_sha256,
+        "provenance": str(measured.provenance),
+        "timing": measured.timing,
+        "board_id": measured.board_id,
+        "runtime": measured.runtime,
+        "runtime_revision": measured.runtime_revision,
+        "kernels": measured.kernels,
+        "unit": measured.unit,
         "macs": analytic.macs,
         "paper_macs": analytic.paper_macs,
         "model_size_bytes": analytic.model_size_bytes,
-        "flatbuffer_bytes": found.flatbuffer_bytes,
+        "flatbuffer_bytes": measured.flatbuffer_bytes,
         "peak_memory_bytes": analytic.peak_memory_bytes,
         "peak_memory_without_input_bytes": analytic.peak_memory_without_input_bytes,
-        "latency_us": found.latency_us,
-        "median_cycles": found.median_cycles,
-        "spread_cycles": found.spread_cycles,
-        "cold_cycles": found.cold_cycles,
-        "instructions": found.instructions,
-        "arena_used_bytes": found.arena.used_bytes,
-        "arena_tensor_bytes": found.arena.tensor_bytes,
-        "arena_scratch_bytes": found.arena.scratch_bytes,
-        "arena_persistent_bytes": found.arena.persistent_bytes,
-        "operators": len(found.operators),
-        "output_bytes": found.output.output_bytes,
-        "output_mismatches": found.output.mismatches,
-        "golden": found.output.golden,
+        "latency_us": measured.latency_us,
+        "median_cycles": measured.median_cycles,
+        "spread_cycles": measured.spread_cycles,
+        "cold_cycles": measured.cold_cycles,
+        "instructions": measured.instructions,
+        "arena_used_bytes": measured.arena.used_bytes,
+        "arena_tensor_bytes": measured.arena.tensor_bytes,
+        "arena_scratch_bytes": measured.arena.scratch_bytes,
+        "arena_persistent_bytes": measured.arena.persistent_bytes,
+        "operators": len(measured.operators),
+        "output_bytes": measured.output.output_bytes,
+        "output_mismatches": measured.output.mismatches,
+        "golden": measured.output.golden,
     }

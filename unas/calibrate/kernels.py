@@ -15,7 +15,7 @@ from unas.tflite.writer import write_flatbuffer
 _BYTES_PER_CHANNEL, _BYTES_OF_TABLES = 24, 600
 _NEVER_ALONE = frozenset({OperatorKind.ADD, OperatorKind.QUANTIZE})
 # Elements and products. On the virtual F746 smaller kernels take 15 % more within a network, where
-# caches hold something else, than again and again; larger ones under 1 %.
+# caches hold something else, than when repeated alone; larger ones under 1 %.
 _LEAST_WORK = 10_000
 
 
@@ -43,18 +43,18 @@ class KernelBenchmark:
 
     @property
     def flash_bytes(self) -> int:
-        """About what its flatbuffer takes: constants, quantisation by channel, tables."""
+        """About what its flatbuffer takes: constants, quantization by channel, tables."""
         constants = sum(tensor.size_bytes for tensor in self.graph.constants())
         channels = self.kernel.output[2] if self.kernel.macs else 0
         return constants + _BYTES_PER_CHANNEL * channels + _BYTES_OF_TABLES
 
     def calls(self, layout: ArenaLayout) -> tuple[Call]:
-        """Its call: in the place that it has alone.
+        """Its call, with the placement that it has alone.
 
-        Whether it reads the network's input is a matter of where it came from: alone, each does.
+        Whether it reads the network's input is that of the network it comes from: alone, each does.
         """
         (call,) = calls_of(self.graph, layout)
-        return (Call(self.kernel, call.place),)
+        return (Call(self.kernel, call.placement),)
 
 
 def single_kernel(graph: Graph, op: Operator) -> KernelBenchmark | None:
@@ -87,12 +87,12 @@ def single_kernel(graph: Graph, op: Operator) -> KernelBenchmark | None:
 
 def single_kernels(graphs: Iterable[Graph]) -> tuple[KernelBenchmark, ...]:
     """The benchmarks of all operators of networks, each signature once, in order of appearance."""
-    found: dict[Kernel, KernelBenchmark] = {}
+    benchmarks: dict[Kernel, KernelBenchmark] = {}
     for graph in graphs:
         for op in graph.operators:
             kernel = kernel_of(graph, op)
-            if kernel not in found:
+            if kernel not in benchmarks:
                 benchmark = single_kernel(graph, op)
                 if benchmark is not None:
-                    found[kernel] = benchmark
-    return tuple(found.values())
+                    benchmarks[kernel] = benchmark
+    return tuple(benchmarks.values())

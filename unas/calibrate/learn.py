@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From what was measured to fitted models, and to all that a calibration writes.
+"""Fits the models of a calibration to its measurements, and gathers all that it writes.
 
-From measurements to what latency models learn from.
-
-What all measurements of a calibration have in common.
+Latency models learn from samples: measurements as cycles of kernels in their placements. All
+measurements of a calibration share one context: board, runtime, kernels, provenance and timing.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from unas.calibrate.draw import Point, table_row
 from unas.calibrate.kernels import KernelBenchmark
 from unas.cost.mac_line import Fit, fit_quantity
 from unas.cost.memory import ArenaModel, FlashModel
-from unas.cost.memory_fit import FEWEST_NETWORKS
+from unas.cost.memory_fit import MIN_NETWORKS
 from unas.cost.model_selection import Fitted, HeldOut, fit_latency
 from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
 from unas.cost.terms import family
@@ -58,14 +57,14 @@ def fit_lines(points: Sequence[Point], seed: int) -> dict[str, Fit]:
 def fit_memory(points: Sequence[Point], seed: int) -> tuple[ArenaModel, FlashModel] | None:
     """Arena and flash models; None where too few different networks were measured."""
     graphs: list[Graph] = [point.network.graph for point in points]
-    if len(set(graphs)) < FEWEST_NETWORKS:
+    if len(set(graphs)) < MIN_NETWORKS:
         return None
-    found = [point.measurement for point in points]
-    arena = ArenaModel.fit(graphs, [m.arena.used_bytes for m in found], seed=seed)
+    measurements = [point.measurement for point in points]
+    arena = ArenaModel.fit(graphs, [m.arena.used_bytes for m in measurements], seed=seed)
     flash = FlashModel.fit(
         graphs,
-        [m.flatbuffer_bytes for m in found],
-        [m.program_bytes for m in found],
+        [m.flatbuffer_bytes for m in measurements],
+        [m.program_bytes for m in measurements],
         seed=seed,
     )
     return arena, flash
@@ -74,21 +73,26 @@ def fit_memory(points: Sequence[Point], seed: int) -> tuple[ArenaModel, FlashMod
 def arena_of_the_unseen(
     graphs: Sequence[Graph], used_bytes: Sequence[int], seed: int
 ) -> list[Prediction]:
-    """The arena of each network by a model that was fitted without it, if there are enough."""
+    """The arena of each network, predicted by a model that was fitted without it if possible.
+
+    With fewer networks than two folds need, one model is fitted to all of them.
+    """
     known = {graph: number for number, graph in enumerate(dict.fromkeys(graphs))}
-    if len(known) < _FOLDS * FEWEST_NETWORKS:
+    if len(known) < _FOLDS * MIN_NETWORKS:
         model = ArenaModel.fit(graphs, used_bytes, seed=seed)
         return [model.predict(graph) for graph in graphs]
-    found: dict[Graph, Prediction] = {}
+    predicted: dict[Graph, Prediction] = {}
     for fold in range(_FOLDS):
         train = [i for i, graph in enumerate(graphs) if known[graph] % _FOLDS != fold]
         model = ArenaModel.fit([graphs[i] for i in train], [used_bytes[i] for i in train])
-        found |= {graph: model.predict(graph) for graph in graphs if known[graph] % _FOLDS == fold}
-    return [found[graph] for graph in graphs]
+        predicted |= {
+            graph: model.predict(graph) for graph in graphs if known[graph] % _FOLDS == fold
+        }
+    return [predicted[graph] for graph in graphs]
 
 
-def judged_on(fitted: Fitted, held_out: Sequence[Sample]) -> Fitted:
-    """The same models, with predictions for networks that none of them was fitted on."""
+def evaluated_on(fitted: Fitted, held_out: Sequence[Sample]) -> Fitted:
+    """The same models, with predictions for held-out networks in place of the cross-validation."""
     entries = [
         HeldOut(
             name=sample.name,
@@ -97,8 +101,8 @@ def judged_on(fitted: Fitted, held_out: Sequence[Sample]) -> Fitted:
             predicted=model.cycles(sample.calls),
             paper_macs=sample.paper_macs,
             operators=tuple(
-                (family(call), found, float(predicted))
-                for call, found, predicted in zip(
+                (family(call), actual, float(predicted))
+                for call, actual, predicted in zip(
                     sample.calls,
                     sample.operator_cycles,
                     model.operators(sample.calls),
@@ -125,13 +129,13 @@ def findings_of(
     """Everything that a calibration writes.
 
     Args:
-        points: Networks.
-        kernels: Single ones.
+        points: Measured networks.
+        kernels: Measurements of single kernels.
         samples: What the latency models were fitted on.
         fitted: The latency models.
         environment: Versions, compiler, board file, command.
         seed: Of cross-validations.
-        sampling: What active sampling did.
+        sampling: The rounds of active sampling, as JSON types; None without it.
 
     Raises:
         StoreError: Too few networks.
@@ -139,16 +143,16 @@ def findings_of(
     memory = fit_memory(points, seed)
     rows = [table_row(point) for point in points]
     if memory:
-        guesses = arena_of_the_unseen(
+        predictions = arena_of_the_unseen(
             [point.network.graph for point in points],
             [point.measurement.arena.used_bytes for point in points],
             seed,
         )
-        for row, guess in zip(rows, guesses, strict=True):
+        for row, arena in zip(rows, predictions, strict=True):
             row |= {
-                "arena_predicted_bytes": guess.value,
-                "arena_lower_bytes": guess.lower,
-                "arena_upper_bytes": guess.upper,
+                "arena_predicted_bytes": arena.value,
+                "arena_lower_bytes": arena.lower,
+                "arena_upper_bytes": arena.upper,
             }
     return Findings(
         rows=rows,
@@ -214,16 +218,16 @@ def merged(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 def _mean(group: Sequence[Sample]) -> Sample:
     if len(group) == 1:
         return group[0]
-    told = [sample.operator_cycles[0] for sample in group if sample.operator_cycles]
+    profiled = [sample.operator_cycles[0] for sample in group if sample.operator_cycles]
     return replace(
         group[0],
         cycles=statistics.fmean(sample.cycles for sample in group),
-        operator_cycles=(statistics.fmean(told),) if told else (),
+        operator_cycles=(statistics.fmean(profiled),) if profiled else (),
     )
 
 
 OnStep = Callable[[int, int], None]
-# Runtimes whose planner is known: calls of others are placed nowhere in particular.
+# The runtime whose planner is known; no placement of calls is known for others.
 _BUILT_IN = "builtin"
 
 
@@ -232,20 +236,20 @@ class CalibrationContext:
     """What all measurements of a calibration have in common.
 
     Attributes:
-        traits: Of board and runtime.
+        profile: Of board and runtime.
         layout: Of the tensor arena.
-        clock_hz: Core clock.
+        clock_hz: Core clock in Hz.
         identity: Board, runtime, kernels, provenance, timing.
     """
 
-    traits: KernelProfile
+    profile: KernelProfile
     layout: ArenaLayout
     clock_hz: float
     identity: Mapping[str, str]
 
     @classmethod
     def of(cls, board: Board, measurement: Measurement) -> CalibrationContext:
-        """The setting that a measurement was made in."""
+        """The context of a measurement."""
         m = measurement
         identity = {
             "board": m.board_id,
@@ -255,7 +259,7 @@ class CalibrationContext:
             "provenance": str(m.provenance),
             "timing": m.timing,
         }
-        return cls(traits_of(board, m), layout_of(board, m), float(m.clock_hz), identity)
+        return cls(profile_of(board, m), layout_of(board, m), float(m.clock_hz), identity)
 
     def fit(self, samples: Sequence[Sample], seed: int, on_step: OnStep | None = None) -> Fitted:
         """Fit all latency models and choose the default.
@@ -265,7 +269,7 @@ class CalibrationContext:
         """
         return fit_latency(
             samples,
-            self.traits,
+            self.profile,
             self.layout,
             self.clock_hz,
             self.identity,
@@ -275,7 +279,7 @@ class CalibrationContext:
 
 
 def check_one_kind(measurements: Sequence[Measurement]) -> None:
-    """Refuse to mix.
+    """Refuse to fit on measurements of different contexts.
 
     Raises:
         StoreError: Measurements of different provenance, timing, board or runtime, or none.
@@ -292,14 +296,14 @@ def check_one_kind(measurements: Sequence[Measurement]) -> None:
 
 
 def layout_of(board: Board, measurement: Measurement) -> ArenaLayout:
-    """Where the tensor arena lies, from the board file and what the device says of its arena.
+    """Where the tensor arena lies, from the board file and the arena's size on the device.
 
     The arena begins behind the program's own data and reaches to the end of all data regions; the
     part of it in a first region without wait states is fast.
 
     Args:
         board: Kind of board.
-        measurement: Any of the calibration.
+        measurement: Any one of the calibration.
     """
     data = sorted((m for m in board.memory if m.use == "data"), key=lambda m: m.start)
     if measurement.runtime.split("-")[0] != _BUILT_IN:
@@ -309,7 +313,7 @@ def layout_of(board: Board, measurement: Measurement) -> ArenaLayout:
     return ArenaLayout(measurement.kernels, fast)
 
 
-def traits_of(board: Board, measurement: Measurement) -> KernelProfile:
-    """Caches of the board, blocking of the kernels that were linked."""
+def profile_of(board: Board, measurement: Measurement) -> KernelProfile:
+    """The caches of the board, and the kernels that were linked."""
     cpu = board.cpu
     return KernelProfile(measurement.kernels, cpu.dcache_bytes, cpu.cache_line_bytes)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a latency model is unsure about, and which measurement would help most.
+"""Uncertainty of a latency model by operator family, and the measurements that lower it most.
 
-Linear models fitted on bootstrap resamples disagree where measurements say little: their
-predictions span the uncertainty, family by family. A measurement is worth what it takes from the
-variance of the predicted latency of random networks, so families count by their share in it
+Linear models fitted on bootstrap resamples disagree where there are few measurements: the spread of
+their predictions is the uncertainty. A measurement is worth what it takes from the variance of the
+predicted latency of random networks, so families count by their share in it
 (D. Cohn, Z. Ghahramani, M. Jordan, "Active Learning with Statistical Models", 1996, with an
 ensemble in place of the posterior; the update is Potter's square root).
 """
@@ -27,7 +27,7 @@ from unas.errors import StoreError
 Matrix = npt.NDArray[np.float64]
 Vector = npt.NDArray[np.float64]
 MEMBERS = 32
-# What a model of this form is wrong by however much is measured: a repeated kernel teaches little.
+# Relative error of a model of this form however much is measured: repeating a kernel helps little.
 _NOISE = 0.03
 # Reading out and checking a model takes as long as this many cycles.
 _COST_OF_ANY = 1e6
@@ -38,25 +38,25 @@ class FamilyUncertainty:
     """One family of operators in random networks.
 
     Attributes:
-        family: Its name.
-        share: Of the predicted latency, 0 to 1.
-        doubt: Standard deviation of what the family adds to a network's latency, as a share of
-            that latency; root mean square over networks.
+        family: Name of the family.
+        share: Share of the predicted latency, 0 to 1.
+        uncertainty: Standard deviation of what the family adds to a network's latency, as a share
+            of that latency; root mean square over networks.
     """
 
     family: str
     share: float
-    doubt: float
+    uncertainty: float
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """What could be measured next.
+class MeasurementCandidate:
+    """A network or single kernel that could be measured next.
 
     Attributes:
         name: Unique.
-        calls: Of a network, or of a single kernel.
-        flash_bytes: What it needs in an image.
+        calls: Of the network, or of the single kernel.
+        flash_bytes: Flash that it needs in an image.
         is_network: False for a single kernel.
     """
 
@@ -72,8 +72,8 @@ class Batch:
 
     Attributes:
         names: The most helpful first.
-        variance: That they are expected to take from the relative latency of random networks.
-        cycles: Of one run of each, with what handling them costs.
+        variance: Expected decrease of the variance of random networks' relative latency.
+        cycles: One run of each, and the handling of each.
     """
 
     names: tuple[str, ...]
@@ -82,35 +82,35 @@ class Batch:
 
 
 class Ensemble:
-    """Weights of cost terms, fitted on resamples: the same form as ``OperatorLinear``, in haste."""
+    """Weights of cost terms, fitted on resamples: ``OperatorLinear``'s form without its bounds."""
 
-    def __init__(self, samples: Sequence[Sample], traits: KernelProfile, seed: int) -> None:
+    def __init__(self, samples: Sequence[Sample], profile: KernelProfile, seed: int) -> None:
         """Fit.
 
         Args:
-            samples: With cycles per operator; whole samples are drawn again (by Poisson weights).
-            traits: Of board and runtime.
+            samples: With cycles per operator; whole samples are resampled (Poisson weights).
+            profile: Of board and runtime.
             seed: Draws the resamples.
 
         Raises:
             StoreError: No sample has cycles per operator.
         """
         rng = np.random.default_rng(seed)
-        told = [sample for sample in samples if sample.operator_cycles]
-        if not told:
-            raise StoreError("no sample tells the cycles of its operators; measure some that do")
-        self._traits = traits
-        drawn = rng.poisson(1.0, (len(told), MEMBERS))
+        profiled = [sample for sample in samples if sample.operator_cycles]
+        if not profiled:
+            raise StoreError("no sample has the cycles of its operators; measure some that do")
+        self._profile = profile
+        drawn = rng.poisson(1.0, (len(profiled), MEMBERS))
         rows: dict[str, list[tuple[tuple[float, ...], float, int]]] = {}
-        for number, sample in enumerate(told):
+        for number, sample in enumerate(profiled):
             for call, cycles in operator_points([sample]):
-                entry = (cost_terms(call, traits), cycles, number)
+                entry = (cost_terms(call, profile), cycles, number)
                 rows.setdefault(family(call), []).append(entry)
-        self._weights = {name: _fit_members(found, drawn) for name, found in sorted(rows.items())}
-        work = sum(_work(call) for sample in told for call in sample.calls)
-        cycles = sum(sum(sample.operator_cycles) for sample in told)
-        # What was never seen may cost half or twice as much as anything else.
-        self._ignorance = cycles / work * np.exp2(rng.normal(size=MEMBERS))
+        self._weights = {name: _fit_members(points, drawn) for name, points in sorted(rows.items())}
+        work = sum(_work(call) for sample in profiled for call in sample.calls)
+        cycles = sum(sum(sample.operator_cycles) for sample in profiled)
+        # A family without measurements may cost half or twice as much per work as the others.
+        self._unseen_rate = cycles / work * np.exp2(rng.normal(size=MEMBERS))
 
     def predict(self, calls: Sequence[Call]) -> Matrix:
         """Cycles, shape (calls, members)."""
@@ -119,14 +119,14 @@ class Ensemble:
         for index, call in enumerate(calls):
             groups.setdefault(family(call), []).append(index)
         for name, group in groups.items():
-            unknown = np.outer([_work(calls[i]) for i in group], self._ignorance)
+            unknown = np.outer([_work(calls[i]) for i in group], self._unseen_rate)
             weights = self._weights.get(name)
             if weights is None:
                 cycles[group] = unknown
             else:
-                terms = np.array([cost_terms(calls[i], self._traits) for i in group])
-                said = terms @ weights
-                cycles[group] = np.where(said > 0.0, said, unknown)
+                terms = np.array([cost_terms(calls[i], self._profile) for i in group])
+                known = terms @ weights
+                cycles[group] = np.where(known > 0.0, known, unknown)
         return cycles
 
 
@@ -135,9 +135,9 @@ def _fit_members(
 ) -> Matrix:
     """Non-negative least squares of the relative error, shape (terms, members).
 
-    Zeros where a member has seen nothing of the family.
+    Zeros where a member's resample has nothing of the family.
     """
-    cycles = np.array([found for _, found, _ in rows])
+    cycles = np.array([point for _, point, _ in rows])
     terms = np.array([entry for entry, _, _ in rows])
     scale = np.maximum(terms.max(axis=0), 1.0)
     relative = terms / scale / cycles[:, None]
@@ -151,14 +151,14 @@ def _work(call: Call) -> float:
 
 
 class Acquisition:
-    """Uncertainty of random networks, which shrinks with each measurement that is planned."""
+    """Acquisition function: how far measurements lower the variance of random networks' latency."""
 
     def __init__(self, ensemble: Ensemble, networks: Sequence[Sequence[Call]]) -> None:
         """Set up.
 
         Args:
-            ensemble: What says how sure it is.
-            networks: Calls of random networks: what latency is to be known of.
+            ensemble: Its disagreement is the uncertainty.
+            networks: Calls of random networks, whose latency is to be predicted well.
         """
         self._ensemble = ensemble
         rows: dict[str, list[Vector]] = {}
@@ -166,58 +166,60 @@ class Acquisition:
         for calls, cycles in _predicted(ensemble, networks):
             total = cycles.mean(axis=1).sum()
             sums: dict[str, Vector] = {}
-            for call, said in zip(calls, cycles, strict=True):
-                sums[family(call)] = sums.get(family(call), 0.0) + said / total
-            for name, said in sums.items():
-                rows.setdefault(name, []).append(said - said.mean())
-                share = float(said.mean()) / len(networks)
+            for call, predicted in zip(calls, cycles, strict=True):
+                sums[family(call)] = sums.get(family(call), 0.0) + predicted / total
+            for name, relative in sums.items():
+                rows.setdefault(name, []).append(relative - relative.mean())
+                share = float(relative.mean()) / len(networks)
                 self._shares[name] = self._shares.get(name, 0.0) + share
         scale = 1.0 / (MEMBERS * max(len(networks), 1))
         self._targets = {
-            name: np.array(found).T @ np.array(found) * scale
-            for name, found in sorted(rows.items())
+            name: np.array(deviations).T @ np.array(deviations) * scale
+            for name, deviations in sorted(rows.items())
         }
 
     def families(self) -> tuple[FamilyUncertainty, ...]:
-        """Every family, the most doubtful first."""
-        found = [
+        """Every family, the most uncertain first."""
+        families = [
             FamilyUncertainty(
                 name, self._shares[name], math.sqrt(max(float(np.trace(square)), 0.0))
             )
             for name, square in self._targets.items()
         ]
-        return tuple(sorted(found, key=lambda one: -one.doubt))
+        return tuple(sorted(families, key=lambda one: -one.uncertainty))
 
     def total(self) -> float:
         """Standard deviation of a network's latency, as a share of it; root mean square."""
-        return math.hypot(*(one.doubt for one in self.families()))
+        return math.hypot(*(one.uncertainty for one in self.families()))
 
-    def choose(self, candidates: Sequence[Candidate], room_bytes: int, most: int) -> Batch:
-        """The candidates that together help most for their time, as many as fit.
+    def choose(
+        self, candidates: Sequence[MeasurementCandidate], capacity_bytes: int, max_count: int
+    ) -> Batch:
+        """The candidates that together take most variance for their time, as many as fit.
 
         Args:
             candidates: What could be measured.
-            room_bytes: Flash for them.
-            most: No more than these.
+            capacity_bytes: Flash for them.
+            max_count: Number of them, at most.
         """
-        plan = _Plan(self._ensemble, self._targets, candidates)
+        selection = _BatchSelection(self._ensemble, self._targets, candidates)
         chosen: list[int] = []
-        while len(chosen) < most:
-            best = plan.best(room_bytes)
+        while len(chosen) < max_count:
+            best = selection.best(capacity_bytes)
             if best is None:
                 break
-            plan.take(best)
+            selection.take(best)
             chosen.append(best)
-            room_bytes -= candidates[best].flash_bytes
+            capacity_bytes -= candidates[best].flash_bytes
         before = sum(float(np.trace(square)) for square in self._targets.values())
         names = tuple(candidates[index].name for index in chosen)
-        return Batch(names, before - plan.variance(self._targets), plan.cost(chosen))
+        return Batch(names, before - selection.variance(self._targets), selection.cost(chosen))
 
 
 def _predicted(
     ensemble: Ensemble, networks: Sequence[Sequence[Call]]
 ) -> Iterator[tuple[Sequence[Call], Matrix]]:
-    """Calls and what the members say of them, asked all at once: much faster."""
+    """Calls and the members' predictions, made for all networks at once: much faster."""
     cycles = ensemble.predict([call for calls in networks for call in calls])
     start = 0
     for calls in networks:
@@ -225,14 +227,14 @@ def _predicted(
         start += len(calls)
 
 
-class _Plan:
-    """Candidates' calls as rows by family, in units of what is expected to be measured wrongly."""
+class _BatchSelection:
+    """Chooses a batch; candidates' calls are rows by family, in units of the expected noise."""
 
     def __init__(
         self,
         ensemble: Ensemble,
         targets: Mapping[str, Matrix],
-        candidates: Sequence[Candidate],
+        candidates: Sequence[MeasurementCandidate],
     ) -> None:
         rows: dict[str, list[Vector]] = {}
         owners: dict[str, list[int]] = {}
@@ -241,28 +243,28 @@ class _Plan:
         known = _predicted(ensemble, [one.calls for one in candidates])
         for index, (calls, cycles) in enumerate(known):
             self._cost[index] = cycles.mean(axis=1).sum() + _COST_OF_ANY
-            for call, said in zip(calls, cycles, strict=True):
+            for call, predicted in zip(calls, cycles, strict=True):
                 if family(call) in targets:
-                    noise = _NOISE * said.mean() * math.sqrt(MEMBERS)
-                    rows.setdefault(family(call), []).append((said - said.mean()) / noise)
+                    noise = _NOISE * predicted.mean() * math.sqrt(MEMBERS)
+                    rows.setdefault(family(call), []).append((predicted - predicted.mean()) / noise)
                     owners.setdefault(family(call), []).append(index)
-        self._rows = {name: np.array(found) for name, found in rows.items()}
-        self._owners = {name: np.array(found) for name, found in owners.items()}
+        self._rows = {name: np.array(group) for name, group in rows.items()}
+        self._owners = {name: np.array(group) for name, group in owners.items()}
         self._targets = {name: targets[name] for name in self._rows}
         self._worth = {name: self._family_worth(name) for name in self._rows}
 
-    def best(self, room_bytes: int) -> int | None:
-        """The candidate that takes most variance for its time; None if nothing helps or fits."""
+    def best(self, capacity_bytes: int) -> int | None:
+        """The candidate that takes most variance for its time; None if none helps or fits."""
         worth = np.zeros(len(self._cost))
-        for found in self._worth.values():
-            worth += found
-        value = np.where(self._flash <= room_bytes, worth / self._cost, 0.0)
+        for of_family in self._worth.values():
+            worth += of_family
+        value = np.where(self._flash <= capacity_bytes, worth / self._cost, 0.0)
         if not len(value) or value.max() <= 0.0:
             return None
         return int(value.argmax())
 
     def variance(self, targets: Mapping[str, Matrix]) -> float:
-        """What is left of the targets' variance."""
+        """The targets' variance after the taken candidates."""
         left = {**targets, **self._targets}
         return sum(float(np.trace(square)) for square in left.values())
 
@@ -271,8 +273,8 @@ class _Plan:
         return float(self._cost[list(chosen)].sum())
 
     def take(self, index: int) -> None:
-        """Go on as if the candidate had been measured."""
-        self._flash[index] = np.iinfo(np.int64).max  # not again
+        """Update the variance as if the candidate had been measured."""
+        self._flash[index] = np.iinfo(np.int64).max  # it may not be taken twice
         for name, owners in self._owners.items():
             mine = np.flatnonzero(owners == index)
             for row in mine:
@@ -281,7 +283,7 @@ class _Plan:
                 self._worth[name] = self._family_worth(name)
 
     def _learn(self, name: str, row: Vector) -> None:
-        """Potter's update: what the row tells leaves the rows and the targets."""
+        """Potter's update: the information of a row leaves the rows and the targets."""
         square = float(row @ row)
         if square == 0.0:
             return

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 from unas.calibrate.active import Round
-from unas.calibrate.bench import Effort
+from unas.calibrate.measuring import Effort
 from unas.cli.output import note, print_json, print_table
 from unas.store.calibration import Findings, quality_to_json_dict
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Advice from a latency model: which operators are dear, and which near shapes are cheaper.
+"""Advice from a latency model: which operators are expensive, and which similar shapes are cheaper.
 
 A shape may be cheaper because it does less work, which needs no model, or because it suits the
-kernels: channels that fill their blocks, windows with an unrolled loop. Both are told apart: the
-gain at equal work is what a shape saves beyond its share of the products.
+kernels: channels that fill their blocks, windows with an unrolled loop. The gain at equal work
+separates the two: it is what a shape saves beyond its share of the products.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Protocol
 
 from unas.cost.mac_line import Vector
 from unas.cost.operators import ArenaLayout, Call, Kernel, calls_of
-from unas.graph import Graph, OperatorKind
+from unas.graph import Graph, OperatorKind, Padding
+from unas.graph.window import Pair, WindowAxis, same_output, window_extent
 from unas.record import Prediction
 
 _CHANNELS_AROUND = 4
@@ -31,8 +32,8 @@ _AXES = {
 }
 
 
-class Asked(Protocol):
-    """What advice asks of a latency model: ``unas.cost.model.LatencyModel`` is one."""
+class CostPredictor(Protocol):
+    """The part of a latency model that advice needs; ``unas.cost.model.LatencyModel`` has it."""
 
     @property
     def layout(self) -> ArenaLayout:
@@ -47,7 +48,7 @@ class Asked(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class OperatorCost:
-    """What one operator is predicted to take.
+    """Predicted cycles of one operator.
 
     Attributes:
         index: Position in the network.
@@ -66,17 +67,18 @@ class OperatorCost:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A near shape of one operator that is predicted to take less time.
+    """A similar shape of one operator that is predicted to take less time.
 
     Attributes:
         index: Position of the operator.
         kernel: As it is.
         instead: As it could be.
-        change: What is different, in words.
-        saved_cycles: Predicted cycles less than today, of this operator alone.
+        change: The difference, as text.
+        saved_cycles: Predicted cycles less than now, of this operator alone.
         saved_percent: The same as a share of the whole network.
-        gain_percent: What of that is not due to doing less, as a share of the whole network.
-        macs_percent: Products more (or, negative, less) than the operator has today.
+        gain_percent: The part of the saving that is not due to fewer products, as a share of the
+            whole network.
+        macs_percent: Products more (or, negative, less) than the operator has now.
         neighbours: Positions of operators whose shapes change with it; their savings or costs
             are not in the numbers.
     """
@@ -92,8 +94,8 @@ class Advice:
     neighbours: tuple[int, ...]
 
 
-def costs(graph: Graph, model: Asked) -> tuple[OperatorCost, ...]:
-    """What every operator takes, in order."""
+def costs(graph: Graph, model: CostPredictor) -> tuple[OperatorCost, ...]:
+    """Predicted cycles of every operator, in order."""
     calls = calls_of(graph, model.layout)
     cycles = model.operators(calls)
     total = max(float(cycles.sum()), 1.0)
@@ -110,45 +112,44 @@ def costs(graph: Graph, model: Asked) -> tuple[OperatorCost, ...]:
 
 
 def advise(
-    graph: Graph, model: Asked, *, least_percent: float = 0.5, most: int = 10
+    graph: Graph, model: CostPredictor, *, min_percent: float = 0.5, max_count: int = 10
 ) -> tuple[Advice, ...]:
-    """Near shapes that the board runs faster than their products tell, best first.
+    """Similar shapes that the board runs faster than their products predict, best first.
 
-    Channels are changed by up to four, windows by up to two rows and columns. What the network
-    reads and what it answers stays as it is. The model is asked with every operator in its place
-    of today, so advice is about shapes, not about where memory came to lie.
+    Channels are changed by up to four, windows by up to two rows and columns. The input
+    and the output of the network stay as they are. Every operator is predicted with its placement
+    of now, so advice is about shapes, not about where memory lies.
 
     Args:
         graph: As exported.
-        model: To ask; the MAC line knows no shapes, so it has no advice.
-        least_percent: Saving, and gain at equal work, of the whole network below which a shape is
-            not worth a word.
-        most: How much advice at most, and one for each operator and kind of change.
+        model: Predicts; the MAC line knows no shapes, so it gives no advice.
+        min_percent: Least saving, and least gain at equal work, as shares of the whole network.
+        max_count: Number of pieces of advice, at most; one for each operator and kind of change.
     """
     calls = calls_of(graph, model.layout)
     total = max(model.cycles(calls).value, 1.0)
     groups = _Channels(graph)
-    found: list[Advice] = []
+    advice: list[Advice] = []
     for index, (call, now) in enumerate(zip(calls, model.operators(calls), strict=True)):
         variants = list(_variants(call.kernel, groups, index))
-        if not variants or 100 * now / total < least_percent:
+        if not variants or 100 * now / total < min_percent:
             continue
-        asked = model.operators([Call(kernel, call.place) for _, kernel in variants])
+        predicted = model.operators([Call(kernel, call.placement) for _, kernel in variants])
         best: dict[str, Advice] = {}
-        for (what, kernel), cycles in zip(variants, asked, strict=True):
-            one = _judged(index, call.kernel, kernel, what, float(now), float(cycles), total)
-            enough = min(one.saved_percent, one.gain_percent) >= least_percent
+        for (what, kernel), cycles in zip(variants, predicted, strict=True):
+            one = _advice_of(index, call.kernel, kernel, what, float(now), float(cycles), total)
+            enough = min(one.saved_percent, one.gain_percent) >= min_percent
             if enough and one.gain_percent > _gain(best, what):
                 best[what] = replace(one, neighbours=groups.neighbours(index, what))
-        found += best.values()
-    return tuple(sorted(found, key=lambda one: -one.gain_percent)[:most])
+        advice += best.values()
+    return tuple(sorted(advice, key=lambda one: -one.gain_percent)[:max_count])
 
 
 def _gain(best: Mapping[str, Advice], what: str) -> float:
     return best[what].gain_percent if what in best else 0.0
 
 
-def _judged(
+def _advice_of(
     index: int, kernel: Kernel, instead: Kernel, what: str, now: float, then: float, total: float
 ) -> Advice:
     work = instead.macs / kernel.macs
@@ -156,7 +157,7 @@ def _judged(
         index=index,
         kernel=kernel,
         instead=instead,
-        change=_in_words(what, kernel, instead),
+        change=_change_text(what, kernel, instead),
         saved_cycles=now - then,
         saved_percent=100 * (now - then) / total,
         gain_percent=100 * (now * work - then) / total,
@@ -165,7 +166,7 @@ def _judged(
     )
 
 
-def _in_words(what: str, kernel: Kernel, instead: Kernel) -> str:
+def _change_text(what: str, kernel: Kernel, instead: Kernel) -> str:
     if what == "window":
         old, new = (f"{k.filter[0]}x{k.filter[1]}" for k in (kernel, instead))
         return f"window {old} -> {new}"
@@ -175,7 +176,7 @@ def _in_words(what: str, kernel: Kernel, instead: Kernel) -> str:
 
 
 def _variants(kernel: Kernel, groups: _Channels, index: int) -> Iterator[tuple[str, Kernel]]:
-    """(what changes, near shape) of an operator."""
+    """(what changes, similar shape) of an operator."""
     if kernel.kind not in _AXES:
         return
     for what in _AXES[kernel.kind]:
@@ -216,22 +217,23 @@ def _windows(kernel: Kernel) -> Iterator[tuple[str, Kernel]]:
                 yield "window", changed
 
 
-def _with_window(kernel: Kernel, window: tuple[int, int]) -> Kernel | None:
-    """The kernel with another window: its output stays with padding, or follows without."""
-    sizes, pads = [], []
+def _with_window(kernel: Kernel, filters: Pair) -> Kernel | None:
+    """The kernel with other rows and columns of taps; None where they do not fit the input.
+
+    An output of SAME padding's size is taken to have it, and keeps its size; others shrink.
+    """
+    axes = []
     for axis in (0, 1):
-        size, step = kernel.input[axis], kernel.stride[axis]
-        reach = (window[axis] - 1) * kernel.dilation[axis] + 1
-        if kernel.output[axis] == -(-size // step):  # as with SAME padding
-            sizes.append(kernel.output[axis])
-            pads.append(max((kernel.output[axis] - 1) * step + reach - size, 0) // 2)
-        elif reach <= size:
-            sizes.append((size - reach) // step + 1)
-            pads.append(0)
-        else:
+        size, stride, dilation = kernel.input[axis], kernel.stride[axis], kernel.dilation[axis]
+        is_same = kernel.output[axis] == same_output(size, stride)
+        if not is_same and window_extent(filters[axis], dilation) > size:
             return None
-    output = (sizes[0], sizes[1], kernel.output[2])
-    return replace(kernel, filter=window, output=output, pad=(pads[0], pads[1]))
+        padding = Padding.SAME if is_same else Padding.VALID
+        axes.append(WindowAxis.of(size, filters[axis], stride, dilation, padding))
+    rows, columns = axes
+    output = (rows.output, columns.output, kernel.output[2])
+    pad = (rows.pad_before, columns.pad_before)
+    return replace(kernel, filter=filters, output=output, pad=pad)
 
 
 class _Channels:

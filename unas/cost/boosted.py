@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The linear model, and trees that learn by what factor it is wrong.
+"""The linear model times a factor from gradient-boosted trees, one ensemble a family.
 
-What a tree may split on: the shape of a kernel, its place, and how the runtime blocks it.
+The trees split on the shape of a kernel, its placement, how the runtime blocks it, and the share
+that each cost term has in the linear model's cycles.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ import numpy.typing as npt
 from unas.cost.linear import OperatorLinear, operator_points
 from unas.cost.operators import Call
 from unas.cost.terms import (
-    clipped_pixels,
     cost_terms,
     family,
-    far_patches,
     patch_bytes,
     pixels_at_once,
+    slow_patches,
 )
 from unas.cost.tree_ensembles import BoostingParams, StackedEnsembles, TreeEnsemble, fit_ensemble
 from unas.cost.types import KernelProfile, Sample
@@ -31,9 +31,9 @@ from unas.errors import StoreError
 from unas.graph import Activation
 
 Vector = npt.NDArray[np.float64]
-# Trees from fewer points would learn the points.
-_FEWEST = 30
-_MOST_KNOWN = 1 << 16
+# Trees fitted to fewer points would memorise them.
+_MIN_POINTS = 30
+_MAX_CACHED = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,24 +41,27 @@ class Boosted:
     """Cost terms times exp(trees).
 
     Attributes:
-        linear: What the trees correct.
-        trees: Logarithm of the factor, by family; families with few points have none.
+        linear: The model that the trees correct.
+        trees: Ensembles that predict the logarithm of the factor, by family; families with few
+            points have none.
     """
 
     linear: OperatorLinear
     trees: Mapping[str, TreeEnsemble]
-    _numbers: dict[str, int] = field(init=False, repr=False, compare=False)
-    _grove: StackedEnsembles = field(init=False, repr=False, compare=False)
+    _ensemble_index: dict[str, int] = field(init=False, repr=False, compare=False)
+    _ensembles: StackedEnsembles = field(init=False, repr=False, compare=False)
     _width: int = field(init=False, repr=False, compare=False)
-    # A search asks for the same operators again and again.
-    _known: dict[Call, float] = field(init=False, repr=False, compare=False, default_factory=dict)
+    # A search predicts the same operators many times.
+    _cached: dict[Call, float] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         names = sorted(self.trees)
-        none = TreeEnsemble.nothing()  # number 0: for families without trees
-        object.__setattr__(self, "_numbers", {name: i for i, name in enumerate(names, start=1)})
+        none = TreeEnsemble.zero()  # index 0: for families without trees
         object.__setattr__(
-            self, "_grove", StackedEnsembles([none, *(self.trees[name] for name in names)])
+            self, "_ensemble_index", {name: i for i, name in enumerate(names, start=1)}
+        )
+        object.__setattr__(
+            self, "_ensembles", StackedEnsembles([none, *(self.trees[name] for name in names)])
         )
         terms = max((len(weights) for weights in self.linear.weights.values()), default=0)
         object.__setattr__(self, "_width", len(FEATURES) + terms)
@@ -67,34 +70,34 @@ class Boosted:
     def fit(
         cls,
         samples: Sequence[Sample],
-        traits: KernelProfile,
-        growth: BoostingParams | None = None,
+        profile: KernelProfile,
+        params: BoostingParams | None = None,
         seed: int = 0,
     ) -> Boosted:
-        """Fit the terms, then trees to the logarithm of what is left.
+        """Fit the terms, then trees to the logarithm of measured over predicted cycles.
 
         Args:
             samples: With cycles per operator.
-            traits: Of board and runtime.
-            growth: How the trees are grown.
+            profile: Of board and runtime.
+            params: Of the trees.
             seed: Draws the points of each tree.
 
         Raises:
             StoreError: No sample has cycles per operator.
         """
-        linear = OperatorLinear.fit(samples, traits)
+        linear = OperatorLinear.fit(samples, profile)
         groups: dict[str, list[tuple[Call, float]]] = {}
-        for call, cycles in operator_points(samples):
-            groups.setdefault(family(call), []).append((call, cycles))
+        for call, mean in operator_points(samples):
+            groups.setdefault(family(call), []).append((call, mean))
         trees = {}
         for name, points in sorted(groups.items()):
-            if len(points) < _FEWEST:
+            if len(points) < _MIN_POINTS:
                 continue
             calls = [call for call, _ in points]
-            found = np.array([cycles for _, cycles in points])
-            left = np.log(found / linear.operators(calls))
+            cycles = np.array([mean for _, mean in points])
+            residual = np.log(cycles / linear.operators(calls))
             x = np.array([_row(call, linear)[1] for call in calls])
-            trees[name] = fit_ensemble(x, left, growth or BoostingParams(), seed)
+            trees[name] = fit_ensemble(x, residual, params or BoostingParams(), seed)
         return cls(linear, trees)
 
     def to_json_dict(self) -> dict[str, Any]:
@@ -103,13 +106,13 @@ class Boosted:
         return self.linear.to_json_dict() | {"trees": trees}
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any], traits: KernelProfile) -> Boosted:
+    def from_json_dict(cls, data: Mapping[str, Any], profile: KernelProfile) -> Boosted:
         """From ``to_json_dict``'s result.
 
         Raises:
             StoreError: Something is missing or does not fit together.
         """
-        linear = OperatorLinear.from_json_dict(data, traits)
+        linear = OperatorLinear.from_json_dict(data, profile)
         try:
             trees = {name: TreeEnsemble.from_json_dict(one) for name, one in data["trees"].items()}
         except (KeyError, AttributeError) as error:
@@ -124,35 +127,35 @@ class Boosted:
 
     def operators(self, calls: Sequence[Call]) -> Vector:
         """Cycles of each call, shape (n,)."""
-        new = [call for call in dict.fromkeys(calls) if call not in self._known]
+        new = [call for call in dict.fromkeys(calls) if call not in self._cached]
         if new:
-            if len(self._known) > _MOST_KNOWN:
-                self._known.clear()
-            self._known.update(zip(new, self._predict(new).tolist(), strict=True))
-        return np.array([self._known[call] for call in calls])
+            if len(self._cached) > _MAX_CACHED:
+                self._cached.clear()
+            self._cached.update(zip(new, self._predict(new).tolist(), strict=True))
+        return np.array([self._cached[call] for call in calls])
 
     def _predict(self, calls: Sequence[Call]) -> Vector:
         cycles, x = np.empty(len(calls)), np.zeros((len(calls), self._width))
         which = np.zeros(len(calls), np.int64)
         for i, call in enumerate(calls):
             cycles[i], row = _row(call, self.linear)
-            number = self._numbers.get(family(call))
+            number = self._ensemble_index.get(family(call))
             if number is not None:
                 which[i] = number
                 x[i, : len(row)] = row
-        factors: Vector = np.exp(self._grove.predict(x, which)) * cycles
+        factors: Vector = np.exp(self._ensembles.predict(x, which)) * cycles
         return factors
 
 
 def _row(call: Call, linear: OperatorLinear) -> tuple[float, list[float]]:
-    """The linear model's cycles; features, and what share each term has in those cycles."""
+    """The linear model's cycles; the features, and the share of each term in those cycles."""
     weights = linear.weights.get(family(call))
     if weights is None:
         return linear.one(call), []
-    terms = cost_terms(call, linear.traits)
+    terms = cost_terms(call, linear.profile)
     parts = [weight * count for weight, count in zip(weights, terms, strict=True)]
     cycles = max(sum(parts), 1.0)
-    return cycles, [*features(call, linear.traits), *[part / cycles for part in parts]]
+    return cycles, [*features(call, linear.profile), *[part / cycles for part in parts]]
 
 
 FEATURES = (
@@ -176,22 +179,22 @@ FEATURES = (
     "first",
     "pixels at once",
     "log patch",
-    "log far patch",
-    "log far window",
-    "log far input",
-    "log far output",
-    "far scratch",
+    "log slow patch",
+    "log slow window",
+    "log slow input",
+    "log slow output",
+    "slow scratch",
     "log output row",
 )
 _CHANNELS_AT_ONCE, _TAPS_AT_ONCE = 4, 16
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def features(call: Call, traits: KernelProfile) -> tuple[float, ...]:
+def features(call: Call, profile: KernelProfile) -> tuple[float, ...]:
     """Values in the order of ``FEATURES``; logarithms are of base 2."""
-    kernel, place = call.kernel, call.place
-    at_once = pixels_at_once(call, traits)
-    patch, far = patch_bytes(kernel) * at_once, far_patches(call, at_once)
+    kernel, placement = call.kernel, call.placement
+    at_once = pixels_at_once(call, profile)
+    patch, slow = patch_bytes(kernel) * at_once, slow_patches(call, at_once)
     return (
         _log(kernel.pixels),
         _log(kernel.input[2]),
@@ -208,16 +211,16 @@ def features(call: Call, traits: KernelProfile) -> tuple[float, ...]:
         kernel.filter[1],
         kernel.stride[0] * kernel.stride[1],
         kernel.dilation[0] * kernel.dilation[1],
-        clipped_pixels(kernel) / kernel.pixels,
+        kernel.window.clipped_pixels / kernel.pixels,
         float(kernel.activation is not Activation.NONE),
         float(kernel.first),
         at_once,
         _log(patch),
-        _log(patch * far),
-        _log(kernel.taps * place.far_input),
-        _log(kernel.inputs * place.far_input),
-        _log(kernel.outputs * place.far_output),
-        far,
+        _log(patch * slow),
+        _log(kernel.taps * placement.slow_input),
+        _log(kernel.inputs * placement.slow_input),
+        _log(kernel.outputs * placement.slow_output),
+        slow,
         _log(kernel.output[1]),
     )
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How sure a prediction is: conformal intervals from networks that the model never saw.
+"""Prediction intervals: conformal, from networks that the model was not fitted on.
 
 Split conformal prediction (V. Vovk, A. Gammerman, G. Shafer: "Algorithmic Learning in a Random
-World", 2005): if new networks come from where the held-out ones came from, the interval holds the
-truth with the wanted probability, whatever the model is.
+World", 2005): if new networks are drawn as the held-out ones were, the interval holds
+the actual value with the wanted probability, whatever the model is.
 """
 
 from __future__ import annotations
@@ -21,44 +21,48 @@ from unas.cost.terms import family
 from unas.errors import StoreError
 from unas.record import Prediction
 
-# Of a family that was never held out: as unsure as the worst, and not below this.
-_LEAST_SPREAD = 0.01
+# Least relative error that is assumed of any stratum.
+_MIN_ERROR = 0.01
 
 
 def stratum(call: Call) -> str:
-    """What operators are equally sure: those of a family, near or far from fast memory."""
+    """Name of the stratum: operators of one family, with working memory in fast or slow memory.
+
+    The names are keys in files, which say "far" for slow memory.
+    """
     name = family(call)
-    return name if call.place.near_scratch is None else f"{name}, far"
+    return name if call.placement.fast_scratch is None else f"{name}, far"
 
 
 @dataclass(frozen=True, slots=True)
 class Uncertainty:
-    """Relative error of single operators by circumstance, and what a network has beside it.
+    """Relative error of single operators by stratum, and the part that a whole network shares.
 
     Attributes:
-        families: Root mean square of log(found / predicted), by circumstance.
-        whole: What errors that all operators of a network share amount to.
+        families: Root mean square of log(actual / predicted), by stratum.
+        whole: Relative error that all operators of a network have in common.
     """
 
     families: Mapping[str, float]
-    whole: float = _LEAST_SPREAD
+    whole: float = _MIN_ERROR
 
     def of(self, calls: Sequence[Call], cycles: Vector) -> float:
         """Expected relative error of a network whose operators take so many cycles.
 
-        Operators err independently, so a network of many equal ones is surer than one of few.
+        Operators err independently, so the relative error of a network of many equal operators is
+        smaller than that of one of few. A stratum that was never held out counts as the worst one.
         """
-        worst = max(self.families.values(), default=_LEAST_SPREAD)
+        worst = max(self.families.values(), default=_MIN_ERROR)
         errors = cycles * np.array([self.families.get(stratum(call), worst) for call in calls])
         total = max(float(cycles.sum()), 1.0)
         return math.hypot(math.sqrt(float(errors @ errors)) / total, self.whole)
 
     @classmethod
     def learn(cls, errors: Mapping[str, Sequence[float]]) -> Uncertainty:
-        """From log(found / predicted) of held-out operators, by circumstance."""
+        """From log(actual / predicted) of held-out operators, by stratum."""
         return cls(
             {
-                name: max(float(np.sqrt(np.mean(np.square(values)))), _LEAST_SPREAD)
+                name: max(float(np.sqrt(np.mean(np.square(values)))), _MIN_ERROR)
                 for name, values in sorted(errors.items())
                 if len(values)
             }
@@ -67,10 +71,10 @@ class Uncertainty:
 
 @dataclass(frozen=True, slots=True)
 class ConformalInterval:
-    """The width that held-out networks ask for.
+    """A width with which intervals hold the wanted share of held-out networks.
 
     Attributes:
-        level: Share of networks whose truth is to lie inside.
+        level: Share of networks whose actual value is to lie inside.
         width: In units of ``Uncertainty.of``, of the logarithm; or in cycles, if absolute.
         absolute: For models whose error does not grow with the network.
     """
@@ -94,11 +98,16 @@ class ConformalInterval:
         width = sorted(scores)[rank - 1] if rank <= len(scores) else math.inf
         return cls(level, float(width), absolute)
 
-    def around(self, value: float, doubt: float) -> Prediction:
-        """The interval around a predicted number of cycles."""
+    def around(self, value: float, uncertainty: float) -> Prediction:
+        """The interval around a predicted number of cycles.
+
+        Args:
+            value: Predicted cycles.
+            uncertainty: Expected relative error, from ``Uncertainty.of``.
+        """
         if self.absolute:
             return Prediction(value, max(value - self.width, 0.0), value + self.width)
-        factor = math.exp(min(self.width * doubt, 50.0))
+        factor = math.exp(min(self.width * uncertainty, 50.0))
         return Prediction(value, value / factor, value * factor)
 
     def to_json_dict(self) -> dict[str, Any]:

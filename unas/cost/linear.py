@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cycles as a weighted sum of cost terms: per call, per pixel, per product, per missed line.
 
-What each cost term weighs: least squares of the relative error, bounded on both sides.
+The weights are fitted by least squares of the relative error, with lower and upper bounds.
 """
 
 from __future__ import annotations
@@ -29,62 +29,63 @@ class OperatorLinear:
     """A sum of cost terms for every family of operators.
 
     Attributes:
-        traits: Of board and runtime.
+        profile: Of board and runtime.
         weights: Cycles per unit of each term, by family; none below zero.
         fallback: Cycles per byte moved and product, for families that were never seen.
     """
 
-    traits: KernelProfile
+    profile: KernelProfile
     weights: Mapping[str, Weights]
     fallback: float
 
     @classmethod
-    def fit(cls, samples: Sequence[Sample], traits: KernelProfile) -> OperatorLinear:
+    def fit(cls, samples: Sequence[Sample], profile: KernelProfile) -> OperatorLinear:
         """Fit the weights to operators' cycles, family by family.
 
-        Where no sample tells the cycles of its operators, all families are fitted at once to the
-        cycles of whole networks; that takes many more of them.
+        Where no sample has the cycles of its operators, all families are fitted at once to the
+        cycles of whole networks; that takes many more samples.
 
         Args:
             samples: Networks and kernels.
-            traits: Of board and runtime.
+            profile: Of board and runtime.
 
         Raises:
             StoreError: There is no sample.
         """
         rows: dict[str, list[tuple[Call, float]]] = {}
-        for call, found in operator_points(samples):
-            rows.setdefault(family(call), []).append((call, found))
+        for call, mean in operator_points(samples):
+            rows.setdefault(family(call), []).append((call, mean))
         if not rows:
-            return cls._fit_wholes(samples, traits)
-        weights = {name: _fit_family(name, rows[name], traits) for name in sorted(rows)}
+            return cls._fit_wholes(samples, profile)
+        weights = {name: _fit_family(name, rows[name], profile) for name in sorted(rows)}
         points = [point for group in rows.values() for point in group]
         work = sum(_work(call) for call, _ in points)
-        return cls(traits, weights, sum(found for _, found in points) / work)
+        return cls(profile, weights, sum(cycles for _, cycles in points) / work)
 
     @classmethod
-    def _fit_wholes(cls, samples: Sequence[Sample], traits: KernelProfile) -> OperatorLinear:
+    def _fit_wholes(cls, samples: Sequence[Sample], profile: KernelProfile) -> OperatorLinear:
         if not samples:
             raise StoreError("nothing to fit a latency model on; measure or import something")
         names = sorted({family(call) for sample in samples for call in sample.calls})
         first = {}
-        most: list[float] = []
+        bounds: list[float] = []
         cycles = np.array([sample.cycles for sample in samples])
         work = sum(_work(call) for sample in samples for call in sample.calls)
         fallback = float(cycles.sum()) / work
         for name in names:
-            first[name] = len(most)
-            most += [fallback * most_cycles(term) for term in term_names(name, traits)]
-        terms = np.zeros((len(samples), len(most)))
+            first[name] = len(bounds)
+            bounds += [fallback * max_cycles(term) for term in term_names(name, profile)]
+        terms = np.zeros((len(samples), len(bounds)))
         for row, sample in zip(terms, samples, strict=True):
             for call in sample.calls:
-                counts = cost_terms(call, traits)
+                counts = cost_terms(call, profile)
                 row[first[family(call)] : first[family(call)] + len(counts)] += counts
-        found = bounded_weights(terms, cycles, np.array(most))
+        fitted = bounded_weights(terms, cycles, np.array(bounds))
         weights = {
-            name: found[first[name] : first[name] + len(term_names(name, traits))] for name in names
+            name: fitted[first[name] : first[name] + len(term_names(name, profile))]
+            for name in names
         }
-        return cls(traits, weights, fallback)
+        return cls(profile, weights, fallback)
 
     def operators(self, calls: Sequence[Call]) -> Vector:
         """Cycles of each call, shape (n,)."""
@@ -95,19 +96,19 @@ class OperatorLinear:
         weights = self.weights.get(family(call))
         if weights is None:
             return self.fallback * _work(call)
-        terms = cost_terms(call, self.traits)
+        terms = cost_terms(call, self.profile)
         return max(sum(a * b for a, b in zip(weights, terms, strict=True)), 1.0)
 
     def to_json_dict(self) -> dict[str, Any]:
-        """As JSON types; the terms are named, so that a reader sees what a cycle is paid for."""
+        """As JSON types, with each weight under the name of its term."""
         named = {
-            name: dict(zip(term_names(name, self.traits), weights, strict=True))
+            name: dict(zip(term_names(name, self.profile), weights, strict=True))
             for name, weights in self.weights.items()
         }
         return {"weights": named, "fallback": self.fallback}
 
     @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any], traits: KernelProfile) -> OperatorLinear:
+    def from_json_dict(cls, data: Mapping[str, Any], profile: KernelProfile) -> OperatorLinear:
         """From ``to_json_dict``'s result.
 
         Raises:
@@ -116,25 +117,15 @@ class OperatorLinear:
         try:
             weights = {}
             for name, named in data["weights"].items():
-                if tuple(named) != term_names(name, traits):
+                if tuple(named) != term_names(name, profile):
                     raise StoreError(
                         f"the stored cost terms of {name} are not those of this version; "
                         "calibrate again"
                     )
                 weights[name] = tuple(float(weight) for weight in named.values())
-            return cls(traits, weights, float(data["fallback"]))
+            return cls(profile, weights, float(data["fallback"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreError(f"stored cost terms are not readable: {error}") from error
-
-    def explain(self, call: Call) -> dict[str, float]:
-        """Cycles by term, largest first; empty for a family that was never seen."""
-        weights = self.weights.get(family(call))
-        if weights is None:
-            return {}
-        names = term_names(family(call), self.traits)
-        terms = zip(names, weights, cost_terms(call, self.traits), strict=True)
-        shares = {name: weight * count for name, weight, count in terms if weight * count > 0}
-        return dict(sorted(shares.items(), key=lambda item: -item[1]))
 
 
 def operator_points(samples: Sequence[Sample]) -> list[tuple[Call, float]]:
@@ -143,12 +134,12 @@ def operator_points(samples: Sequence[Sample]) -> list[tuple[Call, float]]:
     Equal kernels in equal places are one point, however many networks have them: what is drawn
     often would otherwise weigh more than what is rare.
     """
-    found: dict[Call, list[float]] = {}
+    known: dict[Call, list[float]] = {}
     for sample in samples:
         for call, cycles in zip(sample.calls, sample.operator_cycles, strict=False):
             if cycles > 0:
-                found.setdefault(call, []).append(cycles)
-    return [(call, sum(cycles) / len(cycles)) for call, cycles in found.items()]
+                known.setdefault(call, []).append(cycles)
+    return [(call, sum(cycles) / len(cycles)) for call, cycles in known.items()]
 
 
 @functools.lru_cache(maxsize=1 << 12)
@@ -156,38 +147,37 @@ def _work(call: Call) -> float:
     return call.kernel.inputs + call.kernel.outputs + call.kernel.macs
 
 
-def _fit_family(name: str, points: Sequence[tuple[Call, float]], traits: KernelProfile) -> Weights:
-    terms = np.array([cost_terms(call, traits) for call, _ in points])
-    cycles = np.array([found for _, found in points])
+def _fit_family(name: str, points: Sequence[tuple[Call, float]], profile: KernelProfile) -> Weights:
+    terms = np.array([cost_terms(call, profile) for call, _ in points])
+    cycles = np.array([mean for _, mean in points])
     rate = float(cycles.sum()) / sum(_work(call) for call, _ in points)
-    most = np.array([rate * most_cycles(term) for term in term_names(name, traits)])
-    return bounded_weights(terms, cycles, most)
+    bounds = np.array([rate * max_cycles(term) for term in term_names(name, profile)])
+    return bounded_weights(terms, cycles, bounds)
 
 
-_WVector = npt.NDArray[np.float64]
 _ROUNDS = 8
 # Beyond this relative error a point counts less: one odd layer must not bend all others.
 _OUTLIER = 0.05
 # See most_cycles.
-_CALL_MOST, _ROW_MOST, _LINE_MOST, _ELEMENT_MOST = 1e6, 280.0, 40.0, 70.0
+_MAX_CALL, _MAX_ROW, _MAX_LINE, _MAX_ELEMENT = 1e6, 280.0, 40.0, 70.0
 _ROWS = frozenset({"row", "pixel", "block", "pass", "remainder", "alone", "patch", "unit", "units"})
 
 
-def most_cycles(term: str) -> float:
+def max_cycles(term: str) -> float:
     """Upper bound of a term's weight, in units of the mean cost per byte and product.
 
-    What only few points show, they show together with something else: without a bound the fit may
-    give all to the wrong one, and go wild where that one grows.
+    A term that only few points have comes together with another one in all of them: without a bound
+    the fit may give all cycles to the wrong term, and extrapolate wildly where that term grows.
     """
     words = term.replace(",", "").split()
     if "call" in words:
-        return _CALL_MOST
+        return _MAX_CALL
     if "line" in words:
-        return _LINE_MOST
-    return _ROW_MOST if _ROWS.intersection(words) else _ELEMENT_MOST
+        return _MAX_LINE
+    return _MAX_ROW if _ROWS.intersection(words) else _MAX_ELEMENT
 
 
-def bounded_weights(terms: _WVector, cycles: _WVector, most: _WVector) -> tuple[float, ...]:
+def bounded_weights(terms: Vector, cycles: Vector, bounds: Vector) -> tuple[float, ...]:
     """Fit ``terms @ weights`` to cycles.
 
     Iteratively reweighted least squares with Huber's weights, on the relative error.
@@ -195,26 +185,26 @@ def bounded_weights(terms: _WVector, cycles: _WVector, most: _WVector) -> tuple[
     Args:
         terms: Shape (points, terms), none below zero.
         cycles: Shape (points,), above zero.
-        most: Upper bounds of the weights, shape (terms,); the lower one is zero.
+        bounds: Upper bounds of the weights, shape (terms,); the lower one is zero.
     """
     relative = terms / cycles[:, None]
     seen = relative.max(axis=0) > 0
     scale = relative.max(axis=0)[seen]
-    rows, most = relative[:, seen] / scale, most[seen] * scale
+    rows, bounds = relative[:, seen] / scale, bounds[seen] * scale
     trust = np.ones(len(cycles))
     weights = np.zeros(int(seen.sum()))
     for _ in range(_ROUNDS):
-        weights = _bounded(rows * trust[:, None], trust, most)
+        weights = _bounded(rows * trust[:, None], trust, bounds)
         error = np.abs(rows @ weights - 1.0)
         trust = np.sqrt(1.0 / np.maximum(1.0, error / _OUTLIER))
-    found = np.zeros(len(seen))
-    found[seen] = weights / scale
-    return tuple(float(weight) for weight in found)
+    fitted = np.zeros(len(seen))
+    fitted[seen] = weights / scale
+    return tuple(float(weight) for weight in fitted)
 
 
-def _bounded(rows: _WVector, found: _WVector, most: _WVector) -> _WVector:
-    """Least squares with weights from 0 to ``most``; what seldom binds is tried without first."""
-    weights: _WVector = nnls(rows, found)[0]
-    if (weights > most).any():
-        weights = lsq_linear(rows, found, (0.0, most)).x
+def _bounded(rows: Vector, target: Vector, bounds: Vector) -> Vector:
+    """Least squares with weights from 0 to ``bounds``, which seldom bind: tried without first."""
+    weights: Vector = nnls(rows, target)[0]
+    if (weights > bounds).any():
+        weights = lsq_linear(rows, target, (0.0, bounds)).x
     return weights

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The paper's proxy as a latency model: cycles from multiply-accumulates. The baseline.
+"""The paper's proxy as a latency model, the baseline: latency = a * MACs + b.
 
-A straight line through measurements: the paper's proxy, latency = a * MACs + b.
-
-A fitted line with its quality; JSON in and out.
+Straight lines by ordinary least squares, and their quality in sample and cross-validated.
 """
 
 from __future__ import annotations
@@ -60,9 +58,6 @@ class MacLine:
             raise StoreError(f"a stored line is not readable: {error}; calibrate again") from error
 
 
-_LVector = npt.NDArray[np.float64]
-
-
 @dataclass(frozen=True, slots=True)
 class Line:
     """``y = slope * x + intercept``, by ordinary least squares."""
@@ -70,12 +65,12 @@ class Line:
     slope: float
     intercept: float
 
-    def predict(self, x: _LVector) -> _LVector:
+    def predict(self, x: Vector) -> Vector:
         """Values at x, same shape."""
         return self.slope * x + self.intercept
 
 
-def fit_line(x: _LVector, y: _LVector) -> Line:
+def fit_line(x: Vector, y: Vector) -> Line:
     """Ordinary least squares.
 
     Args:
@@ -94,7 +89,7 @@ def fit_line(x: _LVector, y: _LVector) -> Line:
     return Line(slope, float(y.mean() - slope * x.mean()))
 
 
-def cross_validated(x: _LVector, y: _LVector, *, folds: int, seed: int) -> _LVector:
+def cross_validated(x: Vector, y: Vector, *, folds: int, seed: int) -> Vector:
     """For each point the prediction of a line fitted without its fold; folds are drawn by seed.
 
     Raises:
@@ -118,14 +113,14 @@ FOLDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A line with its quality, in sample and cross-validated.
+    """A line with its errors, in sample and cross-validated.
 
     Attributes:
-        quantity: What is predicted, with its unit.
-        feature: From what, with its unit.
+        quantity: Name of what is predicted, with its unit.
+        feature: Name of what it is predicted from, with its unit.
         line: The line over all points.
-        in_sample: Its quality on the points it was fitted on.
-        cross_validated: Quality of predictions for points that were held out.
+        in_sample: Errors on the points it was fitted on.
+        cross_validated: Errors on points that were held out.
     """
 
     quantity: str
@@ -160,7 +155,7 @@ class Fit:
 def fit_quantity(
     quantity: str, feature: str, x: Sequence[float], y: Sequence[float], *, seed: int
 ) -> Fit:
-    """Fit ``quantity = slope * feature + intercept`` and judge it.
+    """Fit ``quantity = slope * feature + intercept`` and cross-validate it.
 
     Args:
         quantity: Name of y with its unit.

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predicts ``arena_used_bytes`` from a graph, without compiling or running anything.
+"""Predicts ``arena_used_bytes`` and ``flash_bytes`` from a graph, without compiling it.
 
-What a runtime needs is planned memory (tensors, and its kernels' working memory) plus what it keeps
-for tensors and operators. Which rules of sharing and which kernels' working memory describe a
-runtime, and what it keeps by tensor, operator and channel, is fitted on measured networks. For the
-built-in runtime the description is exact, so that the coefficients come out as one.
-
-Predicts ``flash_bytes`` of an image with one network, without writing its flatbuffer.
+The tensor arena holds planned memory (tensors, and the working memory of kernels) and what the
+runtime keeps for tensors and operators. Which rules of sharing and which kernels' working memory
+describe a runtime, and what it keeps by tensor, operator and channel, is fitted on measured
+networks. For the built-in runtime the description is exact: the coefficients come out as one.
 
 Flash holds the program, whose size is known from measurements, and the flatbuffer: constants,
-quantisation parameters by channel, and tables by tensor and operator. Who has the flatbuffer should
-take its size instead.
+quantization parameters by channel, and tables by tensor and operator. Where the flatbuffer exists,
+its size is the better figure.
 """
 
 from __future__ import annotations
@@ -50,20 +48,23 @@ def _built_in_terms(kernels: Kernels, graph: Graph) -> tuple[float, ...]:
 def _interpreter_terms(kernels: Kernels, graph: Graph) -> tuple[float, ...]:
     """Planned bytes, tensors, operators, channels of weighted operators, 1."""
     planned = greedy_plan(buffers_of(graph, kernels)).bytes
-    channels = sum(
-        graph.tensors[op.output].shape[-1] for op in graph.operators if op.kind in _WEIGHTED
-    )
+    channels = _weighted_channels(graph)
     tensors = len(graph.tensors)
     return planned, tensors, len(graph.operators), channels, 1.0
 
 
+def _weighted_channels(graph: Graph) -> int:
+    """Output channels of all operators that have weights."""
+    return sum(graph.tensors[op.output].shape[-1] for op in graph.operators if op.kind in _WEIGHTED)
+
+
 @dataclass(frozen=True, slots=True)
 class Description:
-    """How a runtime uses its arena.
+    """How a runtime uses its tensor arena.
 
     Attributes:
-        terms: What is counted.
-        count: Counts it in a graph.
+        terms: Names of what is counted.
+        count: Counts them in a graph.
     """
 
     terms: tuple[str, ...]
@@ -72,7 +73,7 @@ class Description:
 
 _BUILT_IN = ("planned_bytes", "kept_bytes", "one")
 _INTERPRETER = ("planned_bytes", "tensors", "operators", "channels", "one")
-# By the name that a stored model has; where two are as good, the first is taken.
+# By the name in stored models; of two with the same error the first is taken.
 DESCRIPTIONS: dict[str, Description] = {
     "builtin-dsp": Description(_BUILT_IN, partial(_built_in_terms, Kernels.DSP)),
     "builtin-plain": Description(_BUILT_IN, partial(_built_in_terms, Kernels.PLAIN)),
@@ -91,7 +92,7 @@ class ArenaModel:
 
     Attributes:
         description: A name of ``DESCRIPTIONS``: the one that predicts held-out networks best.
-        fitted: What its terms weigh, and how good that is on networks that were held out.
+        fitted: Bytes by each term, and the error on networks that were held out.
     """
 
     description: str
@@ -99,7 +100,7 @@ class ArenaModel:
 
     @property
     def quality(self) -> ByteQuality:
-        """On networks that were held out."""
+        """Errors on networks that were held out."""
         return self.fitted.quality
 
     @classmethod
@@ -116,11 +117,11 @@ class ArenaModel:
         Raises:
             StoreError: Too few different networks.
         """
-        found = np.asarray(used_bytes, np.float64)
+        actual = np.asarray(used_bytes, np.float64)
         models = []
         for name, description in DESCRIPTIONS.items():
             terms = np.array([description.count(graph) for graph in graphs], np.float64)
-            fitted = fit_bytes(terms, found, graphs, nominal=NOMINAL, seed=seed)
+            fitted = fit_bytes(terms, actual, graphs, nominal=NOMINAL, seed=seed)
             models.append(cls(name, fitted))
         return min(models, key=lambda model: round(model.quality.mape_percent, 6))
 
@@ -149,12 +150,8 @@ class ArenaModel:
         return cls(name, ByteFit.from_json_dict(data["fitted"], terms=terms))
 
 
-_FLASH_NOMINAL = 0.9
 # Constants aligned as in the file; channels are those of weighted operators.
 TERMS = ("constant_bytes", "channels", "tensors", "constants", "operators", "one")
-_FLASH_WEIGHTED = frozenset(
-    {OperatorKind.CONV_2D, OperatorKind.DEPTHWISE_CONV_2D, OperatorKind.FULLY_CONNECTED}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +159,10 @@ class FlashModel:
     """Flash of one program and one network.
 
     Attributes:
-        fitted: Of the flatbuffer alone: what its terms weigh, and how good that is on networks
-            that were held out.
+        fitted: Of the flatbuffer alone: bytes by each term, and the error on networks that were
+            held out.
         program_bytes: Median of the program without models.
-        least_program_bytes: The smallest that was seen: tables and gaps depend on the image.
+        least_program_bytes: The smallest of all images: tables and gaps depend on the image.
         most_program_bytes: The largest.
     """
 
@@ -176,7 +173,7 @@ class FlashModel:
 
     @property
     def quality(self) -> ByteQuality:
-        """Of the flatbuffer's size, on networks that were held out."""
+        """Errors of the flatbuffer's size on networks that were held out."""
         return self.fitted.quality
 
     @classmethod
@@ -200,8 +197,8 @@ class FlashModel:
             StoreError: Too few different networks.
         """
         terms = np.array([_terms(graph) for graph in graphs], np.float64)
-        found = np.asarray(flatbuffer_bytes, np.float64)
-        fitted = fit_bytes(terms, found, graphs, nominal=_FLASH_NOMINAL, seed=seed)
+        actual = np.asarray(flatbuffer_bytes, np.float64)
+        fitted = fit_bytes(terms, actual, graphs, nominal=NOMINAL, seed=seed)
         program = round(statistics.median(program_bytes))
         return cls(fitted, program, min(program_bytes), max(program_bytes))
 
@@ -246,9 +243,7 @@ class FlashModel:
 
 def _terms(graph: Graph) -> tuple[float, ...]:
     """One number for each of ``TERMS``."""
-    channels = sum(
-        graph.tensors[op.output].shape[-1] for op in graph.operators if op.kind in _FLASH_WEIGHTED
-    )
+    channels = _weighted_channels(graph)
     constants = [aligned(tensor.size_bytes) for tensor in graph.constants()]
     tensors, operators = len(graph.tensors), len(graph.operators)
     return sum(constants), channels, tensors, len(constants), operators, 1.0

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bytes as a sum of counted terms: fitted robustly, judged on networks that were held out.
+"""Bytes as a sum of counted terms: fitted robustly, evaluated on networks that were held out.
 
 Least absolute *relative* deviations with coefficients that are not negative: where one description
-is exact for nearly all networks it is found exactly, and a few that differ do not bend it. (P.
+is exact for nearly all networks the fit is exact too, and a few that differ do not bend it. (P.
 Bloomfield and W. Steiger, "Least Absolute Deviations", 1983; solved as a linear programme.)
 """
 
@@ -21,20 +21,20 @@ from unas.record import Prediction
 
 Vector = NDArray[np.float64]
 FOLDS = 10
-# Fewer say nothing about networks that were not among them.
-FEWEST_NETWORKS = 8
+# With fewer, the held-out error says nothing of other networks.
+MIN_NETWORKS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class ByteQuality:
-    """Predictions for held-out networks against what was found.
+    """Predictions for held-out networks against actual values.
 
     Attributes:
-        networks: How many.
-        within_3_percent: Share predicted within 3 % of what was found, in percent.
-        mape_percent: Mean of |predicted - found| / found, in percent.
-        worst_under_percent: How far below what was found a prediction lies at most, in percent.
-        worst_over_percent: How far above.
+        networks: Number of networks.
+        within_3_percent: Share predicted within 3 % of the actual value, in percent.
+        mape_percent: Mean of |predicted - actual| / actual, in percent.
+        worst_under_percent: Largest error below the actual value, in percent.
+        worst_over_percent: Largest error above it, in percent.
     """
 
     networks: int
@@ -44,11 +44,11 @@ class ByteQuality:
     worst_over_percent: float
 
 
-def byte_quality(predicted: Vector, found: Vector) -> ByteQuality:
-    """Compare predictions with what was found; both of shape (n,), found above zero."""
-    error = (predicted - found) / found * 100.0
+def byte_quality(predicted: Vector, actual: Vector) -> ByteQuality:
+    """Compare predictions with actual values; both of shape (n,), actual values above zero."""
+    error = (predicted - actual) / actual * 100.0
     return ByteQuality(
-        networks=len(found),
+        networks=len(actual),
         within_3_percent=float((np.abs(error) <= 3.0).mean() * 100.0),
         mape_percent=float(np.abs(error).mean()),
         worst_under_percent=max(0.0, float(-error.min())),
@@ -64,7 +64,7 @@ class ByteFit:
         coefficients: Bytes by one of each term.
         lower_ratio: Lower end of the interval over the value.
         upper_ratio: Upper end of the interval over the value.
-        nominal: Share of networks that the interval is meant to hold.
+        nominal: Share of networks that the interval is to hold.
         quality: On networks that were held out.
     """
 
@@ -118,17 +118,17 @@ class ByteFit:
 
 def fit_bytes(
     terms: NDArray[np.float64],
-    found: Vector,
+    actual: Vector,
     networks: Sequence[Hashable],
     *,
     nominal: float,
     seed: int,
 ) -> ByteFit:
-    """Fit and judge.
+    """Fit, and cross-validate over networks.
 
     Args:
         terms: Shape (n, terms), not negative.
-        found: Shape (n,), bytes, above zero.
+        actual: Shape (n,), bytes, above zero.
         networks: Identity of the network behind each row: rows of one network are held out
             together.
         nominal: Share of networks that the interval is to hold.
@@ -139,20 +139,20 @@ def fit_bytes(
     """
     numbers = _numbered(networks)
     count = int(numbers.max(initial=-1)) + 1
-    if count < FEWEST_NETWORKS or found.min(initial=1.0) <= 0:
+    if count < MIN_NETWORKS or actual.min(initial=1.0) <= 0:
         raise StoreError(
             f"{count} different networks with positive sizes are too few to fit memory, at least "
-            f"{FEWEST_NETWORKS} are needed; calibrate with more"
+            f"{MIN_NETWORKS} are needed; calibrate with more"
         )
     folds = np.random.default_rng(seed).permutation(count)[numbers] % min(FOLDS, count)
-    held_out = np.empty_like(found)
+    held_out = np.empty_like(actual)
     for fold in np.unique(folds):
         out = folds == fold
-        held_out[out] = np.rint(terms[out] @ _least_deviations(terms[~out], found[~out]))
-    coefficients = _least_deviations(terms, found)
-    lower, upper = _conformal(found / np.maximum(held_out, 1.0), nominal)
+        held_out[out] = np.rint(terms[out] @ _least_deviations(terms[~out], actual[~out]))
+    coefficients = _least_deviations(terms, actual)
+    lower, upper = _conformal(actual / np.maximum(held_out, 1.0), nominal)
     values = tuple(max(float(c), 0.0) for c in coefficients)
-    return ByteFit(values, lower, upper, nominal, byte_quality(held_out, found))
+    return ByteFit(values, lower, upper, nominal, byte_quality(held_out, actual))
 
 
 def _numbered(networks: Sequence[Hashable]) -> NDArray[np.int64]:
@@ -161,7 +161,7 @@ def _numbered(networks: Sequence[Hashable]) -> NDArray[np.int64]:
 
 
 def _conformal(ratios: Vector, nominal: float) -> tuple[float, float]:
-    """The interval of found / predicted; source: V. Vovk et al., "Cross-conformal predictors"."""
+    """The interval of actual / predicted; source: V. Vovk et al., "Cross-conformal predictors"."""
     ordered, tail = np.sort(ratios), (1.0 - nominal) / 2.0
     count = len(ordered)
     rank = min(math.ceil((count + 1) * (1.0 - tail)), count)
@@ -169,12 +169,12 @@ def _conformal(ratios: Vector, nominal: float) -> tuple[float, float]:
     return min(float(ordered[count - rank]), 1.0), max(float(ordered[rank - 1]), 1.0)
 
 
-def _least_deviations(terms: NDArray[np.float64], found: Vector) -> Vector:
-    """Minimise sum |terms c - found| / found over c >= 0."""
+def _least_deviations(terms: NDArray[np.float64], actual: Vector) -> Vector:
+    """Minimise sum |terms c - actual| / actual over c >= 0."""
     from scipy.optimize import linprog  # half a second to import, and only fitting needs it
     from scipy.sparse import csr_array, eye_array, hstack
 
-    relative = terms / found[:, None]
+    relative = terms / actual[:, None]
     scale = np.maximum(relative.max(axis=0), 1e-12)
     rows, columns = relative.shape
     unit = eye_array(rows, format="csr")

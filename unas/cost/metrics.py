@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How good predictions are, in the numbers the field quotes."""
+"""Regression metrics of predictions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Vector = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class RegressionMetrics:
-    """Predictions against what was found.
+    """Predictions against actual values.
 
     Attributes:
         n: Number of points.
         r2: Coefficient of determination, 1 - SS_res / SS_tot.
-        mape_percent: Mean of |predicted - found| / found, in percent.
-        within_10_percent: Share of points predicted within 10 % of what was found, in percent.
+        mape_percent: Mean of |predicted - actual| / actual, in percent.
+        within_10_percent: Share of points predicted within 10 % of the actual value, in percent.
         spearman: Rank correlation (Spearman's rho).
         kendall: Rank correlation (Kendall's tau-b).
     """
@@ -33,16 +33,16 @@ class RegressionMetrics:
     kendall: float
 
 
-def regression_metrics(predicted: Vector, found: Vector) -> RegressionMetrics:
-    """Compare predictions with what was found; both of shape (n,), found above zero."""
-    relative = np.abs(predicted - found) / found
-    residual = float(((found - predicted) ** 2).sum())
-    total = float(((found - found.mean()) ** 2).sum())
+def regression_metrics(predicted: Vector, actual: Vector) -> RegressionMetrics:
+    """Compare predictions with actual values; both of shape (n,), actual values above zero."""
+    relative = np.abs(predicted - actual) / actual
+    residual = float(((actual - predicted) ** 2).sum())
+    total = float(((actual - actual.mean()) ** 2).sum())
     return RegressionMetrics(
-        n=len(found),
+        n=len(actual),
         r2=1.0 - residual / total,
         mape_percent=float(relative.mean() * 100),
         within_10_percent=float((relative <= 0.10).mean() * 100),
-        spearman=float(scipy.stats.spearmanr(predicted, found).statistic),
-        kendall=float(scipy.stats.kendalltau(predicted, found).statistic),
+        spearman=float(scipy.stats.spearmanr(predicted, actual).statistic),
+        kendall=float(scipy.stats.kendalltau(predicted, actual).statistic),
     )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A latency model, ready to be asked: operators, the whole network, and how sure it is.
+"""A fitted latency model: cycles of operators, of a whole network, and its prediction interval.
 
-From operators to the whole network: what is not in the operators' own cycles.
+The overhead model leads from operators to the network: it stands for cycles that no operator has.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ SCHEMA = 1
 MAC_LINE, OPERATOR_LINEAR, BOOSTED = "mac-line", "operator-linear", "boosted"
 MODELS = (MAC_LINE, OPERATOR_LINEAR, BOOSTED)
 Core = MacLine | OperatorLinear | Boosted
-_LEAST_CYCLES = 1.0
+_MIN_CYCLES = 1.0
 
 
-def fit_core(name: str, samples: Sequence[Sample], traits: KernelProfile, seed: int) -> Core:
-    """Fit the part of a model that knows operators.
+def fit_core(name: str, samples: Sequence[Sample], profile: KernelProfile, seed: int) -> Core:
+    """Fit the part of a model that predicts operators.
 
     Args:
         name: One of ``MODELS``.
-        samples: Networks and kernels; the line takes whole networks where there are any.
-        traits: Of board and runtime.
-        seed: Of what is drawn.
+        samples: Networks and kernels; the MAC line is fitted to whole networks where there are any.
+        profile: Of board and runtime.
+        seed: Draws the points of the trees.
 
     Raises:
         StoreError: Too few samples.
@@ -44,16 +44,18 @@ def fit_core(name: str, samples: Sequence[Sample], traits: KernelProfile, seed: 
     if name == MAC_LINE:
         return MacLine.fit([s for s in samples if s.is_network] or samples)
     if name == OPERATOR_LINEAR:
-        return OperatorLinear.fit(samples, traits)
-    return Boosted.fit(samples, traits, seed=seed)
+        return OperatorLinear.fit(samples, profile)
+    return Boosted.fit(samples, profile, seed=seed)
 
 
-def whole(core: Core, additivity: OverheadModel, calls: Sequence[Call], cycles: Vector) -> float:
+def network_cycles(
+    core: Core, overhead: OverheadModel, calls: Sequence[Call], cycles: Vector
+) -> float:
     """Cycles of a network from its operators'."""
     total = float(cycles.sum())
     if isinstance(core, MacLine):
-        return max(total + core.line.intercept, _LEAST_CYCLES)
-    return max(additivity.total(total, len(calls)), _LEAST_CYCLES)
+        return max(total + core.line.intercept, _MIN_CYCLES)
+    return max(overhead.total(total, len(calls)), _MIN_CYCLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +64,22 @@ class LatencyModel:
 
     Attributes:
         name: One of ``MODELS``.
-        core: Knows operators.
-        additivity: From operators to the network.
-        doubt: How unsure each family is.
-        interval: Fitted on held-out networks.
-        traits: Of board and runtime.
+        core: Predicts operators.
+        overhead: From the sum over operators to the network.
+        uncertainty: Relative errors by stratum.
+        interval: Width of the prediction interval, from held-out networks.
+        profile: Of board and runtime.
         layout: Of the tensor arena.
         clock_hz: Core clock.
-        identity: What the cycles were found on: board, runtime, kernels, provenance, timing.
+        identity: Where the cycles come from: board, runtime, kernels, provenance, timing.
     """
 
     name: str
     core: Core
-    additivity: OverheadModel
-    doubt: Uncertainty
+    overhead: OverheadModel
+    uncertainty: Uncertainty
     interval: ConformalInterval
-    traits: KernelProfile
+    profile: KernelProfile
     layout: ArenaLayout
     clock_hz: float
     identity: Mapping[str, str]
@@ -88,25 +90,25 @@ class LatencyModel:
 
     def cycles(self, calls: Sequence[Call]) -> Prediction:
         """Cycles of one inference of a network."""
-        found = self.operators(calls)
-        value = whole(self.core, self.additivity, calls, found)
-        return self.interval.around(value, self.doubt.of(calls, found))
+        operators = self.operators(calls)
+        value = network_cycles(self.core, self.overhead, calls, operators)
+        return self.interval.around(value, self.uncertainty.of(calls, operators))
 
     def latency_us(self, graph: Graph) -> Prediction:
         """Microseconds of one inference of a network as it is exported."""
-        found, scale = self.cycles(calls_of(graph, self.layout)), 1e6 / self.clock_hz
-        return Prediction(found.value * scale, found.lower * scale, found.upper * scale)
+        cycles, scale = self.cycles(calls_of(graph, self.layout)), 1e6 / self.clock_hz
+        return Prediction(cycles.value * scale, cycles.lower * scale, cycles.upper * scale)
 
     def to_json_dict(self) -> dict[str, Any]:
-        """As JSON types, with a schema number."""
+        """As JSON types, with a schema number; keys are those of the files that exist."""
         return {
             "schema": SCHEMA,
             "name": self.name,
             "core": self.core.to_json_dict(),
-            "additivity": asdict(self.additivity),
-            "doubt": {"families": dict(self.doubt.families), "whole": self.doubt.whole},
+            "additivity": asdict(self.overhead),
+            "doubt": {"families": dict(self.uncertainty.families), "whole": self.uncertainty.whole},
             "interval": self.interval.to_json_dict(),
-            "traits": asdict(self.traits),
+            "traits": asdict(self.profile),
             "layout": asdict(self.layout),
             "clock_hz": self.clock_hz,
             "identity": dict(self.identity),
@@ -125,17 +127,17 @@ class LatencyModel:
                 f"{data.get('name')!r}; calibrate again with this version"
             )
         try:
-            name, traits = str(data["name"]), KernelProfile(**data["traits"])
+            name, profile = str(data["name"]), KernelProfile(**data["traits"])
             return cls(
                 name=name,
-                core=_core_from(name, data["core"], traits),
-                additivity=OverheadModel.from_json_dict(data["additivity"]),
-                doubt=Uncertainty(
+                core=_core_from(name, data["core"], profile),
+                overhead=OverheadModel.from_json_dict(data["additivity"]),
+                uncertainty=Uncertainty(
                     {str(key): float(value) for key, value in data["doubt"]["families"].items()},
                     float(data["doubt"]["whole"]),
                 ),
                 interval=ConformalInterval.from_json_dict(data["interval"]),
-                traits=traits,
+                profile=profile,
                 layout=ArenaLayout(**data["layout"]),
                 clock_hz=float(data["clock_hz"]),
                 identity={str(key): str(value) for key, value in data["identity"].items()},
@@ -146,21 +148,21 @@ class LatencyModel:
             ) from error
 
 
-def _core_from(name: str, data: Mapping[str, Any], traits: KernelProfile) -> Core:
+def _core_from(name: str, data: Mapping[str, Any], profile: KernelProfile) -> Core:
     if name == MAC_LINE:
         return MacLine.from_json_dict(data)
     if name == OPERATOR_LINEAR:
-        return OperatorLinear.from_json_dict(data, traits)
-    return Boosted.from_json_dict(data, traits)
+        return OperatorLinear.from_json_dict(data, profile)
+    return Boosted.from_json_dict(data, profile)
 
 
-def log_errors(found: Sequence[float], predicted: Vector) -> Vector:
-    """log(found / predicted), shape (n,)."""
-    errors: Vector = np.log(np.asarray(found) / np.maximum(predicted, _LEAST_CYCLES))
+def log_errors(actual: Sequence[float], predicted: Vector) -> Vector:
+    """log(actual / predicted), shape (n,)."""
+    errors: Vector = np.log(np.asarray(actual) / np.maximum(predicted, _MIN_CYCLES))
     return errors
 
 
-_FEWEST = 8
+_MIN_NETWORKS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,10 +170,10 @@ class OverheadModel:
     """cycles = scale * sum of the operators' cycles + overhead * operators.
 
     Attributes:
-        scale: A run that is not profiled is a little faster than the profiled one.
-        overhead: Cycles per operator outside of it.
-        residual_percent: Mean relative error of this relation on found cycles, in percent: what no
-            sum of operators can explain.
+        scale: Of the sum: a run that is not profiled is a little faster than the profiled one.
+        overhead: Cycles per operator that are not in its own cycles.
+        residual_percent: Mean relative error of this relation on actual cycles, in percent: what
+            no sum over operators can explain.
     """
 
     scale: float = 1.0
@@ -182,18 +184,18 @@ class OverheadModel:
     def fit(cls, samples: Sequence[Sample]) -> OverheadModel:
         """Least squares of the relative error over networks with profiled operators.
 
-        With too few of them the sum is taken as it is.
+        With fewer than eight of them the scale is 1 and the overhead 0.
         """
         known = [sample for sample in samples if sample.is_network and sample.operator_cycles]
-        found = np.array([sample.cycles for sample in known])
+        actual = np.array([sample.cycles for sample in known])
         sums = np.array([sum(sample.operator_cycles) for sample in known])
         counts = np.array([float(len(sample.calls)) for sample in known])
-        if len(known) < _FEWEST:
+        if len(known) < _MIN_NETWORKS:
             scale, overhead = 1.0, 0.0
         else:
-            rows = np.stack([sums / found, counts / found], axis=1)
+            rows = np.stack([sums / actual, counts / actual], axis=1)
             scale, overhead = np.linalg.lstsq(rows, np.ones(len(known)), rcond=None)[0]
-        error = np.abs(scale * sums + overhead * counts - found) / found if len(known) else [0.0]
+        error = np.abs(scale * sums + overhead * counts - actual) / actual if len(known) else [0.0]
         return cls(float(scale), float(overhead), float(np.mean(error) * 100))
 
     def total(self, cycles: float, operators: int) -> float:
@@ -210,4 +212,4 @@ class OverheadModel:
         try:
             return cls(**{name: float(value) for name, value in data.items()})
         except (TypeError, ValueError) as error:
-            raise StoreError(f"a stored correction is not readable: {error}") from error
+            raise StoreError(f"a stored overhead model is not readable: {error}") from error

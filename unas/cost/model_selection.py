@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which model is best, by cross-validation over networks: no network is ever in both folds."""
+"""Selects a latency model by cross-validation over networks: no network is in two folds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unas.cost.model import (
     OverheadModel,
     fit_core,
     log_errors,
-    whole,
+    network_cycles,
 )
 from unas.cost.operators import ArenaLayout
 from unas.cost.terms import family
@@ -28,20 +28,20 @@ from unas.record import Prediction
 
 FOLDS = 10
 LEVEL = 0.9
-_FEWEST = 4
+_MIN_NETWORKS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """One network, or kernel, predicted by a model that never saw it.
+    """One network, or kernel, predicted by a model that was not fitted on it.
 
     Attributes:
         name: The sample's.
         model: One of ``MODELS``.
-        cycles: Found.
+        cycles: Actual ones.
         predicted: With its interval, whose width comes from other held-out networks.
         paper_macs: The paper's count of its multiply-accumulates.
-        operators: (family, found cycles, predicted cycles), where known.
+        operators: (family, actual cycles, predicted cycles), where known.
     """
 
     name: str
@@ -54,14 +54,14 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class ModelQuality:
-    """How good a model is on networks it never saw.
+    """Errors of a model on networks it was not fitted on.
 
     Attributes:
         fit: Errors and correlations.
-        coverage_percent: Share whose truth lies in the interval.
-        nominal_percent: Share that should.
+        coverage_percent: Share of networks whose actual cycles lie in the interval.
+        nominal_percent: Share that the interval is to hold.
         interval_percent: Median width of the interval, in percent of the prediction.
-        worst_percent: Largest error.
+        worst_percent: Largest relative error.
     """
 
     fit: RegressionMetrics
@@ -73,12 +73,12 @@ class ModelQuality:
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """All models, and what is known of them.
+    """All latency models, fitted on all samples, and their held-out predictions.
 
     Attributes:
-        model: The best one.
-        models: All, by name, fitted on everything.
-        held_out: Every network and model.
+        model: The one with the smallest held-out error.
+        models: All of them, by name.
+        held_out: A prediction for each network by each model.
     """
 
     model: LatencyModel
@@ -86,29 +86,29 @@ class Fitted:
     held_out: tuple[HeldOut, ...]
 
     def quality(self, name: str) -> ModelQuality:
-        """How good a model is on what it never saw."""
+        """Errors of a model on networks it was not fitted on."""
         return quality_of(self.held_out, name)
 
 
 def quality_of(held_out: Sequence[HeldOut], name: str) -> ModelQuality:
     """Summary over the entries of one model."""
     mine = [one for one in held_out if one.model == name]
-    found = np.array([one.cycles for one in mine])
+    actual = np.array([one.cycles for one in mine])
     value = np.array([one.predicted.value for one in mine])
     lower = np.array([one.predicted.lower for one in mine])
     upper = np.array([one.predicted.upper for one in mine])
     return ModelQuality(
-        fit=regression_metrics(value, found),
-        coverage_percent=float(((lower <= found) & (found <= upper)).mean() * 100),
+        fit=regression_metrics(value, actual),
+        coverage_percent=float(((lower <= actual) & (actual <= upper)).mean() * 100),
         nominal_percent=LEVEL * 100,
         interval_percent=float(np.median((upper - lower) / value) * 100),
-        worst_percent=float((np.abs(value - found) / found).max() * 100),
+        worst_percent=float((np.abs(value - actual) / actual).max() * 100),
     )
 
 
 def fit_latency(
     samples: Sequence[Sample],
-    traits: KernelProfile,
+    profile: KernelProfile,
     layout: ArenaLayout,
     clock_hz: float,
     identity: Mapping[str, str],
@@ -116,45 +116,45 @@ def fit_latency(
     seed: int = 0,
     on_step: Callable[[int, int], None] | None = None,
 ) -> Fitted:
-    """Fit every model, judge each by cross-validation, choose the best.
+    """Fit every model, cross-validate each, choose the best.
 
     The folds are over networks; single kernels help to train in all of them. Without networks the
     folds are over the kernels. The best has the smallest mean relative error.
 
     Args:
-        samples: With cycles of their operators, but for the line.
-        traits: Of board and runtime.
+        samples: With cycles of their operators; the MAC line needs none.
+        profile: Of board and runtime.
         layout: Of the tensor arena.
         clock_hz: Core clock.
-        identity: What the cycles were found on.
+        identity: Where the cycles come from; see ``LatencyModel``.
         seed: Draws the folds.
-        on_step: Told (done, of how many) after each fit.
+        on_step: Called with (done, total) after each fit.
 
     Raises:
         StoreError: Fewer than four networks, or kernels where there are no networks.
     """
-    judged = _judged(samples)
-    folds = min(FOLDS, len(judged))
+    names = _held_out_names(samples)
+    folds = min(FOLDS, len(names))
     steps, done = len(MODELS) * (folds + 1), 0
     models: dict[str, LatencyModel] = {}
     held_out: list[HeldOut] = []
     for name in MODELS:
-        guesses = []
-        for train, test in folds_of(samples, judged, folds, seed):
-            core = fit_core(name, train, traits, seed)
-            guesses.append(_Fold(core, OverheadModel.fit(train), test))
+        predicted = []
+        for train, test in folds_of(samples, names, folds, seed):
+            core = fit_core(name, train, profile, seed)
+            predicted.append(_Fold(core, OverheadModel.fit(train), test))
             done += 1
             if on_step:
                 on_step(done, steps)
-        judgement = _Judgement(name, guesses)
-        held_out += judgement.held_out()
+        validation = _CrossValidation(name, predicted)
+        held_out += validation.held_out()
         models[name] = LatencyModel(
             name=name,
-            core=fit_core(name, samples, traits, seed),
-            additivity=OverheadModel.fit(samples),
-            doubt=judgement.doubt(),
-            interval=judgement.interval(),
-            traits=traits,
+            core=fit_core(name, samples, profile, seed),
+            overhead=OverheadModel.fit(samples),
+            uncertainty=validation.uncertainty(),
+            interval=validation.interval(),
+            profile=profile,
             layout=layout,
             clock_hz=clock_hz,
             identity=dict(identity),
@@ -166,44 +166,44 @@ def fit_latency(
     return Fitted(models[best], models, tuple(held_out))
 
 
-def _judged(samples: Sequence[Sample]) -> list[str]:
+def _held_out_names(samples: Sequence[Sample]) -> list[str]:
     """Names of what is held out in turn, sorted: the folds do not depend on the order."""
     networks = {sample.name for sample in samples if sample.is_network}
     names = sorted(networks or {sample.name for sample in samples})
-    if len(names) < _FEWEST:
+    if len(names) < _MIN_NETWORKS:
         raise StoreError(
-            f"cross-validation needs at least {_FEWEST} networks, here are {len(names)}; "
+            f"cross-validation needs at least {_MIN_NETWORKS} networks, here are {len(names)}; "
             "measure more"
         )
     return names
 
 
 def folds_of(
-    samples: Sequence[Sample], judged: Sequence[str], folds: int, seed: int
+    samples: Sequence[Sample], names: Sequence[str], folds: int, seed: int
 ) -> Iterator[tuple[list[Sample], list[Sample]]]:
-    """(train, test) by folds over the judged names; what is not judged is always trained on."""
-    order = np.random.default_rng(seed).permutation(len(judged))
+    """(train, test) by folds over these names; other samples are in every training set."""
+    order = np.random.default_rng(seed).permutation(len(names))
     for part in np.array_split(order, folds):
-        names = {judged[i] for i in part}
+        test = {names[i] for i in part}
         yield (
-            [sample for sample in samples if sample.name not in names],
-            [sample for sample in samples if sample.name in names],
+            [sample for sample in samples if sample.name not in test],
+            [sample for sample in samples if sample.name in test],
         )
 
 
 class _Fold:
-    """What a model says of networks it was not fitted on."""
+    """Predictions of a model for the networks that were left out when it was fitted."""
 
-    def __init__(self, core: Core, additivity: OverheadModel, test: Sequence[Sample]) -> None:
+    def __init__(self, core: Core, overhead: OverheadModel, test: Sequence[Sample]) -> None:
         self.test = test
         self.operators = [core.operators(sample.calls) for sample in test]
         self.values = [
-            whole(core, additivity, sample.calls, cycles)
+            network_cycles(core, overhead, sample.calls, cycles)
             for sample, cycles in zip(test, self.operators, strict=True)
         ]
 
     def errors(self) -> Iterator[tuple[str, float]]:
-        """(circumstance, log(found / predicted)) of every operator that is known."""
+        """(stratum, log(actual / predicted)) of every operator whose cycles are known."""
         for sample, predicted in zip(self.test, self.operators, strict=True):
             if sample.operator_cycles:
                 errors = log_errors(sample.operator_cycles, predicted)
@@ -211,14 +211,14 @@ class _Fold:
                     yield stratum(call), float(error)
 
 
-class _Judgement:
-    """All folds of one model: learns doubt and interval from some, to judge others."""
+class _CrossValidation:
+    """All folds of one model: uncertainty and interval of some folds are applied to another."""
 
     def __init__(self, name: str, folds: Sequence[_Fold]) -> None:
         self._name, self._folds = name, folds
         self._absolute = name == MAC_LINE
 
-    def doubt(self, without: _Fold | None = None) -> Uncertainty:
+    def uncertainty(self, without: _Fold | None = None) -> Uncertainty:
         errors: dict[str, list[float]] = {}
         for fold in self._folds:
             if fold is not without:
@@ -227,34 +227,34 @@ class _Judgement:
         return Uncertainty.learn(errors)
 
     def interval(self, without: _Fold | None = None) -> ConformalInterval:
-        doubt = self.doubt(without)
+        uncertainty = self.uncertainty(without)
         scores: list[float] = []
         for fold in self._folds:
             if fold is not without:
-                scores += self._scores(fold, doubt)
+                scores += self._scores(fold, uncertainty)
         return ConformalInterval.from_scores(scores, LEVEL, absolute=self._absolute)
 
-    def _scores(self, fold: _Fold, doubt: Uncertainty) -> Iterator[float]:
+    def _scores(self, fold: _Fold, uncertainty: Uncertainty) -> Iterator[float]:
         for sample, cycles, value in zip(fold.test, fold.operators, fold.values, strict=True):
             if self._absolute:
                 yield abs(sample.cycles - value)
             else:
-                yield abs(np.log(sample.cycles / value)) / doubt.of(sample.calls, cycles)
+                yield abs(np.log(sample.cycles / value)) / uncertainty.of(sample.calls, cycles)
 
     def held_out(self) -> Iterator[HeldOut]:
         for fold in self._folds:
-            doubt, interval = self.doubt(fold), self.interval(fold)
+            uncertainty, interval = self.uncertainty(fold), self.interval(fold)
             for sample, cycles, value in zip(fold.test, fold.operators, fold.values, strict=True):
                 families = [family(call) for call in sample.calls]
                 yield HeldOut(
                     name=sample.name,
                     model=self._name,
                     cycles=sample.cycles,
-                    predicted=interval.around(value, doubt.of(sample.calls, cycles)),
+                    predicted=interval.around(value, uncertainty.of(sample.calls, cycles)),
                     paper_macs=sample.paper_macs,
                     operators=tuple(
-                        (name, found, float(predicted))
-                        for name, found, predicted in zip(
+                        (name, actual, float(predicted))
+                        for name, actual, predicted in zip(
                             families, sample.operator_cycles, cycles, strict=False
                         )
                     ),

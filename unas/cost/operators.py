@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One operator as a latency model sees it: its signature, and its place in the tensor arena.
-
-Which kernels a graph calls, and where in the tensor arena each of them works.
+"""The operators of a graph as a latency model sees them: kernels, and where they work in the arena.
 
 On a chip with memories of different speed the same kernel takes up to twice the time, depending on
-where its working memory came to lie; and how much working memory it has decides how many pixels it
-computes at once. Both follow from the plan of the arena, made here as the runtime makes it.
+which memory its working memory lies in; and the size of its working memory decides how many pixels
+it computes at once. Both follow from the plan of the tensor arena, made here as the runtime makes
+it.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 from unas.arena.kernels import Kernels
 from unas.arena.liveness import Buffers, buffers_of
@@ -26,12 +26,11 @@ from unas.graph import (
     Operator,
     OperatorKind,
     Options,
-    Padding,
     PadOptions,
     PoolOptions,
 )
+from unas.graph.window import Pair, Window, WindowAxis, conv_window, pool_window
 
-Pair = tuple[int, int]
 Shape = tuple[int, int, int]
 _WITH_KERNEL = (OperatorKind.CONV_2D, OperatorKind.DEPTHWISE_CONV_2D)
 
@@ -96,6 +95,22 @@ class Kernel:
         return window
 
     @functools.cached_property
+    def window(self) -> Window:
+        """The window over rows and columns; of 1x1 for kinds that have none."""
+        rows, columns = (
+            WindowAxis(
+                self.input[axis],
+                self.output[axis],
+                self.filter[axis],
+                self.stride[axis],
+                self.dilation[axis],
+                self.pad[axis],
+            )
+            for axis in (0, 1)
+        )
+        return Window(rows, columns)
+
+    @functools.cached_property
     def macs(self) -> int:
         """Multiply-accumulates; 0 for kinds that have none."""
         counted = (*_WITH_KERNEL, OperatorKind.FULLY_CONNECTED)
@@ -128,41 +143,74 @@ class Kernel:
         )
 
 
+# The fields of a placement by the keys that files hold.
+_STORED_KEYS = {
+    "scratch_bytes": "scratch_bytes",
+    "slow_input": "far_input",
+    "slow_output": "far_output",
+    "fast_scratch": "near_scratch",
+    "in_place": "in_place",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where a kernel works in the tensor arena: part of it may lie beyond the fastest memory.
+    """Where a kernel works in the tensor arena, which may reach from fast into slow memory.
 
     Attributes:
         scratch_bytes: Working memory it may use; None: as much as it wants, or not known.
-        far_input: Share, 0 to 1, of its input beyond the fastest memory.
-        far_output: The same of its output.
-        near_scratch: Bytes of its working memory, from the start, that lie in the fastest memory;
-            None: all.
+        slow_input: Share of its input in slow memory, 0 to 1.
+        slow_output: Share of its output in slow memory, 0 to 1.
+        fast_scratch: Bytes of its working memory, from the start, that lie in fast memory; None:
+            all.
         in_place: The output is written over the input.
     """
 
     scratch_bytes: int | None = None
-    far_input: float = 0.0
-    far_output: float = 0.0
-    near_scratch: int | None = None
+    slow_input: float = 0.0
+    slow_output: float = 0.0
+    fast_scratch: int | None = None
     in_place: bool = False
 
-    def far_scratch(self, used_bytes: float) -> float:
-        """Share, 0 to 1, of the bytes used of the working memory beyond the fastest memory."""
-        if self.near_scratch is None or used_bytes <= self.near_scratch:
+    def slow_scratch(self, used_bytes: float) -> float:
+        """Share of the used bytes of the working memory that lie in slow memory, 0 to 1."""
+        if self.fast_scratch is None or used_bytes <= self.fast_scratch:
             return 0.0
-        return 1.0 - self.near_scratch / used_bytes
+        return 1.0 - self.fast_scratch / used_bytes
+
+    def to_json_dict(self) -> dict[str, Any]:
+        """As JSON types; fields that have their default are left out."""
+        return {
+            _STORED_KEYS[field.name]: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+    @classmethod
+    def from_json_dict(cls, data: Mapping[str, Any]) -> Placement:
+        """From ``to_json_dict``'s result.
+
+        Raises:
+            StoreError: It is no mapping, or a key is unknown.
+        """
+        names = {key: name for name, key in _STORED_KEYS.items()}
+        if not isinstance(data, Mapping) or not data.keys() <= names.keys():
+            raise StoreError(
+                f"a stored placement is {data!r}; it may have the keys {', '.join(names)}: "
+                "calibrate again"
+            )
+        return cls(**{names[key]: value for key, value in data.items()})
 
 
-NEAR = Placement()
+ALL_FAST = Placement()
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A kernel in its place."""
+    """A kernel with its placement."""
 
     kernel: Kernel
-    place: Placement = NEAR
+    placement: Placement = ALL_FAST
 
 
 def kernels(graph: Graph) -> tuple[Kernel, ...]:
@@ -195,27 +243,24 @@ def _kernel(
 ) -> Kernel:
     activation = getattr(options, "activation", Activation.NONE)
     if kind is OperatorKind.FULLY_CONNECTED:
-        shape = (1, 1, weights[1])
-        return Kernel(kind, shape, _hwc(target), activation=activation, first=first)
+        features = (1, 1, weights[1])
+        return Kernel(kind, features, _hwc(target), activation=activation, first=first)
     filters = strides = dilations = (1, 1)
     pad = (0, 0)
+    shape, out = _hwc(source), _hwc(target)
     if isinstance(options, ConvOptions):
         filters = (weights[1], weights[2])
+        pad = conv_window(shape[:2], filters, options).pad_before
         strides = (options.stride_h, options.stride_w)
         dilations = (options.dilation_h, options.dilation_w)
     elif isinstance(options, PoolOptions):
         filters = (options.filter_h, options.filter_w)
         strides = (options.stride_h, options.stride_w)
+        pad = pool_window(shape[:2], options).pad_before
     elif isinstance(options, PadOptions):
         pad = (sum(options.paddings[1]), sum(options.paddings[2])) if len(source) == 4 else pad
     elif kind is OperatorKind.MEAN:
-        filters = _hwc(source)[:2]
-    shape, out = _hwc(source), _hwc(target)
-    if isinstance(options, ConvOptions | PoolOptions) and options.padding is Padding.SAME:
-        pad = (
-            _same_pad(shape[0], out[0], filters[0], strides[0], dilations[0]),
-            _same_pad(shape[1], out[1], filters[1], strides[1], dilations[1]),
-        )
+        filters = shape[:2]
     return Kernel(kind, shape, out, filters, strides, dilations, pad, activation, first)
 
 
@@ -227,12 +272,6 @@ def _hwc(shape: tuple[int, ...]) -> Shape:
     return 1, math.prod(inner[:-1]), inner[-1] if inner else 1
 
 
-def _same_pad(size: int, out: int, window: int, stride: int, dilation: int) -> int:
-    """Rows before the input that SAME adds, as TensorFlow computes them."""
-    seen = (out - 1) * stride + (window - 1) * dilation + 1
-    return max(seen - size, 0) // 2
-
-
 Span = tuple[int, int]
 # Kernels whose plan is known to the byte.
 _PLANNED = (Kernels.DSP, Kernels.PLAIN)
@@ -240,11 +279,12 @@ _PLANNED = (Kernels.DSP, Kernels.PLAIN)
 
 @dataclass(frozen=True, slots=True)
 class ArenaLayout:
-    """What decides the places.
+    """What decides where kernels work.
 
     Attributes:
-        kernels: Whose plan: as the device names its kernels; places of unknown ones are not known.
-        fast_bytes: Bytes from the arena's start that lie in the fastest memory; None: all.
+        kernels: Name of the kernels, as the device gives it. Of unknown kernels no placement is
+            known.
+        fast_bytes: Bytes from the arena's start that lie in fast memory; None: all.
 
     Raises:
         StoreError: A number of bytes below zero.
@@ -260,16 +300,16 @@ class ArenaLayout:
 
 def calls_of(graph: Graph, layout: ArenaLayout) -> tuple[Call, ...]:
     """The calls of a graph as it is exported, in order."""
-    found = kernels(graph)
+    listed = kernels(graph)
     if layout.kernels not in _PLANNED:
-        return tuple(Call(kernel) for kernel in found)
+        return tuple(Call(kernel) for kernel in listed)
     buffers = buffers_of(graph, Kernels(layout.kernels))
-    places = _Places(graph, buffers, best_plan(buffers), layout.fast_bytes)
-    return tuple(Call(kernel, places.of(step, kernel)) for step, kernel in enumerate(found))
+    arena = _PlannedArena(graph, buffers, best_plan(buffers), layout.fast_bytes)
+    return tuple(Call(kernel, arena.placement(step, kernel)) for step, kernel in enumerate(listed))
 
 
-class _Places:
-    """One planned arena."""
+class _PlannedArena:
+    """Buffers at their offsets, and how far fast memory reaches."""
 
     def __init__(self, graph: Graph, buffers: Buffers, plan: Plan, fast_bytes: int | None) -> None:
         self._graph, self._owners, self._plan = graph, buffers.owners, plan
@@ -284,43 +324,43 @@ class _Places:
         ]
         self._placed = sorted(placed)
 
-    def of(self, step: int, kernel: Kernel) -> Placement:
+    def placement(self, step: int, kernel: Kernel) -> Placement:
         op = self._graph.operators[step]
         source, target = self._owners.get(op.inputs[0]), self._owners.get(op.output)
-        room, at = self._widest(step) if step in self._scratch else (0, 0)
+        scratch, offset = self._widest(step) if step in self._scratch else (0, 0)
         return Placement(
-            scratch_bytes=room,
-            far_input=self._far(source, kernel.inputs),
-            far_output=self._far(target, kernel.outputs),
-            near_scratch=max(self._fast - at, 0) if at + room > self._fast else None,
+            scratch_bytes=scratch,
+            slow_input=self._slow_share(source, kernel.inputs),
+            slow_output=self._slow_share(target, kernel.outputs),
+            fast_scratch=max(self._fast - offset, 0) if offset + scratch > self._fast else None,
             in_place=source is not None and source == target,
         )
 
-    def _far(self, group: int | None, size: int) -> float:
+    def _slow_share(self, group: int | None, size: int) -> float:
         if group is None:
             return 0.0
-        beyond = self._plan.offsets[group] + size - self._fast
-        return 0.0 if beyond <= 0 else min(beyond / size, 1.0)
+        slow = self._plan.offsets[group] + size - self._fast
+        return 0.0 if slow <= 0 else min(slow / size, 1.0)
 
     def _widest(self, step: int) -> Span:
         """(bytes, offset) of the widest gap while an operator runs: its working memory."""
-        room, start, reached = 0, 0, 0
+        widest, start, reached = 0, 0, 0
         for begin, end, first, last in self._placed:
             if first <= step <= last:
-                if begin - reached > room:
-                    room, start = begin - reached, reached
+                if begin - reached > widest:
+                    widest, start = begin - reached, reached
                 if end > reached:
                     reached = end
-        if self._plan.bytes - reached > room:
-            room, start = self._plan.bytes - reached, reached
-        return room, start
+        if self._plan.bytes - reached > widest:
+            widest, start = self._plan.bytes - reached, reached
+        return widest, start
 
 
 def fast_bytes_of(regions: Iterable[tuple[int, int, bool]], arena_bytes: int) -> int | None:
-    """How many bytes of an arena at the end of RAM lie in the fastest memory.
+    """How many bytes of an arena at the end of RAM lie in fast memory.
 
     Args:
-        regions: (start, size, whether it is the fastest) of the data memories; adjacent ones.
+        regions: (start, size, whether it is the fastest) of the data memories, which are adjacent.
         arena_bytes: Size of the arena, which ends where the last region ends.
 
     Returns:

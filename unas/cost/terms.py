@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cost terms: how often a kernel does each thing that costs time, whatever one of them costs.
+"""Cost terms: how often a kernel does each thing that takes time.
 
 Latency is their weighted sum; the weights (cycles per pixel, per product, per missed cache line)
 are fitted. Terms follow from how kernels block their loops: counts are rounded up to whole blocks,
@@ -27,23 +27,23 @@ _FEW = {
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def cost_terms(call: Call, traits: KernelProfile) -> tuple[float, ...]:
+def cost_terms(call: Call, profile: KernelProfile) -> tuple[float, ...]:
     """The terms of a call, in the order of ``term_names``."""
-    return tuple(_counted(family(call), call, traits).values())
+    return tuple(_term_counts(family(call), call, profile).values())
 
 
 @functools.cache
-def term_names(name: str, traits: KernelProfile) -> tuple[str, ...]:
+def term_names(name: str, profile: KernelProfile) -> tuple[str, ...]:
     """Names of a family's terms."""
-    return tuple(_counted(name, _EXAMPLE, traits))
+    return tuple(_term_counts(name, _EXAMPLE, profile))
 
 
-def _counted(name: str, call: Call, traits: KernelProfile) -> Terms:
-    if traits.kernels not in _OURS:
-        kind = name.split()[0]  # our variants of inner loops say nothing about theirs
-        if kind in _FOREIGN:
-            return _FOREIGN[kind](call)
-    return _TERMS.get(name, _moved)(call, traits)
+def _term_counts(name: str, call: Call, profile: KernelProfile) -> Terms:
+    if profile.kernels not in _BUILT_IN:
+        kind = name.split()[0]  # variants of the built-in inner loops say nothing of other runtimes
+        if kind in _GENERIC:
+            return _GENERIC[kind](call)
+    return _TERMS.get(name, _moved)(call, profile)
 
 
 def family(call: Call) -> str:
@@ -52,7 +52,7 @@ def family(call: Call) -> str:
     kind = kernel.kind
     if kind is OperatorKind.CONV_2D:
         # Where the kernel found that gathering does not pay, it has no working memory.
-        return _PLAIN_CONV if call.place.scratch_bytes == 0 else kind.value
+        return _PLAIN_CONV if call.placement.scratch_bytes == 0 else kind.value
     if kind is OperatorKind.DEPTHWISE_CONV_2D:
         return _DEPTHWISE_PIXEL if kernel.pixels == 1 else kind.value
     if kernel.output[2] < _WORD and kind in _FEW:
@@ -60,13 +60,13 @@ def family(call: Call) -> str:
     return kind.value
 
 
-def pixels_at_once(call: Call, traits: KernelProfile) -> float:
+def pixels_at_once(call: Call, profile: KernelProfile) -> float:
     """Mean number of output positions that a convolution computes in one pass over its weights."""
-    kernel, most = call.kernel, traits.pixels_at_once
-    if call.place.scratch_bytes is not None:
-        room = call.place.scratch_bytes - _staging_bytes(kernel)
-        most = min(most, max(room // patch_bytes(kernel), 1))
-    return kernel.pixels / -(-kernel.pixels // min(most, kernel.pixels))
+    kernel, pixels = call.kernel, profile.pixels_at_once
+    if call.placement.scratch_bytes is not None:
+        patches_bytes = call.placement.scratch_bytes - _staging_bytes(kernel)
+        pixels = min(pixels, max(patches_bytes // patch_bytes(kernel), 1))
+    return kernel.pixels / -(-kernel.pixels // min(pixels, kernel.pixels))
 
 
 def patch_bytes(kernel: Kernel) -> int:
@@ -74,10 +74,10 @@ def patch_bytes(kernel: Kernel) -> int:
     return -(-kernel.taps // _WORD) * 2 * _WORD
 
 
-def far_patches(call: Call, at_once: float) -> float:
-    """Share of the widened patches beyond the fastest memory."""
+def slow_patches(call: Call, at_once: float) -> float:
+    """Share of the widened patches in slow memory, 0 to 1."""
     kernel = call.kernel
-    return call.place.far_scratch(_staging_bytes(kernel) + patch_bytes(kernel) * at_once)
+    return call.placement.slow_scratch(_staging_bytes(kernel) + patch_bytes(kernel) * at_once)
 
 
 def _is_aligned(kernel: Kernel) -> bool:
@@ -85,38 +85,27 @@ def _is_aligned(kernel: Kernel) -> bool:
 
 
 def _staging_bytes(kernel: Kernel) -> int:
-    """Where rows that are no whole words are put together first."""
+    """Bytes in which rows that are no whole words are put together first; 0 if none are."""
     return 0 if _is_aligned(kernel) else -(-kernel.taps // _WORD) * _WORD
 
 
-def clipped_pixels(kernel: Kernel) -> int:
-    """Positions whose window lies partly outside of the input."""
-    inside = 1
-    for axis in (0, 1):
-        covered = (kernel.filter[axis] - 1) * kernel.dilation[axis] + 1
-        first = -(-kernel.pad[axis] // kernel.stride[axis])
-        last = (kernel.input[axis] - covered + kernel.pad[axis]) // kernel.stride[axis]
-        inside *= max(min(last + 1, kernel.output[axis]) - first, 0)
-    return kernel.pixels - inside
-
-
-def _conv(call: Call, traits: KernelProfile) -> Terms:
+def _conv(call: Call, profile: KernelProfile) -> Terms:
     kernel = call.kernel
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
-    at_once = pixels_at_once(call, traits)
+    at_once = pixels_at_once(call, profile)
     blocks = pixels / at_once
     groups = -(-taps // _WORD)
     alone = at_once < 2  # another inner loop: four channels share the inputs of one pixel
     passes = blocks * channels
     point, staged = kernel.filter == (1, 1), not _is_aligned(kernel)
-    moved = staged and call.place.in_place  # such rows are put together the long way
+    moved = staged and call.placement.in_place  # such rows are put together the long way
     row_words = -(-kernel.filter[1] * kernel.input[2] // _WORD)
     terms: Terms = {
         "call": 1,
         "output row": kernel.output[0],
         "pixel": 0 if point else pixels,
         "pixel of 1x1": point * pixels,
-        "clipped pixel": clipped_pixels(kernel),
+        "clipped pixel": kernel.window.clipped_pixels,
         "row of a patch": 0 if point or staged else pixels * kernel.filter[0],
         "staged row": staged * pixels * kernel.filter[0],
         "moved row": moved * pixels * kernel.filter[0],
@@ -138,27 +127,27 @@ def _conv(call: Call, traits: KernelProfile) -> Terms:
         "channel alone": alone * pixels * (channels % _WORD),
         "4 taps of a channel alone": alone * pixels * (channels % _WORD) * groups,
     }
-    return terms | _conv_misses(call, traits, at_once, passes)
+    return terms | _conv_misses(call, profile, at_once, passes)
 
 
-def _conv_misses(call: Call, traits: KernelProfile, at_once: float, passes: float) -> Terms:
-    """Lines of caches that are read or written again."""
-    kernel, place, line = call.kernel, call.place, traits.line_bytes
+def _conv_misses(call: Call, profile: KernelProfile, at_once: float, passes: float) -> Terms:
+    """Cache lines that are read or written more than once."""
+    kernel, placement, line = call.kernel, call.placement, profile.line_bytes
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
     groups = -(-taps // _WORD)
-    far = far_patches(call, at_once)
-    patches = patch_bytes(kernel) * at_once * far
-    staging = _staging_bytes(kernel) * far
-    window = taps * place.far_input
+    slow = slow_patches(call, at_once)
+    patches = patch_bytes(kernel) * at_once * slow
+    staging = _staging_bytes(kernel) * slow
+    window = taps * placement.slow_input
     # A pixel's words lie 8 bytes times the number of pixels apart.
-    spread = min(groups * line, patch_bytes(kernel) * at_once) * far
-    rebuilt = pixels * groups * far * traits.lost(spread + staging + window)
+    spread = min(groups * line, patch_bytes(kernel) * at_once) * slow
+    rebuilt = pixels * groups * slow * profile.miss_share(spread + staging + window)
     row_lines = kernel.filter[1] * kernel.input[2] / line
-    rows = pixels * kernel.filter[0] * place.far_input
-    window_lost = traits.lost(window + patches + staging)
+    rows = pixels * kernel.filter[0] * placement.slow_input
+    window_lost = profile.miss_share(window + patches + staging)
     return {
-        "weights' line": passes * taps / line * traits.lost(kernel.weights + patches),
-        "patch's line, lost": passes * patches / line * traits.lost(patches + taps),
+        "weights' line": passes * taps / line * profile.miss_share(kernel.weights + patches),
+        "patch's line, lost": passes * patches / line * profile.miss_share(patches + taps),
         "patch's line": pixels / at_once * patches / line,
         "patch's line, rebuilt": rebuilt * min(2 * _WORD * at_once / line, 1),
         "window's line": rows * row_lines * window_lost,
@@ -166,12 +155,15 @@ def _conv_misses(call: Call, traits: KernelProfile, at_once: float, passes: floa
         * (1 - window_lost)
         * row_lines
         * min(kernel.stride[1] / kernel.filter[1], 1),
-        "staged line": pixels * staging / line * traits.lost(patches + staging),
-        "output's line, lost": pixels * channels * place.far_output * traits.lost(patches + taps),
+        "staged line": pixels * staging / line * profile.miss_share(patches + staging),
+        "output's line, lost": pixels
+        * channels
+        * placement.slow_output
+        * profile.miss_share(patches + taps),
     }
 
 
-def _plain_conv(call: Call, traits: KernelProfile) -> Terms:
+def _plain_conv(call: Call, profile: KernelProfile) -> Terms:
     kernel = call.kernel
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
     rows = pixels * kernel.filter[0]
@@ -183,19 +175,22 @@ def _plain_conv(call: Call, traits: KernelProfile) -> Terms:
         "row of a channel": rows * (channels % _WORD),
         "product of 4 channels": pixels * taps * (channels // _WORD),
         "product of a channel": pixels * taps * (channels % _WORD),
-        "weights' line": pixels * kernel.weights / traits.line_bytes * traits.lost(kernel.weights),
+        "weights' line": pixels
+        * kernel.weights
+        / profile.line_bytes
+        * profile.miss_share(kernel.weights),
     }
 
 
-def _depthwise(call: Call, traits: KernelProfile) -> Terms:
-    kernel, place = call.kernel, call.place
+def _depthwise(call: Call, profile: KernelProfile) -> Terms:
+    kernel, placement = call.kernel, call.placement
     fours, ones = kernel.output[2] // _WORD, int(kernel.output[2] % _WORD > 0)
     blocks, pixels = fours + ones, kernel.pixels
     seen = kernel.input[0] * kernel.input[1]
-    line, step = traits.line_bytes, kernel.input[2]
-    lost = traits.lost(seen * min(step, line))  # one block's way through the input
+    line, step = profile.line_bytes, kernel.input[2]
+    missed = profile.miss_share(seen * min(step, line))  # one block's way through the input
     unrolled = kernel.filter[1] in (3, 5, 7)
-    far = place.far_scratch(
+    slow = placement.slow_scratch(
         kernel.filter[0] * kernel.input[1] * 8
     )  # rows of four channels, widened
     return {
@@ -212,14 +207,14 @@ def _depthwise(call: Call, traits: KernelProfile) -> Terms:
         "tap in a loop": 0 if unrolled else blocks * pixels * kernel.taps,
         "output": kernel.outputs,
         "clamped output": _clamped(kernel),
-        "input's line": blocks * seen * min(step / line, 1) * place.far_input * lost,
-        "output's line": blocks * pixels * min(step / line, 1) * place.far_output * lost,
-        "ring's line": blocks * seen * 8 / line * far,
-        "taps' line": blocks * pixels * kernel.filter[0] * far,
+        "input's line": blocks * seen * min(step / line, 1) * placement.slow_input * missed,
+        "output's line": blocks * pixels * min(step / line, 1) * placement.slow_output * missed,
+        "ring's line": blocks * seen * 8 / line * slow,
+        "taps' line": blocks * pixels * kernel.filter[0] * slow,
     }
 
 
-def _depthwise_pixel(call: Call, traits: KernelProfile) -> Terms:
+def _depthwise_pixel(call: Call, profile: KernelProfile) -> Terms:
     kernel = call.kernel
     fours, ones = kernel.output[2] // _WORD, int(kernel.output[2] % _WORD > 0)
     return {
@@ -229,14 +224,14 @@ def _depthwise_pixel(call: Call, traits: KernelProfile) -> Terms:
         "row of taps": (fours + ones) * kernel.filter[0],
         "tap of a block": fours * kernel.taps,
         "tap of the remainder": ones * kernel.taps,
-        "line": (kernel.weights + kernel.inputs * call.place.far_input) / traits.line_bytes,
+        "line": (kernel.weights + kernel.inputs * call.placement.slow_input) / profile.line_bytes,
     }
 
 
-def _dense(call: Call, traits: KernelProfile) -> Terms:
+def _dense(call: Call, profile: KernelProfile) -> Terms:
     kernel, units = call.kernel, call.kernel.output[2]
     rows, groups = kernel.output[0] * kernel.output[1], -(-kernel.taps // _WORD)
-    patch = patch_bytes(kernel) * call.place.far_scratch(patch_bytes(kernel))
+    patch = patch_bytes(kernel) * call.placement.slow_scratch(patch_bytes(kernel))
     return {
         "call": 1,
         "4 features": rows * groups,
@@ -246,17 +241,17 @@ def _dense(call: Call, traits: KernelProfile) -> Terms:
         "4 products": rows * (units % _WORD) * groups,
         "features left": rows * units * (kernel.taps % _WORD > 0),
         "clamped output": _clamped(kernel),
-        "weights' line": kernel.weights / traits.line_bytes,
-        "patch's line": units / _WORD * patch / traits.line_bytes * traits.lost(patch),
+        "weights' line": kernel.weights / profile.line_bytes,
+        "patch's line": units / _WORD * patch / profile.line_bytes * profile.miss_share(patch),
     }
 
 
-def _pool(call: Call, traits: KernelProfile) -> Terms:
-    kernel, place = call.kernel, call.place
+def _pool(call: Call, profile: KernelProfile) -> Terms:
+    kernel, placement = call.kernel, call.placement
     blocks, pixels = -(-kernel.output[2] // _WORD), kernel.pixels
-    line = traits.line_bytes
-    window = kernel.taps * kernel.input[2] * place.far_input
-    read = pixels * kernel.taps * max(kernel.output[2] / line, 1) * place.far_input
+    line = profile.line_bytes
+    window = kernel.taps * kernel.input[2] * placement.slow_input
+    read = pixels * kernel.taps * max(kernel.output[2] / line, 1) * placement.slow_input
     return {
         "call": 1,
         "output row": kernel.output[0],
@@ -266,12 +261,12 @@ def _pool(call: Call, traits: KernelProfile) -> Terms:
         "tap of a block": pixels * blocks * kernel.taps,
         "clamped output": _clamped(kernel),
         "input's line": read,
-        "input's line, lost": read * blocks * traits.lost(window),
-        "output's line": kernel.outputs / line * place.far_output,
+        "input's line, lost": read * blocks * profile.miss_share(window),
+        "output's line": kernel.outputs / line * placement.slow_output,
     }
 
 
-def _pool_of_few(call: Call, traits: KernelProfile) -> Terms:
+def _pool_of_few(call: Call, profile: KernelProfile) -> Terms:
     kernel = call.kernel
     return {
         "call": 1,
@@ -279,24 +274,24 @@ def _pool_of_few(call: Call, traits: KernelProfile) -> Terms:
         "output": kernel.outputs,
         "row of taps": kernel.outputs * kernel.filter[0],
         "tap": kernel.outputs * kernel.taps,
-        "input's line": kernel.inputs / traits.line_bytes * call.place.far_input,
+        "input's line": kernel.inputs / profile.line_bytes * call.placement.slow_input,
     }
 
 
-def _add(call: Call, traits: KernelProfile) -> Terms:
-    kernel, place = call.kernel, call.place
+def _add(call: Call, profile: KernelProfile) -> Terms:
+    kernel, placement = call.kernel, call.placement
     return {
         "call": 1,
         "output": kernel.outputs,
         "clamped output": _clamped(kernel),
-        "input's line": kernel.outputs / traits.line_bytes * place.far_input,
-        "output's line": kernel.outputs / traits.line_bytes * place.far_output,
+        "input's line": kernel.outputs / profile.line_bytes * placement.slow_input,
+        "output's line": kernel.outputs / profile.line_bytes * placement.slow_output,
     }
 
 
-def _moved(call: Call, traits: KernelProfile) -> Terms:
-    """What moves or maps elements, and whatever is not known better."""
-    kernel, place = call.kernel, call.place
+def _moved(call: Call, profile: KernelProfile) -> Terms:
+    """Operators that move or map elements, and all that have no terms of their own."""
+    kernel, placement = call.kernel, call.placement
     return {
         "call": 1,
         "output row": kernel.output[0],
@@ -304,8 +299,8 @@ def _moved(call: Call, traits: KernelProfile) -> Terms:
         "channel": kernel.output[2],
         "input": kernel.inputs,
         "output": kernel.outputs,
-        "line": (kernel.inputs * place.far_input + kernel.outputs * place.far_output)
-        / traits.line_bytes,
+        "line": (kernel.inputs * placement.slow_input + kernel.outputs * placement.slow_output)
+        / profile.line_bytes,
     }
 
 
@@ -314,8 +309,8 @@ def _clamped(kernel: Kernel) -> int:
 
 
 # Kernels of the built-in runtime, whose loops we know.
-_OURS = ("dsp", "plain")
-_FOREIGN: dict[str, Callable[[Call], Terms]] = {
+_BUILT_IN = ("dsp", "plain")
+_GENERIC: dict[str, Callable[[Call], Terms]] = {
     "CONV_2D": conv_terms,
     "DEPTHWISE_CONV_2D": depthwise_terms,
     "FULLY_CONNECTED": dense_terms,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gradient-boosted trees, fitted by scikit-learn, kept and evaluated as plain arrays.
 
-A search asks for tens of thousands of networks of some twenty operators: walking all trees at once
+A search predicts tens of thousands of networks of some twenty operators: walking all trees at once
 in NumPy takes a tenth of a millisecond, scikit-learn's own ``predict`` several. And arrays can be
 stored as text, where a pickle could run code.
 """
@@ -23,14 +23,14 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class BoostingParams:
-    """How trees are grown; the defaults are for hundreds of points.
+    """Parameters of gradient boosting; the defaults are for hundreds of points.
 
     Attributes:
-        trees: How many.
-        depth: Of each.
-        rate: Share of each tree's correction that is taken.
-        share: Of the points that each tree sees.
-        leaf: Fewest points in a leaf.
+        trees: Number of trees.
+        depth: Largest depth of a tree.
+        rate: Learning rate: share of each tree's correction that is taken.
+        share: Share of the points that each tree is fitted to.
+        leaf: Least number of points in a leaf.
     """
 
     trees: int = 80
@@ -42,7 +42,7 @@ class BoostingParams:
 
 @dataclass(frozen=True, slots=True)
 class TreeEnsemble:
-    """A sum of trees. Nodes of all trees lie in one table; a leaf is its own child.
+    """A sum of regression trees. Nodes of all trees lie in one table; a leaf is its own child.
 
     Attributes:
         start: Constant before all trees.
@@ -69,8 +69,8 @@ class TreeEnsemble:
         return StackedEnsembles((self,)).predict(x, np.zeros(len(x), np.int64))
 
     @classmethod
-    def nothing(cls) -> TreeEnsemble:
-        """A single leaf of 0."""
+    def zero(cls) -> TreeEnsemble:
+        """An ensemble that predicts 0: a single leaf."""
         zero, one = np.zeros(1, np.int64), np.zeros(1)
         return cls(0.0, 0, zero, zero, one, zero, zero, one)
 
@@ -103,35 +103,37 @@ class TreeEnsemble:
             raise StoreError(f"stored trees are not readable: {error}; calibrate again") from error
         nodes = len(trees.feature)
         tables = (trees.threshold, trees.left, trees.right, trees.value)
-        ends = np.concatenate([trees.roots, trees.left, trees.right])
+        targets = np.concatenate([trees.roots, trees.left, trees.right])
         if any(len(table) != nodes for table in tables) or not (
-            ((ends >= 0) & (ends < nodes)).all() and (trees.feature >= 0).all()
+            ((targets >= 0) & (targets < nodes)).all() and (trees.feature >= 0).all()
         ):
             raise StoreError("stored trees do not fit together; calibrate again")
         return trees
 
 
 class StackedEnsembles:
-    """Several sums of trees, asked at once: each row of a table by its own."""
+    """Several tree ensembles in one table; each row of features is predicted by one of them."""
 
-    def __init__(self, sums: Sequence[TreeEnsemble]) -> None:
-        starts = np.cumsum([0, *(len(one.feature) for one in sums)])
-        self._start = np.array([one.start for one in sums])
-        self._depth = max(one.depth for one in sums)
-        most = max(len(one.roots) for one in sums)
-        nodes = int(starts[-1])  # one more: a leaf of 0 for sums of fewer trees
-        self._roots = np.full((len(sums), most), nodes)
-        for index, (one, start) in enumerate(zip(sums, starts, strict=False)):
+    def __init__(self, ensembles: Sequence[TreeEnsemble]) -> None:
+        starts = np.cumsum([0, *(len(one.feature) for one in ensembles)])
+        self._start = np.array([one.start for one in ensembles])
+        self._depth = max(one.depth for one in ensembles)
+        trees = max(len(one.roots) for one in ensembles)
+        nodes = int(starts[-1])  # one more: a leaf of 0, for ensembles of fewer trees
+        self._roots = np.full((len(ensembles), trees), nodes)
+        for index, (one, start) in enumerate(zip(ensembles, starts, strict=False)):
             self._roots[index, : len(one.roots)] = one.roots + start
-        self._feature = np.concatenate([*(one.feature for one in sums), [0]])
-        self._threshold = np.concatenate([*(one.threshold for one in sums), [0.0]])
-        self._value = np.concatenate([*(one.value for one in sums), [0.0]])
-        shifted = zip(sums, starts, strict=False)
-        ends = [np.stack([one.right + start, one.left + start], axis=1) for one, start in shifted]
-        self._next = np.concatenate([*ends, [[nodes, nodes]]])
+        self._feature = np.concatenate([*(one.feature for one in ensembles), [0]])
+        self._threshold = np.concatenate([*(one.threshold for one in ensembles), [0.0]])
+        self._value = np.concatenate([*(one.value for one in ensembles), [0.0]])
+        shifted = zip(ensembles, starts, strict=False)
+        children = [
+            np.stack([one.right + start, one.left + start], axis=1) for one, start in shifted
+        ]
+        self._next = np.concatenate([*children, [[nodes, nodes]]])
 
     def predict(self, x: Vector, which: Integers) -> Vector:
-        """Sums for rows of x, shape (n, features), each by the sum numbered in ``which``."""
+        """Sums for rows of x, shape (n, features), each by the ensemble of index ``which``."""
         at = self._roots[which]
         rows = np.arange(len(x))[:, None]
         for _ in range(self._depth):
@@ -141,30 +143,30 @@ class StackedEnsembles:
         return total
 
 
-def fit_ensemble(x: Vector, y: Vector, growth: BoostingParams, seed: int) -> TreeEnsemble:
+def fit_ensemble(x: Vector, y: Vector, params: BoostingParams, seed: int) -> TreeEnsemble:
     """Boost trees on squared error.
 
     Args:
         x: Shape (n, features).
         y: Shape (n,).
-        growth: How.
+        params: Of the boosting.
         seed: Draws the points of each tree.
     """
     from sklearn.ensemble import GradientBoostingRegressor
 
     fitted = GradientBoostingRegressor(
-        n_estimators=growth.trees,
-        max_depth=growth.depth,
-        learning_rate=growth.rate,
-        subsample=growth.share,
-        min_samples_leaf=growth.leaf,
+        n_estimators=params.trees,
+        max_depth=params.depth,
+        learning_rate=params.rate,
+        subsample=params.share,
+        min_samples_leaf=params.leaf,
         max_features=0.5,
         random_state=seed,
     ).fit(x, y)
-    return _stacked([one.tree_ for (one,) in fitted.estimators_], growth, float(y.mean()))
+    return _stacked([one.tree_ for (one,) in fitted.estimators_], params, float(y.mean()))
 
 
-def _stacked(trees: list[Any], growth: BoostingParams, start: float) -> TreeEnsemble:
+def _stacked(trees: list[Any], params: BoostingParams, start: float) -> TreeEnsemble:
     sizes = [tree.node_count for tree in trees]
     roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
     feature, threshold, left, right, value = [], [], [], [], []
@@ -176,6 +178,6 @@ def _stacked(trees: list[Any], growth: BoostingParams, start: float) -> TreeEnse
         threshold.append(np.where(leaf, 0.0, tree.threshold))
         left.append(root + np.where(leaf, itself, tree.children_left))
         right.append(root + np.where(leaf, itself, tree.children_right))
-        value.append(np.where(leaf, growth.rate * tree.value[:, 0, 0], 0.0))
+        value.append(np.where(leaf, params.rate * tree.value[:, 0, 0], 0.0))
     joined = [np.concatenate(part) for part in (feature, threshold, left, right, value)]
-    return TreeEnsemble(start, growth.depth, roots, *joined)
+    return TreeEnsemble(start, params.depth, roots, *joined)

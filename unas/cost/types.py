@@ -1,10 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What latency models learn from: networks, or single kernels, with the cycles that were found.
-
-What a latency model must know of a board and a runtime.
-
-A predicted value with its interval.
-"""
+"""Values that latency models share: samples to fit on, and the profile of kernels and caches."""
 
 from __future__ import annotations
 
@@ -16,7 +11,7 @@ from unas.errors import StoreError
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One network that was timed. A single kernel is a network of one operator.
+    """One timed network. A single kernel is a network of one operator.
 
     Attributes:
         name: Identity: samples of one name never come into different folds.
@@ -76,11 +71,11 @@ class KernelProfile:
         """
         return {"dsp": 6, "cmsis-nn": 2}.get(self.kernels, 1)
 
-    def lost(self, reused_bytes: float) -> float:
-        """Share of a stream that has left the cache before it is read again.
+    def miss_share(self, reused_bytes: float) -> float:
+        """Share of a stream of so many bytes that has left the cache before its next use, 0 to 1.
 
-        A least-recently-used cache loses all of a stream that is larger and read in turn, and none
-        of a smaller one; conflicts within the sets make the step a ramp.
+        A least-recently-used cache loses all of a stream that is larger than itself and read in
+        turn, and none of a smaller one; conflicts within the sets make the step a ramp.
         """
         if self.cache_bytes == 0:
             return 0.0

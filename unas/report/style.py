@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What all figures share: size, colours, a title that says where the numbers come from."""
+"""Style of all figures: size, colours, axes, and titles with the provenance of the numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from unas.store.calibration import Calibration
 
 BLUE, RED, GREEN, GREY = "#1f6f8b", "#c8553d", "#5a8f3c", "#8a8a8a"
-# What a model is called in figures, and its colour.
+# Name of a model in figures, and its colour.
 MODELS = {
     "mac-line": ("MAC line", RED),
     "operator-linear": ("operator-linear", GREEN),
@@ -66,7 +66,7 @@ def _plain(value: float, _position: int | None) -> str:
 
 
 def legend_above(axes: Axes, columns: int) -> None:
-    """A legend between title and data, where it hides nothing."""
+    """A legend between title and axes, where it covers no data."""
     axes.legend(
         frameon=False,
         fontsize=8,
@@ -89,7 +89,7 @@ def save(figure: Figure, folder: Path, name: str) -> tuple[Path, Path]:
 
 
 def provenance(calibration: Calibration) -> str:
-    """Of what the models were fitted on: "emulated" or "measured"."""
+    """Provenance of the cycles that the models were fitted on: "emulated" or "measured"."""
     return str(calibration.models.default.identity["provenance"])
 
 
@@ -105,10 +105,10 @@ def origin(calibration: Calibration) -> str:
 
 
 def label(model: str) -> str:
-    """What a model is called in figures and tables."""
+    """Name of a model in figures and tables."""
     return MODELS.get(model, (model, GREY))[0]
 
 
 def colour(model: str) -> str:
-    """Its colour."""
+    """Colour of a model in figures."""
     return MODELS.get(model, (model, GREY))[1]

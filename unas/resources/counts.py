@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Work of one inference: multiply-accumulates, and the wider count of the μNAS paper.
-
-Model size as the μNAS paper counts it.
-"""
+"""Multiply-accumulates and model size, exact and as the μNAS paper counts them."""
 
 from __future__ import annotations
 

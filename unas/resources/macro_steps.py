@@ -222,21 +222,21 @@ def variants(steps: Sequence[MacroStep]) -> list[Variant]:
     if source_bytes is None:
         return [Variant(tuple(steps))]
     held = _held_bytes(steps)
-    least = _least_bytes(steps, held)
+    lowest = _lowest_bytes(steps, held)
     deferrable = sum(
         1 << i
         for i, step in enumerate(steps)
-        if step.before and held[i] <= sum(least[j] for j in bits(step.before))
+        if step.before and held[i] <= sum(lowest[j] for j in bits(step.before))
     )
     paths = _paths(steps)
-    found = []
+    ruled: list[Variant] = []
     for first, step in enumerate(steps):
         if step.before:
             continue
         beside = sum(
-            least[k] for j in paths[first] for k in bits(steps[j].before) if k not in paths[first]
+            lowest[k] for j in paths[first] for k in bits(steps[j].before) if k not in paths[first]
         )
-        found.append(
+        ruled.append(
             Variant(
                 steps=_starting_last(steps, first),
                 gate=1 << first,
@@ -246,7 +246,7 @@ def variants(steps: Sequence[MacroStep]) -> list[Variant]:
                 lower_bound=source_bytes + beside + step.growth,
             )
         )
-    return sorted(found, key=lambda variant: variant.lower_bound)
+    return sorted(ruled, key=lambda variant: variant.lower_bound)
 
 
 def _source_bytes(steps: Sequence[MacroStep]) -> int | None:
@@ -272,13 +272,13 @@ def _held_bytes(steps: Sequence[MacroStep]) -> list[int]:
     return held
 
 
-def _least_bytes(steps: Sequence[MacroStep], held: Sequence[int]) -> list[int]:
+def _lowest_bytes(steps: Sequence[MacroStep], held: Sequence[int]) -> list[int]:
     """The least that is live of the branches behind each step, once all of them have started."""
-    least: list[int] = []
+    lowest: list[int] = []
     for step, own in zip(steps, held, strict=True):
-        behind = sum(least[j] for j in bits(step.before))
-        least.append(min(own, behind) if step.before else own)
-    return least
+        behind = sum(lowest[j] for j in bits(step.before))
+        lowest.append(min(own, behind) if step.before else own)
+    return lowest
 
 
 def _paths(steps: Sequence[MacroStep]) -> tuple[tuple[int, ...], ...]:

@@ -41,7 +41,7 @@ def best_order(
     Args:
         steps: The section.
         live_at_end: Live bytes when all of it has run.
-        known_peak: A peak that the whole graph cannot avoid; lower ones are not told apart.
+        known_peak: A peak that the whole graph cannot avoid; lower peaks count as this one.
 
     Returns:
         The larger of ``known_peak`` and the section's lowest peak, and the operators in order.
@@ -53,9 +53,9 @@ def best_order(
         # A search that starts at the highest peak of interest seldom branches: most variants can
         # be ruled out by it. Only where it succeeds the lowest peak is worth finding.
         if floor < peak and _Search(variant, peak - 1, peak).run(live_at_end) is not None:
-            found = _Search(variant, floor, peak).run(live_at_end)
-            if found is not None:
-                peak, order = found
+            result = _Search(variant, floor, peak).run(live_at_end)
+            if result is not None:
+                peak, order = result
     return max(peak, known_peak), [i for j in order for i in steps[j].operators]
 
 

@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
+from unas._codec import near_names
 from unas.architecture import (
     Architecture,
     CnnArchitecture,
@@ -25,7 +26,7 @@ from unas.space.cnn_plus_morphs import cnn_plus_morphs
 from unas.space.mlp import MLP_SPACE, MlpSpace, mlp_morphs, random_mlp
 from unas.space.morph_parts import Morph
 from unas.space.morphs import morphs as cnn_morphs
-from unas.space.overrides import near, with_overrides
+from unas.space.overrides import with_overrides
 
 
 class Space(Protocol):
@@ -162,28 +163,28 @@ def mlp_space(ranges: MlpSpace = MLP_SPACE) -> Space:
     )
 
 
-_FROM_KNOBS: dict[str, Callable[[Mapping[str, object]], Space]] = {
-    "cnn": lambda knobs: cnn_space(with_overrides(CNN_SPACE, knobs)),
-    "cnn+": lambda knobs: cnn_plus_space(with_overrides(CNN_PLUS_SPACE, knobs)),
-    "cnn+1d": lambda knobs: cnn_plus_space(with_overrides(CNN_PLUS_1D_SPACE, knobs)),
-    "mlp": lambda knobs: mlp_space(with_overrides(MLP_SPACE, knobs)),
+_FACTORIES: dict[str, Callable[[Mapping[str, object]], Space]] = {
+    "cnn": lambda overrides: cnn_space(with_overrides(CNN_SPACE, overrides)),
+    "cnn+": lambda overrides: cnn_plus_space(with_overrides(CNN_PLUS_SPACE, overrides)),
+    "cnn+1d": lambda overrides: cnn_plus_space(with_overrides(CNN_PLUS_1D_SPACE, overrides)),
+    "mlp": lambda overrides: mlp_space(with_overrides(MLP_SPACE, overrides)),
 }
-SPACE_NAMES = tuple(_FROM_KNOBS)
+SPACE_NAMES = tuple(_FACTORIES)
 """Names of all spaces; ``cnn+1d`` is ``cnn+`` for sequences, inputs of shape (samples, 1, c)."""
 
 
-def find_space(name: str, knobs: Mapping[str, object] | None = None) -> Space:
+def find_space(name: str, overrides: Mapping[str, object] | None = None) -> Space:
     """A space by its name in a study file.
 
     Args:
         name: One of ``SPACE_NAMES``.
-        knobs: Other ranges than the space's own, as plain values by the field names of
+        overrides: Other ranges than the space's own, as plain values by the field names of
             ``CnnSpace``, ``CnnPlusSpace`` or ``MlpSpace``: [low, high], a list of choices, or a
             probability.
 
     Raises:
-        ConfigError: There is no such space or knob, or a knob cannot have that value.
+        ConfigError: There is no such space or override, or an override cannot have that value.
     """
-    if name not in _FROM_KNOBS:
-        raise ConfigError(f"there is no search space {name!r}{near(name, SPACE_NAMES)}")
-    return _FROM_KNOBS[name](knobs or {})
+    if name not in _FACTORIES:
+        raise ConfigError(f"there is no search space {name!r}; {near_names(name, SPACE_NAMES)}")
+    return _FACTORIES[name](overrides or {})

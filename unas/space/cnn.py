@@ -20,7 +20,7 @@ from unas.architecture import (
     Pooling,
     PoolingKind,
 )
-from unas.space.ranges import IntRange, check_gene, check_least, draw_choice, draw_flag
+from unas.space.ranges import IntRange, check_gene, check_minimum, draw_choice, draw_flag
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,9 @@ class CnnSpace:
     p_pooling: float
 
     def __post_init__(self) -> None:
-        check_least(1, blocks=self.blocks, layers=self.layers)
-        check_least(1, filters=self.filters, units=self.units)
-        check_least(0, dense_layers=self.dense_layers)
+        check_minimum(1, blocks=self.blocks, layers=self.layers)
+        check_minimum(1, filters=self.filters, units=self.units)
+        check_minimum(0, dense_layers=self.dense_layers)
 
     def validate(self, arch: CnnArchitecture) -> None:
         """Does nothing if the architecture is in this space.

@@ -24,7 +24,7 @@ from unas.architecture import (
     PlusLayer,
 )
 from unas.errors import ConfigError
-from unas.space.ranges import IntRange, check_gene, check_least, draw_choice, draw_flag
+from unas.space.ranges import IntRange, check_gene, check_minimum, draw_choice, draw_flag
 
 Pair = tuple[int, int]
 
@@ -92,9 +92,9 @@ class CnnPlusSpace:
     p_pooling: float
 
     def __post_init__(self) -> None:
-        check_least(1, blocks=self.blocks, layers=self.layers)
-        check_least(1, filters=self.filters, units=self.units)
-        check_least(0, dense_layers=self.dense_layers)
+        check_minimum(1, blocks=self.blocks, layers=self.layers)
+        check_minimum(1, filters=self.filters, units=self.units)
+        check_minimum(0, dense_layers=self.dense_layers)
         if Connection.SERIAL not in self.connections:
             raise ConfigError("connections lack serial, which the first block always is; add it")
         if not self.kernels:

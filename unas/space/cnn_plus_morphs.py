@@ -51,11 +51,11 @@ def cnn_plus_morphs(
     def with_dense(layers: tuple[DenseLayer, ...]) -> CnnPlusArchitecture:
         return replace(parent, dense=layers)
 
-    found = list(_block_morphs(parent, space))
+    result = list(_block_morphs(parent, space))
     for i in range(len(parent.blocks)):
-        found += _layers_morphs(parent, space, i)
-    found += _pooling_morphs(parent, space)
-    return [*found, *dense_morphs(parent.dense, space.dense_layers, space.units, with_dense)]
+        result += _layers_morphs(parent, space, i)
+    result += _pooling_morphs(parent, space)
+    return [*result, *dense_morphs(parent.dense, space.dense_layers, space.units, with_dense)]
 
 
 def _block_morphs(parent: CnnPlusArchitecture, space: CnnPlusSpace) -> PlusMorphs:
@@ -113,9 +113,9 @@ def _next_kernels(layer: PlusLayer, space: CnnPlusSpace) -> list[tuple[int, int]
     height, width = layer.kernel_h, layer.kernel_w
     heights = neighbours(height, space.kernel_heights)
     widths = neighbours(width, space.kernel_widths)
-    found = [(h, width) for h in heights] + [(height, w) for w in widths]
-    found += [(h, w) for h in heights for w in widths if (h > height) == (w > width)]
-    return [pair for pair in found if pair != (1, 1)]
+    pairs = [(h, width) for h in heights] + [(height, w) for w in widths]
+    pairs += [(h, w) for h in heights for w in widths if (h > height) == (w > width)]
+    return [pair for pair in pairs if pair != (1, 1)]
 
 
 def _pooling_morphs(parent: CnnPlusArchitecture, space: CnnPlusSpace) -> PlusMorphs:

@@ -9,7 +9,7 @@ import numpy as np
 
 from unas.architecture import DenseLayer, MlpArchitecture
 from unas.space.morph_parts import Morph, dense_morphs
-from unas.space.ranges import IntRange, check_gene, check_least
+from unas.space.ranges import IntRange, check_gene, check_minimum
 
 # The reference has no step of 3 here.
 _UNIT_STEPS = (-5, -1, 1, 5)
@@ -31,8 +31,8 @@ class MlpSpace:
     units: IntRange
 
     def __post_init__(self) -> None:
-        check_least(0, dense_layers=self.dense_layers)
-        check_least(1, units=self.units)
+        check_minimum(0, dense_layers=self.dense_layers)
+        check_minimum(1, units=self.units)
 
     def validate(self, arch: MlpArchitecture) -> None:
         """Does nothing if the architecture is in this space.
@@ -67,5 +67,4 @@ def mlp_morphs(
     def rebuild(layers: tuple[DenseLayer, ...]) -> MlpArchitecture:
         return replace(parent, dense=layers)
 
-    found = dense_morphs(parent.dense, space.dense_layers, space.units, rebuild, _UNIT_STEPS)
-    return list(found)
+    return list(dense_morphs(parent.dense, space.dense_layers, space.units, rebuild, _UNIT_STEPS))

@@ -55,10 +55,10 @@ def random_morph(
 
 def morphs(parent: CnnArchitecture, space: CnnSpace = CNN_SPACE) -> list[Morph[CnnArchitecture]]:
     """All morphisms of a parent that stay in the space, in a fixed order."""
-    found = list(_block_morphs(parent, space))
+    result = list(_block_morphs(parent, space))
     for i in range(len(parent.blocks)):
-        found += _layers_morphs(parent, space, i)
-    return [*found, *_pooling_morphs(parent, space), *_dense_morphs(parent, space)]
+        result += _layers_morphs(parent, space, i)
+    return [*result, *_pooling_morphs(parent, space), *_dense_morphs(parent, space)]
 
 
 def _block_morphs(parent: CnnArchitecture, space: CnnSpace) -> Iterator[Morph[CnnArchitecture]]:

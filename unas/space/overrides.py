@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Variants of a space from the plain values of a study file."""
+"""Search spaces with some of their ranges overridden, from the plain values of a study file."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from unas._codec import near_names
 from unas.errors import ConfigError
 from unas.space.cnn import CnnSpace
 from unas.space.cnn_plus import CnnPlusSpace
@@ -18,33 +18,26 @@ from unas.space.ranges import IntRange
 _R = TypeVar("_R", CnnSpace, CnnPlusSpace, MlpSpace)
 
 
-def with_overrides(ranges: _R, knobs: Mapping[str, object], where: str = "space.options") -> _R:
-    """The ranges with other values.
+def with_overrides(ranges: _R, overrides: Mapping[str, object], where: str = "space.options") -> _R:
+    """The ranges with some of them replaced.
 
     Args:
-        ranges: What to start from.
-        knobs: By field name: [low, high] for a range, a list for a choice, a number from 0 to 1 for
-            a probability. Members of a choice keep the order of the space.
-        where: Of the knobs, for messages.
+        ranges: Ranges to start from.
+        overrides: By field name: [low, high] for a range, a list for a choice, a number from 0
+            to 1 for a probability. Members of a choice keep the order of the space.
+        where: Name of the overrides, for messages.
 
     Raises:
-        ConfigError: There is no such knob, or it cannot have that value.
+        ConfigError: There is no such range, or it cannot have that value.
     """
     known: dict[str, Any] = {field.name: getattr(ranges, field.name) for field in fields(ranges)}
-    for name in knobs:
+    for name in overrides:
         if name not in known:
-            raise ConfigError(f"{where}: unknown key {name!r}{near(name, known)}")
+            raise ConfigError(f"{where}: unknown key {name!r}; {near_names(name, known)}")
     changes: dict[str, Any] = {
-        name: _value(f"{where}.{name}", known[name], knobs[name]) for name in knobs
+        name: _value(f"{where}.{name}", known[name], overrides[name]) for name in overrides
     }
     return replace(ranges, **changes)
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """The end of a message about an unknown name: the near ones, or all."""
-    names = list(known)
-    close = difflib.get_close_matches(name, names, n=3)
-    return f"; did you mean {' or '.join(close)}?" if close else f"; known are {', '.join(names)}"
 
 
 def _value(where: str, old: Any, new: Any) -> Any:
@@ -71,7 +64,7 @@ def _members(where: str, kind: type[StrEnum], new: Iterable[object]) -> tuple[St
     known = {member.value: member for member in kind}
     for value in new:
         if value not in known:
-            raise ConfigError(f"{where}: unknown value {value!r}{near(str(value), known)}")
+            raise ConfigError(f"{where}: unknown value {value!r}; {near_names(str(value), known)}")
     return tuple(member for value, member in known.items() if value in new)
 
 

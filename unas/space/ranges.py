@@ -64,12 +64,12 @@ def check_gene(what: str, value: object, allowed: IntRange | tuple[object, ...])
         raise ArchitectureError(f"{what} is {value}; in this search space it is one of {values}")
 
 
-def check_least(least: int, **ranges: IntRange) -> None:
-    """Does nothing if all ranges begin with ``least`` or above.
+def check_minimum(minimum: int, **ranges: IntRange) -> None:
+    """Does nothing if all ranges begin with ``minimum`` or above.
 
     Raises:
         ConfigError: One begins below; names it.
     """
     for name, allowed in ranges.items():
-        if allowed.low < least:
-            raise ConfigError(f"{name} is {allowed}; no network has fewer than {least}, raise it")
+        if allowed.low < minimum:
+            raise ConfigError(f"{name} is {allowed}; no network has fewer than {minimum}, raise it")

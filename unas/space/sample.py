@@ -20,7 +20,7 @@ _STARTS = 50
 _P_ACCEPT_ANYWAY = 0.25
 
 
-class Footprint(Protocol):
+class DeviceFootprint(Protocol):
     """What the sampler must know of a graph; ``unas.resources.estimate.footprint`` computes it."""
 
     @property
@@ -40,7 +40,7 @@ def draw_within(
     input_shape: tuple[int, int, int],
     num_classes: int,
     *,
-    footprint: Callable[[Graph], Footprint],
+    footprint: Callable[[Graph], DeviceFootprint],
     max_model_size_bytes: int,
     max_peak_memory_bytes: int,
 ) -> CnnArchitecture:
@@ -65,10 +65,10 @@ def draw_within(
         ArchitectureError: 50 walks found nothing: the bounds are too tight.
     """
 
-    def measure(arch: CnnArchitecture) -> Footprint:
+    def measure(arch: CnnArchitecture) -> DeviceFootprint:
         return footprint(build_graph(arch, input_shape, num_classes))
 
-    def fits(cost: Footprint) -> bool:
+    def fits(cost: DeviceFootprint) -> bool:
         small = cost.model_size_bytes <= max_model_size_bytes
         return small and cost.peak_memory_bytes <= max_peak_memory_bytes
 

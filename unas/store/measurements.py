@@ -171,7 +171,9 @@ def sample_to_json_dict(sample: Sample) -> dict[str, Any]:
         "is_network": sample.is_network,
         "cycles": sample.cycles,
         "operator_cycles": list(sample.operator_cycles),
-        "calls": [_told(call.kernel) | {"place": _told(call.place)} for call in sample.calls],
+        "calls": [
+            _told(call.kernel) | {"place": call.placement.to_json_dict()} for call in sample.calls
+        ],
     }
 
 
@@ -193,7 +195,7 @@ def sample_from_json_dict(data: Mapping[str, Any]) -> Sample:
         raise StoreError(f"a stored sample is not readable: {error}; calibrate again") from error
 
 
-def _told(value: Kernel | Placement) -> dict[str, Any]:
+def _told(value: Kernel) -> dict[str, Any]:
     """The fields that are not their default, as JSON types."""
     found = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
     return {
@@ -205,7 +207,7 @@ def _told(value: Kernel | Placement) -> dict[str, Any]:
 
 def _call(entry: Mapping[str, Any]) -> Call:
     told = dict(entry)
-    place = Placement(**told.pop("place"))
+    place = Placement.from_json_dict(told.pop("place"))
     told["kind"] = OperatorKind(told["kind"])
     told["input"], told["output"] = _shape(told["input"]), _shape(told["output"])
     for name in _PAIRS:

@@ -115,14 +115,16 @@ class Predictor:
         value = self._model.cycles(sample.calls).value
         if self._model.interval.absolute:
             return abs(sample.cycles - value)
-        return abs(math.log(sample.cycles / value)) / self._model.doubt.of(sample.calls, found)
+        return abs(math.log(sample.cycles / value)) / self._model.uncertainty.of(
+            sample.calls, found
+        )
 
     def _fit(self) -> None:
         model = self._model
         self._model = replace(
             model,
-            core=fit_core(model.name, self._samples, model.traits, self._seed),
-            additivity=OverheadModel.fit(self._samples),
+            core=fit_core(model.name, self._samples, model.profile, self._seed),
+            overhead=OverheadModel.fit(self._samples),
             interval=self._interval(model.interval),
         )
 

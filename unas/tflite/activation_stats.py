@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mean and spread of activations, followed through a network without running it.
+"""Mean and standard deviation of activations, followed through a network without running it.
 
 Elements count as independent and normally distributed, which is wrong in detail and right enough to
 choose scales by.
@@ -27,8 +27,8 @@ from unas.graph import (
 
 # Biases are drawn from +-half a standard deviation of what they are added to.
 BIAS_SHARE = 0.5
-# A mean over many elements keeps the spread between channels, which independence would lose.
-_MOST_AVERAGED = 16
+# A mean over many elements keeps the differences between channels, which independence would lose.
+_MAX_AVERAGED = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +49,21 @@ class ActivationStats:
 
 
 def draw_activation_stats(rng: np.random.Generator) -> ActivationStats:
-    """Of a network input: uniform over a drawn range that contains zero, 0.25 to 8 wide."""
+    """Of a network input: uniform over a drawn range that contains zero and is 0.25 to 8 wide."""
     width = float(np.exp2(rng.uniform(-2.0, 3.0)))
     low = -width * float(rng.uniform())
     return ActivationStats(low + width / 2, width / math.sqrt(12.0), low, low + width)
 
 
-def output_spread(
+def output_stats(
     graph: Graph, op: Operator, known: Mapping[int, ActivationStats], gain: float
 ) -> ActivationStats:
-    """Of an operator's output.
+    """Statistics of an operator's output.
 
     Args:
         graph: The network.
         op: One of its operators.
-        known: Spreads of the activations before it.
+        known: Statistics of the activations before it, by tensor.
         gain: Factor by which the kernel changes the variance; 1 for operators without kernel.
     """
     inputs = [known[i] for i in op.inputs if i in known]
@@ -92,7 +92,7 @@ def _linear(
             return replace(first, mean=min(first.mean + lift, first.high))
         case OperatorKind.MEAN:
             taken = graph.tensors[op.inputs[0]].elements // graph.tensors[op.output].elements
-            return replace(first, std=first.std / math.sqrt(min(taken, _MOST_AVERAGED)))
+            return replace(first, std=first.std / math.sqrt(min(taken, _MAX_AVERAGED)))
         case OperatorKind.SOFTMAX:
             share = 1.0 / graph.tensors[op.output].shape[-1]
             return ActivationStats(share, share, 0.0, 1.0)
@@ -116,15 +116,15 @@ def _activation(op: Operator) -> Activation:
     return Activation.NONE
 
 
-def _activated(spread: ActivationStats, activation: Activation) -> ActivationStats:
+def _activated(stats: ActivationStats, activation: Activation) -> ActivationStats:
     """Moments of a normal distribution whose negative part became zero."""
-    if activation is Activation.NONE or spread.std == 0.0:
-        return spread
-    ratio = spread.mean / spread.std
+    if activation is Activation.NONE or stats.std == 0.0:
+        return stats
+    ratio = stats.mean / stats.std
     density = math.exp(-ratio * ratio / 2.0) / math.sqrt(2.0 * math.pi)
     positive = (1.0 + math.erf(ratio / math.sqrt(2.0))) / 2.0
-    mean = spread.mean * positive + spread.std * density
-    square = (spread.mean**2 + spread.std**2) * positive + spread.mean * spread.std * density
-    high = min(spread.high, 6.0) if activation is Activation.RELU6 else spread.high
+    mean = stats.mean * positive + stats.std * density
+    square = (stats.mean**2 + stats.std**2) * positive + stats.mean * stats.std * density
+    high = min(stats.high, 6.0) if activation is Activation.RELU6 else stats.high
     std = math.sqrt(max(square - mean * mean, 0.0))
     return ActivationStats(min(mean, high), std, 0.0, max(high, 0.0))

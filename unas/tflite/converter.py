@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def convert_keras(
     model: keras.Model, representative: Iterable[NDArray[np.float32]], name: str
 ) -> Flatbuffer:
-    """Quantise and convert a model: int8 throughout, input and output included, batch of 1.
+    """Quantize and convert a model: int8 throughout, input and output included, batch of 1.
 
     Args:
         model: One input, one output.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads flatbuffer tables that nobody vouches for.
+"""Reads the tables of flatbuffers that may be damaged.
 
 The generated accessors trust every offset in the file: a flipped bit makes them raise whatever
 struct or numpy come upon, or read from the wrong end. Here each access is checked against the file,
@@ -16,8 +16,8 @@ from unas.errors import ModelError
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """One table of a flatbuffer file; slots are numbered in the order of the schema's fields.
+class FlatbufferTable:
+    """One table of a flatbuffer file; fields are numbered in the order of the schema.
 
     Attributes:
         data: The whole file.
@@ -33,66 +33,66 @@ class Table:
     where: str
 
     @classmethod
-    def root(cls, data: bytes, where: str) -> Table:
+    def root(cls, data: bytes, where: str) -> FlatbufferTable:
         """The table that the file's first word refers to."""
         return cls(data, 0, where)._follow(0)
 
-    def int8(self, slot: int, default: int = 0) -> int:
+    def int8(self, field: int, default: int = 0) -> int:
         """A byte or a small enumeration, signed."""
-        return int(self._scalar(slot, "<b", default))
+        return int(self._scalar(field, "<b", default))
 
-    def uint8(self, slot: int, default: int = 0) -> int:
+    def uint8(self, field: int, default: int = 0) -> int:
         """An unsigned byte, the type of a union, or a boolean."""
-        return int(self._scalar(slot, "<B", default))
+        return int(self._scalar(field, "<B", default))
 
-    def int32(self, slot: int, default: int = 0) -> int:
+    def int32(self, field: int, default: int = 0) -> int:
         """A signed word."""
-        return int(self._scalar(slot, "<i", default))
+        return int(self._scalar(field, "<i", default))
 
-    def uint32(self, slot: int, default: int = 0) -> int:
+    def uint32(self, field: int, default: int = 0) -> int:
         """An unsigned word."""
-        return int(self._scalar(slot, "<I", default))
+        return int(self._scalar(field, "<I", default))
 
-    def uint64(self, slot: int, default: int = 0) -> int:
+    def uint64(self, field: int, default: int = 0) -> int:
         """An unsigned double word."""
-        return int(self._scalar(slot, "<Q", default))
+        return int(self._scalar(field, "<Q", default))
 
-    def float32(self, slot: int, default: float = 0.0) -> float:
+    def float32(self, field: int, default: float = 0.0) -> float:
         """A float."""
-        return float(self._scalar(slot, "<f", default))
+        return float(self._scalar(field, "<f", default))
 
-    def table(self, slot: int) -> Table | None:
+    def table(self, field: int) -> FlatbufferTable | None:
         """A table this one refers to; None if absent."""
-        field = self._field(slot)
-        return None if field is None else self._follow(field)
+        position = self._field_position(field)
+        return None if position is None else self._follow(position)
 
-    def tables(self, slot: int, limit: int) -> list[Table]:
+    def tables(self, field: int, limit: int) -> list[FlatbufferTable]:
         """A vector of tables of at most ``limit`` elements; empty if absent."""
-        start, count = self.vector(slot, 4)
+        start, count = self.vector(field, 4)
         self._limit(count, limit)
         return [self._follow(start + 4 * i) for i in range(count)]
 
-    def int32s(self, slot: int, limit: int) -> tuple[int, ...]:
+    def int32s(self, field: int, limit: int) -> tuple[int, ...]:
         """A vector of words of at most ``limit`` elements; empty if absent."""
-        start, count = self.vector(slot, 4)
+        start, count = self.vector(field, 4)
         self._limit(count, limit)
         return struct.unpack_from(f"<{count}i", self.data, start)
 
-    def bytes(self, slot: int) -> memoryview:
+    def bytes(self, field: int) -> memoryview:
         """A vector of bytes, not copied; empty if absent."""
-        start, count = self.vector(slot, 1)
+        start, count = self.vector(field, 1)
         return memoryview(self.data)[start : start + count]
 
-    def string(self, slot: int, limit: int) -> str:
+    def string(self, field: int, limit: int) -> str:
         """A string, cut after ``limit`` bytes; empty if absent."""
-        return str(self.bytes(slot)[:limit], "utf-8", "replace")
+        return str(self.bytes(field)[:limit], "utf-8", "replace")
 
-    def vector(self, slot: int, element_bytes: int) -> tuple[int, int]:
+    def vector(self, field: int, element_bytes: int) -> tuple[int, int]:
         """Position of a vector's first element, and its length; (0, 0) if absent."""
-        field = self._field(slot)
-        if field is None:
+        position = self._field_position(field)
+        if position is None:
             return 0, 0
-        length = self._target(field)
+        length = self._target(position)
         count = self._read("<I", length)
         if length + 4 + count * element_bytes > len(self.data):
             raise self.broken(f"a vector of {count} elements at byte {length} is cut off")
@@ -116,18 +116,18 @@ class Table:
     def _target(self, position: int) -> int:
         return position + int(self._read("<I", position))
 
-    def _follow(self, position: int) -> Table:
-        return Table(self.data, self._target(position), self.where)
+    def _follow(self, position: int) -> FlatbufferTable:
+        return FlatbufferTable(self.data, self._target(position), self.where)
 
-    def _field(self, slot: int) -> int | None:
+    def _field_position(self, field: int) -> int | None:
         """Position of a field's content; None where the table leaves it at its default."""
         vtable = self.position - self._read("<i", self.position)
-        entry = 4 + 2 * slot
+        entry = 4 + 2 * field
         if entry + 2 > self._read("<H", vtable):
             return None
         offset = self._read("<H", vtable + entry)
         return self.position + offset if offset else None
 
-    def _scalar(self, slot: int, layout: str, default: float) -> Any:
-        field = self._field(slot)
-        return default if field is None else self._read(layout, field)
+    def _scalar(self, field: int, layout: str, default: float) -> Any:
+        position = self._field_position(field)
+        return default if position is None else self._read(layout, position)

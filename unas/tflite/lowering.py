@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What TensorFlow's converter does to a network on its way, done to a graph."""
+"""The changes that TensorFlow's converter makes to a network, made to a graph."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _with_shared_constants(graph: Graph, operators: Iterable[Operator]) -> list[
 
 
 def _constant_value(op: Operator) -> tuple[int, ...]:
-    """The words in the operator's second input; empty if its options do not tell them."""
+    """The words in the operator's second input; empty if its options do not have them."""
     match op.options:
         case PadOptions(paddings=paddings):
             return tuple(size for pair in paddings for size in pair)

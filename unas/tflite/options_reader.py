@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Options of an operator in a .tflite file, strictly: what we do not know is an error."""
+"""Options of an operator in a .tflite file, strictly: unknown ones are an error."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from unas.graph import (
     ReshapeOptions,
     SoftmaxOptions,
 )
-from unas.tflite.flatbuffer_table import Table
-from unas.tflite.schema import ACTIVATION_CODES, PADDING_CODES, OperatorSlot
+from unas.tflite.flatbuffer_table import FlatbufferTable
+from unas.tflite.schema import ACTIVATION_CODES, PADDING_CODES, OperatorField
 
 _Value = TypeVar("_Value", Activation, Padding)
 _ACTIVATIONS = {code: activation for activation, code in ACTIVATION_CODES.items()}
 _PADDINGS = {code: padding for padding, code in PADDING_CODES.items()}
-_LARGEST_COUNT = 2**15
+_MAX_COUNT = 2**15
 
 
 class OptionsReader:
-    """The options table of one operator; slots are numbered in the order of the schema's fields.
+    """The options table of one operator; fields are numbered in the order of the schema.
 
     Args:
         operator: The operator's table.
@@ -48,52 +48,52 @@ class OptionsReader:
         UnsupportedOperatorError: It asks for a variant without kernel.
     """
 
-    def __init__(self, operator: Table, union: int, label: str) -> None:
-        table = operator.table(OperatorSlot.OPTIONS)
-        if operator.uint8(OperatorSlot.OPTIONS_TYPE) != union or table is None:
+    def __init__(self, operator: FlatbufferTable, union: int, label: str) -> None:
+        table = operator.table(OperatorField.OPTIONS)
+        if operator.uint8(OperatorField.OPTIONS_TYPE) != union or table is None:
             raise operator.broken(f"{label} lacks its options")
         self._table, self._label = table, label
 
-    def count(self, slot: int, default: int = 0) -> int:
+    def count(self, field: int, default: int = 0) -> int:
         """A stride, dilation, multiplier or window size."""
-        value = self._table.int32(slot, default)
-        if not 1 <= value <= _LARGEST_COUNT:
+        value = self._table.int32(field, default)
+        if not 1 <= value <= _MAX_COUNT:
             raise self._table.broken(f"{self._label} has {value} for a stride, window or factor")
         return value
 
-    def activation(self, slot: int) -> Activation:
+    def activation(self, field: int) -> Activation:
         """The fused activation function."""
-        return self._known(_ACTIVATIONS, slot, "fused activation function")
+        return self._known(_ACTIVATIONS, field, "fused activation function")
 
-    def padding(self, slot: int) -> Padding:
+    def padding(self, field: int) -> Padding:
         """The padding scheme."""
-        return self._known(_PADDINGS, slot, "padding scheme")
+        return self._known(_PADDINGS, field, "padding scheme")
 
-    def flag(self, slot: int) -> bool:
+    def flag(self, field: int) -> bool:
         """A boolean."""
-        return self._table.uint8(slot) != 0
+        return self._table.uint8(field) != 0
 
-    def axis(self, slot: int, rank: int) -> int:
+    def axis(self, field: int, rank: int) -> int:
         """An axis, counted from the front."""
-        axis = self._table.int32(slot)
+        axis = self._table.int32(field)
         if not -rank <= axis < rank:
             raise self._table.broken(f"{self._label} works on axis {axis} of {rank}")
         return axis % rank
 
-    def factor(self, slot: int) -> float:
+    def factor(self, field: int) -> float:
         """A positive real number."""
-        value = self._table.float32(slot)
+        value = self._table.float32(field)
         if not 0.0 < value < math.inf:
             raise self._table.broken(f"{self._label} has the factor {value}")
         return value
 
-    def row_major_weights(self, slot: int) -> None:
+    def row_major_weights(self, field: int) -> None:
         """Refuse weights that were shuffled for another machine."""
-        if self._table.int8(slot) != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
+        if self._table.int8(field) != tflite.FullyConnectedOptionsWeightsFormat.DEFAULT:
             self._refuse("shuffled weights")
 
-    def _known(self, names: dict[int, _Value], slot: int, what: str) -> _Value:
-        code = self._table.int8(slot)
+    def _known(self, names: dict[int, _Value], field: int, what: str) -> _Value:
+        code = self._table.int8(field)
         if code not in names:
             self._refuse(f"{what} number {code}")
         return names[code]
@@ -163,7 +163,7 @@ _SIMPLE: dict[OperatorKind, tuple[int, Callable[[OptionsReader], Options]]] = {
 
 
 def read_options(
-    operator: Table,
+    operator: FlatbufferTable,
     kind: OperatorKind,
     label: str,
     *,

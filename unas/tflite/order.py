@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writes the operators of a model in the order that needs the least memory.
+"""The execution order that needs the least memory, for graphs and for .tflite files.
 
 The runtime executes operators in the file's order, so the best order must be in the file. TFLite's
 converter keeps the order of the Keras model, which needs more memory in about half of the networks
 with parallel branches.
-
-From genes to the graph that is written to the board.
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ from unas.artifact import Flatbuffer
 from unas.graph import Graph
 from unas.resources.memory import peak_memory
 from unas.space.build import build_graph
-from unas.tflite.flatbuffer_table import Table
+from unas.tflite.flatbuffer_table import FlatbufferTable
 from unas.tflite.lowering import lower_graph
 from unas.tflite.reader import read_flatbuffer
-from unas.tflite.schema import ModelSlot, SubGraphSlot
+from unas.tflite.schema import ModelField, SubGraphField
 
 
 def in_best_order(graph: Graph) -> Graph:
@@ -35,15 +33,15 @@ def in_best_order(graph: Graph) -> Graph:
 def reorder_flatbuffer(model: Flatbuffer) -> Flatbuffer:
     """The same .tflite file with its operators in an order of least peak memory.
 
-    Only the vector that lists the operators changes: constants, quantisation parameters and the
+    Only the vector that lists the operators changes: constants, quantization parameters and the
     file's size stay as they are.
 
     Raises:
         ModelError: The model cannot be read; see ``read_flatbuffer``.
     """
     order = _best_order(read_flatbuffer(model.data, model.name))
-    subgraph = Table.root(model.data, model.name).tables(ModelSlot.SUBGRAPHS, 1)[0]
-    start, count = subgraph.vector(SubGraphSlot.OPERATORS, 4)
+    subgraph = FlatbufferTable.root(model.data, model.name).tables(ModelField.SUBGRAPHS, 1)[0]
+    start, count = subgraph.vector(SubGraphField.OPERATORS, 4)
     # Each element holds the distance from itself to its table.
     tables = [
         start + 4 * i + offset

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quantisation parameters for a network without training data.
+"""Quantization parameters for a network without training data.
 
-The rules are those of the TFLite 8-bit quantisation specification, as the converter applies them:
+The rules are those of the TFLite 8-bit quantization specification, as the converter applies them:
 activations per tensor and asymmetric, kernels and FULLY_CONNECTED weights per output channel and
 symmetric, biases with the scale ``input x kernel`` and zero point 0, pools, PAD, RESHAPE and
 CONCATENATION with one scale for input and output, SOFTMAX with 1/256 and -128.
 
-The values are drawn, but so that the network stays alive: mean and spread of every activation are
-followed through the operators as if its elements were independent, and the scale covers about three
-standard deviations. A network that saturates everywhere would hide wrong kernels.
+The values are drawn, but so that activations neither vanish nor saturate: mean and standard
+deviation of each are followed through the operators as if its elements were independent, and the
+scale covers about three standard deviations. A network that saturates everywhere would hide wrong
+kernels.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.graph import ElementType, Graph, Operator, OperatorKind
-from unas.tflite.activation_stats import ActivationStats, draw_activation_stats, output_spread
+from unas.tflite.activation_stats import ActivationStats, draw_activation_stats, output_stats
 
 _SIGMAS = 3.0
 _SAME_SCALE = frozenset(
@@ -41,7 +42,7 @@ WEIGHTED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """real = scale x (quantised - zero_point).
+    """real = scale x (quantized - zero_point).
 
     Attributes:
         scale: Float32 vector: one element, or one per channel.
@@ -64,19 +65,19 @@ def plan_quantization(graph: Graph, rng: np.random.Generator) -> tuple[Quantizat
         One entry per tensor of the graph; None where TFLite has none (shapes, axes, floats).
     """
     plan: list[Quantization | None] = [None] * len(graph.tensors)
-    spreads: dict[int, ActivationStats] = {}
+    stats: dict[int, ActivationStats] = {}
     relative: dict[int, NDArray[np.float64]] = {}
     weights = {i for op in graph.operators if op.kind in WEIGHTED for i in op.inputs[1:]}
     for index, tensor in enumerate(graph.tensors):
         words = tensor.element_type is ElementType.INT32
         if (tensor.constant or index in graph.inputs) and index not in weights and not words:
-            spreads[index] = draw_activation_stats(rng)
+            stats[index] = draw_activation_stats(rng)
     for op in graph.operators:
         if op.kind in WEIGHTED and op.inputs[1] not in relative:
             relative[op.inputs[1]] = _draw_kernel_scales(graph, op, rng)
         gain = float(np.mean(relative[op.inputs[1]] ** 2)) if op.kind in WEIGHTED else 1.0
-        spreads[op.output] = output_spread(graph, op, spreads, gain)
-    _plan_activations(graph, spreads, plan, rng)
+        stats[op.output] = output_stats(graph, op, stats, gain)
+    _plan_activations(graph, stats, plan, rng)
     for op in graph.operators:
         if op.kind in WEIGHTED:
             _plan_weights(graph, op, relative[op.inputs[1]], plan)
@@ -119,22 +120,22 @@ def _plan_weights(
 
 def _plan_activations(
     graph: Graph,
-    spreads: dict[int, ActivationStats],
+    stats: dict[int, ActivationStats],
     plan: list[Quantization | None],
     rng: np.random.Generator,
 ) -> None:
     group = _same_scale_groups(graph)
     lows: dict[int, float] = {}
     highs: dict[int, float] = {}
-    for index, spread in spreads.items():
+    for index, one in stats.items():
         below, above = _SIGMAS * rng.uniform(0.9, 1.3, 2)
-        low = max(spread.low, spread.mean - below * spread.std)
-        high = min(spread.high, spread.mean + above * spread.std)
+        low = max(one.low, one.mean - below * one.std)
+        high = min(one.high, one.mean + above * one.std)
         root = group[index]
         lows[root] = min(lows.get(root, 0.0), low)
         highs[root] = max(highs.get(root, 0.0), high)
     fixed = {group[op.output] for op in graph.operators if op.kind is OperatorKind.SOFTMAX}
-    for index in spreads:
+    for index in stats:
         root = group[index]
         if graph.tensors[index].element_type is ElementType.INT8:
             plan[index] = SOFTMAX_OUTPUT if root in fixed else _cover(lows[root], highs[root])

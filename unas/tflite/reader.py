@@ -16,30 +16,29 @@ import tflite
 
 from unas.errors import ArchitectureError, ModelError, UnsupportedOperatorError
 from unas.graph import DenseOptions, ElementType, Graph, Operator, OperatorKind, Options, Tensor
-from unas.tflite.flatbuffer_table import Table
+from unas.tflite.flatbuffer_table import FlatbufferTable
 from unas.tflite.options_reader import read_options
 from unas.tflite.quantization import WEIGHTED
 from unas.tflite.schema import (
     ELEMENT_CODES,
     FILE_IDENTIFIER,
     OPERATOR_CODES,
-    PLACEHOLDER_CODE,
     SCHEMA_VERSION,
-    BufferSlot,
-    ModelSlot,
-    OperatorCodeSlot,
-    OperatorSlot,
-    QuantizationSlot,
-    SubGraphSlot,
-    TensorSlot,
+    BufferField,
+    ModelField,
+    OperatorCodeField,
+    OperatorField,
+    QuantizationField,
+    SubGraphField,
+    TensorField,
 )
 from unas.tflite.shapes import output_shape
 
-_MOST_TENSORS = 4096
-_MOST_INPUTS = 256
-_MOST_DIMENSIONS = 6
-_LARGEST_TENSOR_BYTES = 2**31 - 1
-_LONGEST_NAME = 256
+_MAX_TENSORS = 4096
+_MAX_INPUTS = 256
+_MAX_DIMENSIONS = 6
+_MAX_TENSOR_BYTES = 2**31 - 1
+_MAX_NAME_BYTES = 256
 
 _ELEMENTS = {code: element for element, code in ELEMENT_CODES.items()}
 _KINDS = {code: kind for kind, code in OPERATOR_CODES.items()}
@@ -53,7 +52,7 @@ _INPUTS = dict.fromkeys(OperatorKind, (1, 1)) | {
     OperatorKind.PAD: (2, 2),
     OperatorKind.MEAN: (2, 2),
     OperatorKind.RESHAPE: (1, 2),
-    OperatorKind.CONCATENATION: (1, _MOST_INPUTS),
+    OperatorKind.CONCATENATION: (1, _MAX_INPUTS),
 }
 
 
@@ -77,10 +76,10 @@ def read_flatbuffer(data: bytes, where: str) -> Graph:
             f"{where} is no TFLite file: its bytes 4 to 7 are {data[4:8]!r} instead of "
             f"{FILE_IDENTIFIER!r}; give a .tflite file"
         )
-    model = Table.root(data, where)
-    if model.uint32(ModelSlot.VERSION) != SCHEMA_VERSION:
+    model = FlatbufferTable.root(data, where)
+    if model.uint32(ModelField.VERSION) != SCHEMA_VERSION:
         raise model.broken(f"its schema version is not {SCHEMA_VERSION}")
-    subgraphs = model.tables(ModelSlot.SUBGRAPHS, _MOST_TENSORS)
+    subgraphs = model.tables(ModelField.SUBGRAPHS, _MAX_TENSORS)
     if len(subgraphs) != 1:
         raise ModelError(f"{where} has {len(subgraphs)} subgraphs; give a model with one")
     return _Reader(model, subgraphs[0], where).graph()
@@ -92,20 +91,20 @@ class _Content:
 
     tensor: Tensor
     data: memoryview
-    quantised: bool
+    quantized: bool
 
 
 class _Reader:
-    def __init__(self, model: Table, subgraph: Table, where: str) -> None:
+    def __init__(self, model: FlatbufferTable, subgraph: FlatbufferTable, where: str) -> None:
         self._model, self._subgraph, self._where = model, subgraph, where
-        buffers = model.tables(ModelSlot.BUFFERS, _MOST_TENSORS)
-        tensors = subgraph.tables(SubGraphSlot.TENSORS, _MOST_TENSORS)
+        buffers = model.tables(ModelField.BUFFERS, _MAX_TENSORS)
+        tensors = subgraph.tables(SubGraphField.TENSORS, _MAX_TENSORS)
         self._contents = [self._content(i, t, buffers) for i, t in enumerate(tensors)]
 
     def graph(self) -> Graph:
         inputs, outputs = (
-            self._subgraph.int32s(slot, _MOST_TENSORS)
-            for slot in (SubGraphSlot.INPUTS, SubGraphSlot.OUTPUTS)
+            self._subgraph.int32s(field, _MAX_TENSORS)
+            for field in (SubGraphField.INPUTS, SubGraphField.OUTPUTS)
         )
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
@@ -114,8 +113,8 @@ class _Reader:
             )
         for index in inputs + outputs:
             self._check_int8(index)
-        codes = self._model.tables(ModelSlot.OPERATOR_CODES, _MOST_TENSORS)
-        tables = self._subgraph.tables(SubGraphSlot.OPERATORS, _MOST_TENSORS)
+        codes = self._model.tables(ModelField.OPERATOR_CODES, _MAX_TENSORS)
+        tables = self._subgraph.tables(SubGraphField.OPERATORS, _MAX_TENSORS)
         operators = tuple(self._operator(i, table, codes) for i, table in enumerate(tables))
         try:
             graph = Graph(tuple(c.tensor for c in self._contents), operators, inputs, outputs)
@@ -127,35 +126,37 @@ class _Reader:
             )
         return graph
 
-    def _content(self, index: int, table: Table, buffers: list[Table]) -> _Content:
-        number = table.uint32(TensorSlot.BUFFER)
+    def _content(
+        self, index: int, table: FlatbufferTable, buffers: list[FlatbufferTable]
+    ) -> _Content:
+        number = table.uint32(TensorField.BUFFER)
         if number >= len(buffers):
             raise table.broken(f"tensor {index} lies in buffer {number} of {len(buffers)}")
-        data = buffers[number].bytes(BufferSlot.DATA)
-        code = table.int8(TensorSlot.TYPE)
+        data = buffers[number].bytes(BufferField.DATA)
+        code = table.int8(TensorField.TYPE)
         if code not in _ELEMENTS:
             raise ModelError(
                 f"{self._where}: tensor {index} is of type {_type_name(code)}, not int8; "
-                "convert the model with full int8 quantisation"
+                "convert the model with full int8 quantization"
             )
-        elsewhere = buffers[number].uint64(BufferSlot.OFFSET) > 1
-        sparse = table.table(TensorSlot.SPARSITY) is not None
-        if table.uint8(TensorSlot.IS_VARIABLE) or sparse or elsewhere:
+        elsewhere = buffers[number].uint64(BufferField.OFFSET) > 1
+        sparse = table.table(TensorField.SPARSITY) is not None
+        if table.uint8(TensorField.IS_VARIABLE) or sparse or elsewhere:
             raise ModelError(
                 f"{self._where}: tensor {index} is variable, sparse or outside the file's tables; "
                 "convert the model without state, sparsity and external buffers"
             )
-        shape = table.int32s(TensorSlot.SHAPE, _MOST_DIMENSIONS)
+        shape = table.int32s(TensorField.SHAPE, _MAX_DIMENSIONS)
         # Names need not be unique in a file, ours are.
-        name = f"{index}:{table.string(TensorSlot.NAME, _LONGEST_NAME)}"
+        name = f"{index}:{table.string(TensorField.NAME, _MAX_NAME_BYTES)}"
         tensor = Tensor(name, shape, _ELEMENTS[code], constant=len(data) > 0)
-        if min(shape, default=1) < 1 or tensor.size_bytes > _LARGEST_TENSOR_BYTES:
+        if min(shape, default=1) < 1 or tensor.size_bytes > _MAX_TENSOR_BYTES:
             raise table.broken(f"tensor {index} has the shape {shape}")
         if tensor.constant and tensor.size_bytes != len(data):
             raise table.broken(
                 f"tensor {index} needs {tensor.size_bytes} bytes and has {len(data)}"
             )
-        return _Content(tensor, data, _is_quantised(table))
+        return _Content(tensor, data, _is_quantized(table))
 
     def _check_int8(self, index: int) -> None:
         """Refuse activations of another type."""
@@ -164,9 +165,9 @@ class _Reader:
         if element is not ElementType.INT8:
             raise ModelError(
                 f"{self._where} is no int8 model: tensor {index} is {element}; convert it with "
-                "full int8 quantisation, input and output included"
+                "full int8 quantization, input and output included"
             )
-        if not content.quantised:
+        if not content.quantized:
             raise self._model.broken(f"tensor {index} has no scale and zero point")
 
     def _at(self, index: int) -> _Content:
@@ -174,13 +175,15 @@ class _Reader:
             raise self._model.broken(f"there is no tensor {index}")
         return self._contents[index]
 
-    def _operator(self, position: int, table: Table, codes: list[Table]) -> Operator:
+    def _operator(
+        self, position: int, table: FlatbufferTable, codes: list[FlatbufferTable]
+    ) -> Operator:
         kind = self._kind(position, table, codes)
         label = f"operator {position} ({kind})"
-        inputs = table.int32s(OperatorSlot.INPUTS, _MOST_INPUTS)
-        outputs = table.int32s(OperatorSlot.OUTPUTS, _MOST_INPUTS)
-        fewest, most = _INPUTS[kind]
-        if not fewest <= len(inputs) <= most or len(outputs) != 1:
+        inputs = table.int32s(OperatorField.INPUTS, _MAX_INPUTS)
+        outputs = table.int32s(OperatorField.OUTPUTS, _MAX_INPUTS)
+        min_inputs, max_inputs = _INPUTS[kind]
+        if not min_inputs <= len(inputs) <= max_inputs or len(outputs) != 1:
             raise table.broken(f"{label} has {len(inputs)} inputs and {len(outputs)} outputs")
         for place, index in enumerate(inputs):
             self._check_role(kind, label, place, index)
@@ -197,16 +200,18 @@ class _Reader:
         self._check_shape(kind, label, options, inputs, output)
         return Operator(kind, inputs, outputs[0], options)
 
-    def _kind(self, position: int, table: Table, codes: list[Table]) -> OperatorKind:
-        number = table.uint32(OperatorSlot.OPCODE_INDEX)
+    def _kind(
+        self, position: int, table: FlatbufferTable, codes: list[FlatbufferTable]
+    ) -> OperatorKind:
+        number = table.uint32(OperatorField.OPCODE_INDEX)
         if number >= len(codes):
             raise table.broken(f"operator {position} has the kind {number} of {len(codes)}")
         # Old files have only the one-byte field, new ones fill both: the larger is right.
-        old = codes[number].int8(OperatorCodeSlot.DEPRECATED_BUILTIN_CODE)
-        new = codes[number].int32(OperatorCodeSlot.BUILTIN_CODE)
-        code = max(old, new) if old < PLACEHOLDER_CODE else new
+        old = codes[number].int8(OperatorCodeField.DEPRECATED_BUILTIN_CODE)
+        new = codes[number].int32(OperatorCodeField.BUILTIN_CODE)
+        code = max(old, new)
         if code not in _KINDS:
-            custom = codes[number].string(OperatorCodeSlot.CUSTOM_CODE, _LONGEST_NAME)
+            custom = codes[number].string(OperatorCodeField.CUSTOM_CODE, _MAX_NAME_BYTES)
             name = custom or _operator_name(code)
             raise UnsupportedOperatorError(
                 f"{self._where}: operator {position} is {name}, for which there is no kernel; "
@@ -223,10 +228,10 @@ class _Reader:
         if (weight or wanted is ElementType.INT32) and not (
             tensor.constant and tensor.element_type is wanted
         ):
-            found = f"{'constant' if tensor.constant else 'computed'} {tensor.element_type}"
+            actual = f"{'constant' if tensor.constant else 'computed'} {tensor.element_type}"
             raise ModelError(
-                f"{self._where}: input {place} of {label} is a {found} tensor where a constant "
-                f"{wanted} one belongs; convert the model with full int8 quantisation"
+                f"{self._where}: input {place} of {label} is a {actual} tensor where a constant "
+                f"{wanted} one belongs; convert the model with full int8 quantization"
             )
         if wanted is ElementType.INT8:
             self._check_int8(index)
@@ -261,12 +266,12 @@ class _Reader:
             raise self._model.broken(f"{label} turns {shapes} into {output}")
 
 
-def _is_quantised(table: Table) -> bool:
-    parameters = table.table(TensorSlot.QUANTIZATION)
+def _is_quantized(table: FlatbufferTable) -> bool:
+    parameters = table.table(TensorField.QUANTIZATION)
     if parameters is None:
         return False
-    _, scales = parameters.vector(QuantizationSlot.SCALE, 4)
-    _, zero_points = parameters.vector(QuantizationSlot.ZERO_POINT, 8)
+    _, scales = parameters.vector(QuantizationField.SCALE, 4)
+    _, zero_points = parameters.vector(QuantizationField.ZERO_POINT, 8)
     return scales > 0 and zero_points in (1, scales)
 
 

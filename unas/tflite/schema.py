@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our operators, options and element types in the numbers of the TFLite schema.
+"""Numbers of the TFLite schema: of operators, options and element types, and of table fields.
 
-Where the fields that we read stand in the tables of the TFLite schema: in its order, from 0.
-
-The options of operators are not here: each is read in one place, in decode.py.
+Fields are numbered from 0 in the schema's order; only those that are read are here. The fields of
+operators' options are in ``options_reader``, where each is read in one place.
 """
 
 from __future__ import annotations
@@ -155,8 +154,8 @@ def _pool(builder: Any, options: PoolOptions) -> int:
     return int(tflite.Pool2DOptionsEnd(builder))
 
 
-class ModelSlot(IntEnum):
-    """Fields of the file's root table that we read, numbered in the schema's order."""
+class ModelField(IntEnum):
+    """Fields of the file's root table."""
 
     VERSION = 0
     OPERATOR_CODES = 1
@@ -164,7 +163,7 @@ class ModelSlot(IntEnum):
     BUFFERS = 4
 
 
-class OperatorCodeSlot(IntEnum):
+class OperatorCodeField(IntEnum):
     """Fields of an operator code."""
 
     DEPRECATED_BUILTIN_CODE = 0
@@ -172,7 +171,7 @@ class OperatorCodeSlot(IntEnum):
     BUILTIN_CODE = 3
 
 
-class SubGraphSlot(IntEnum):
+class SubGraphField(IntEnum):
     """Fields of a subgraph."""
 
     TENSORS = 0
@@ -181,7 +180,7 @@ class SubGraphSlot(IntEnum):
     OPERATORS = 3
 
 
-class TensorSlot(IntEnum):
+class TensorField(IntEnum):
     """Fields of a tensor."""
 
     SHAPE = 0
@@ -193,21 +192,21 @@ class TensorSlot(IntEnum):
     SPARSITY = 6
 
 
-class QuantizationSlot(IntEnum):
-    """Fields of a tensor's quantisation parameters."""
+class QuantizationField(IntEnum):
+    """Fields of a tensor's quantization parameters."""
 
     SCALE = 2
     ZERO_POINT = 3
 
 
-class BufferSlot(IntEnum):
-    """Fields of a buffer; OFFSET says that the data stand behind the tables."""
+class BufferField(IntEnum):
+    """Fields of a buffer; OFFSET is above 1 where the data lie behind the tables."""
 
     DATA = 0
     OFFSET = 1
 
 
-class OperatorSlot(IntEnum):
+class OperatorField(IntEnum):
     """Fields of an operator."""
 
     OPCODE_INDEX = 0

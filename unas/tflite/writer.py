@@ -3,9 +3,8 @@
 
 Latency and memory do not depend on the weights' values, so drawn ones serve to measure a network.
 The file has the structure that TensorFlow's converter gives the same network
-(tests/contract/test_export_agreement.py).
-
-What stands in a network's constant tensors: drawn weights, and the shapes that options name.
+(tests/contract/test_export_agreement.py). Its constant tensors hold drawn weights and biases, and
+the shapes and axes that operators' options name.
 """
 
 from __future__ import annotations
@@ -45,17 +44,17 @@ from unas.tflite.schema import (
 
 # TFLM casts buffers to the element type in place and vector kernels load 16 bytes at a time.
 _BUFFER_ALIGNMENT = 16
-_ROOM_PER_TENSOR = 2048
+_BYTES_PER_TENSOR = 2048
 
 
 def write_flatbuffer(graph: Graph, *, seed: int, name: str) -> Flatbuffer:
-    """Write a network with drawn weights and quantisation parameters.
+    """Write a network with drawn weights and quantization parameters.
 
     Tensors keep their indices and operators their order.
 
     Args:
         graph: The network; int8 activations.
-        seed: Of weights and quantisation parameters; the same seed gives the same bytes.
+        seed: Of weights and quantization parameters; the same seed gives the same bytes.
         name: For people; it does not enter the file, whose bytes identify the model.
 
     Returns:
@@ -67,7 +66,7 @@ def write_flatbuffer(graph: Graph, *, seed: int, name: str) -> Flatbuffer:
     rng = np.random.default_rng(seed)
     plan = plan_quantization(graph, rng)
     constants = draw_constants(graph, plan, rng)
-    room = sum(t.size_bytes for t in graph.constants()) + _ROOM_PER_TENSOR * len(graph.tensors)
+    room = sum(t.size_bytes for t in graph.constants()) + _BYTES_PER_TENSOR * len(graph.tensors)
     builder = flatbuffers.Builder(room)
     kinds = tuple(dict.fromkeys(op.kind for op in graph.operators))
     # Flatbuffers are written back to front: what is written last stands first in the file.
@@ -137,8 +136,8 @@ def _write_subgraph(
     tensors = _offsets(
         builder,
         [
-            _write_tensor(builder, tensor, quantisation, buffer if tensor.constant else 0)
-            for tensor, quantisation, buffer in zip(graph.tensors, plan, buffers, strict=True)
+            _write_tensor(builder, tensor, quantization, buffer if tensor.constant else 0)
+            for tensor, quantization, buffer in zip(graph.tensors, plan, buffers, strict=True)
         ],
     )
     operators = _offsets(
@@ -156,11 +155,11 @@ def _write_subgraph(
 
 
 def _write_tensor(
-    builder: Any, tensor: Tensor, quantisation: Quantization | None, buffer: int
+    builder: Any, tensor: Tensor, quantization: Quantization | None, buffer: int
 ) -> int:
     shape = _indices(builder, tensor.shape)
     name = builder.CreateString(tensor.name)
-    parameters = None if quantisation is None else _write_quantisation(builder, quantisation)
+    parameters = None if quantization is None else _write_quantization(builder, quantization)
     tflite.TensorStart(builder)
     tflite.TensorAddShape(builder, shape)
     tflite.TensorAddType(builder, ELEMENT_CODES[tensor.element_type])
@@ -172,14 +171,14 @@ def _write_tensor(
     return int(tflite.TensorEnd(builder))
 
 
-def _write_quantisation(builder: Any, quantisation: Quantization) -> int:
-    channels = len(quantisation.scale)
-    scale = builder.CreateNumpyVector(quantisation.scale)
-    zero_point = builder.CreateNumpyVector(np.full(channels, quantisation.zero_point, np.int64))
+def _write_quantization(builder: Any, quantization: Quantization) -> int:
+    channels = len(quantization.scale)
+    scale = builder.CreateNumpyVector(quantization.scale)
+    zero_point = builder.CreateNumpyVector(np.full(channels, quantization.zero_point, np.int64))
     tflite.QuantizationParametersStart(builder)
     tflite.QuantizationParametersAddScale(builder, scale)
     tflite.QuantizationParametersAddZeroPoint(builder, zero_point)
-    tflite.QuantizationParametersAddQuantizedDimension(builder, quantisation.dimension)
+    tflite.QuantizationParametersAddQuantizedDimension(builder, quantization.dimension)
     return int(tflite.QuantizationParametersEnd(builder))
 
 
@@ -212,7 +211,7 @@ def draw_constants(
         One entry per tensor; None for activations.
 
     Raises:
-        ModelError: A constant has no role that tells what it holds, or another size than its role.
+        ModelError: A constant has no known role, or another size than its role needs.
     """
     users = {i: op for op in reversed(graph.operators) for i in op.inputs if i != -1}
     constants: list[Constant | None] = [None] * len(graph.tensors)
@@ -222,7 +221,7 @@ def draw_constants(
         if index not in users:
             raise ModelError(f"no operator reads the constant tensor {tensor.name!r}; remove it")
         if tensor.element_type is ElementType.INT8:
-            # Ten times faster than rng.integers; that -127 is drawn twice as often hurts nobody.
+            # Ten times faster than rng.integers; that -127 is drawn twice as often does not matter.
             drawn = np.frombuffer(rng.bytes(tensor.elements), np.int8)
             constants[index] = np.maximum(drawn, np.int8(-127))
         else:
@@ -253,7 +252,7 @@ def _int32(
 def _shaped(tensor: Tensor, value: NDArray[Any]) -> Constant:
     if value.size != tensor.elements:
         raise ModelError(
-            f"constant tensor {tensor.name!r} has room for {tensor.elements} numbers, its "
+            f"constant tensor {tensor.name!r} holds {tensor.elements} numbers, its "
             f"operator's options give {value.size}; make them agree"
         )
     return value
@@ -264,9 +263,9 @@ def _bias(
 ) -> Constant:
     """In steps of ``input scale x kernel scale``, as sums of products are."""
     tensor, data = graph.tensors[op.inputs[2]], graph.tensors[op.inputs[0]]
-    quantisation = plan[op.inputs[0]]
-    if quantisation is None:
-        raise ModelError(f"the input {data.name!r} of {op.kind} is not int8; quantise it first")
+    quantization = plan[op.inputs[0]]
+    if quantization is None:
+        raise ModelError(f"the input {data.name!r} of {op.kind} is not int8; quantize it first")
     # Zero is inside every activation's range: half of the 256 steps is a fair standard deviation.
     reach = BIAS_SHARE * 64.0 * _WEIGHT_STD * np.sqrt(fan_in(graph, op))
     limit = int(min(reach, 2**30))

@@ -164,15 +164,15 @@ class _Wish:
 
 def _measure(bench: Bench, wish: _Wish, fresh: bool) -> Findings:
     from unas._paths import cache_dir
-    from unas.calibrate.bench import CalibrationBench
-    from unas.calibrate.campaign import Plan, calibrate_plainly, calibrate_until
+    from unas.calibrate.campaign import CalibrationPlan, calibrate_plainly, calibrate_until
+    from unas.calibrate.measuring import CalibrationLab
     from unas.cli.calibration_output import Watch, note_effort, note_goal
     from unas.store.cache import DirectoryStore
 
     store = DirectoryStore(cache_dir() / "measurements")
     with Watch() as watch:
-        measures = CalibrationBench(bench, store, fresh=fresh, log=note, on_result=watch.result)
-        plan = Plan(
+        measures = CalibrationLab(bench, store, fresh=fresh, log=note, on_result=watch.result)
+        plan = CalibrationPlan(
             bench.board,
             wish.models,
             wish.kernels,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predicted against found tensor arena."""
+"""Error of the predicted tensor arena."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BAND_PERCENT = 3.0
 
 
 def figure(calibration: Calibration) -> Figure:
-    """Error of the arena model, and of peak memory in its place, over the arena.
+    """Error of the arena model, and of peak memory used as one, over the size of the arena.
 
     Raises:
         StoreError: No arena was predicted, as of measurements made elsewhere.
@@ -35,7 +35,7 @@ def figure(calibration: Calibration) -> Figure:
         raise StoreError(
             "the calibration holds no predicted arenas; calibrate on networks whose arena is known"
         )
-    found, predicted, peak = (table[name].to_numpy(dtype=np.float64) for name in _NEEDED)
+    actual, predicted, peak = (table[name].to_numpy(dtype=np.float64) for name in _NEEDED)
     drawing = new_figure(6.4, 3.8)
     axes = add_axes(drawing)
     axes.axhspan(-_BAND_PERCENT, _BAND_PERCENT, color="#000000", alpha=0.08, linewidth=0)
@@ -44,10 +44,10 @@ def figure(calibration: Calibration) -> Figure:
         ("peak memory, the paper's proxy", peak, RED),
         ("arena model", predicted, BLUE),
     ):
-        error = 100.0 * (value / found - 1.0)
+        error = 100.0 * (value / actual - 1.0)
         inside = (np.abs(error) <= _BAND_PERCENT).mean()
         axes.scatter(
-            found / 1024,
+            actual / 1024,
             error,
             s=13,
             color=paint,
@@ -59,7 +59,7 @@ def figure(calibration: Calibration) -> Figure:
     on_log_scale(axes)
     axes.set(
         xlabel=f"tensor arena of a network (KiB, {provenance(calibration)})",
-        ylabel="predicted, less found (%)",
+        ylabel="relative error of the predicted arena (%)",
     )
     legend_above(axes, 1)
     drawing.suptitle(origin(calibration), fontsize=9, x=0.01, ha="left")

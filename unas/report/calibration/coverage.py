@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Are the intervals honest? Share of held-out networks inside, by nominal level and by latency.
+"""Coverage of prediction intervals by nominal level and by latency, on held-out networks.
 
-Predictions for networks that a model had not seen, as arrays.
+Held-out predictions as arrays are here too: other figures of a calibration show them as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from unas.store.calibration import Calibration
 NAME = "coverage"
 _LEVELS = np.linspace(0.05, 0.98, 32)
 _GROUPS = 5
-_FEWEST = 10
+_MIN_NETWORKS = 10
 
 
 def scores(table: HeldOutTable) -> Vector:
@@ -29,7 +29,7 @@ def scores(table: HeldOutTable) -> Vector:
 
     Distances are of logarithms, shape (n,).
     """
-    ratio = np.log(table.found_us / table.predicted_us)
+    ratio = np.log(table.actual_us / table.predicted_us)
     up = np.log(table.upper_us / table.predicted_us)
     down = np.log(table.predicted_us / np.maximum(table.lower_us, 1e-9))
     return np.where(ratio >= 0, ratio / np.maximum(up, 1e-12), -ratio / np.maximum(down, 1e-12))
@@ -38,8 +38,7 @@ def scores(table: HeldOutTable) -> Vector:
 def coverage_by_level(table: HeldOutTable, levels: Vector) -> Vector:
     """Coverage of intervals stretched to other levels, in shares of one, shape of ``levels``.
 
-    The stretch for a network comes from all others (leave-one-out conformal prediction), so no
-    network judges itself.
+    The stretch for a network comes from all others (leave-one-out conformal prediction).
     """
     score = scores(table)
     n = len(score)
@@ -52,17 +51,17 @@ def coverage_by_level(table: HeldOutTable, levels: Vector) -> Vector:
 
 
 def figure(calibration: Calibration) -> Figure:
-    """Coverage of the default's intervals by nominal level, and at its own level by latency.
+    """Coverage of the default model's intervals by nominal level, and of its own by latency.
 
     Raises:
         StoreError: Too few held-out networks.
     """
     default = calibration.models.default
     table = held_out(calibration, default.name)
-    if len(table.found_us) < _FEWEST or not np.isfinite(table.upper_us).all():
+    if len(table.actual_us) < _MIN_NETWORKS or not np.isfinite(table.upper_us).all():
         raise StoreError(
-            f"coverage needs intervals of {_FEWEST} networks, here are {len(table.found_us)}; "
-            "calibrate with more"
+            f"coverage needs intervals of {_MIN_NETWORKS} networks, here are "
+            f"{len(table.actual_us)}; calibrate with more"
         )
     drawing = new_figure(6.8, 3.4)
     _by_level(add_axes(drawing, 1, 2, 1), table, default.interval.level)
@@ -74,7 +73,7 @@ def figure(calibration: Calibration) -> Figure:
 
 
 def _by_level(axes: Axes, table: HeldOutTable, level: float) -> None:
-    n = len(table.found_us)
+    n = len(table.actual_us)
     low, high = (scipy.stats.binom.ppf(p, n, _LEVELS) / n * 100 for p in (0.025, 0.975))
     axes.fill_between(
         _LEVELS * 100, low, high, color=GREY, alpha=0.25, linewidth=0, label="chance, 95 %"
@@ -101,13 +100,13 @@ def _by_level(axes: Axes, table: HeldOutTable, level: float) -> None:
 
 
 def _by_latency(axes: Axes, table: HeldOutTable, level: float) -> None:
-    order = np.argsort(table.found_us, kind="stable")
+    order = np.argsort(table.actual_us, kind="stable")
     groups = np.array_split(order, min(_GROUPS, max(len(order) // 5, 1)))
     inside = _is_inside(table)
     for group in groups:
         covered, n = int(inside[group].sum()), len(group)
         low, high = scipy.stats.binomtest(covered, n).proportion_ci(0.95, method="wilson")
-        middle, share = np.median(table.found_us[group]) / 1e3, covered / n
+        middle, share = np.median(table.actual_us[group]) / 1e3, covered / n
         axes.errorbar(
             [middle],
             [share * 100],
@@ -127,39 +126,40 @@ def _by_latency(axes: Axes, table: HeldOutTable, level: float) -> None:
 
 
 def _is_inside(table: HeldOutTable) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    return (table.lower_us <= table.found_us) & (table.found_us <= table.upper_us)
+    return (table.lower_us <= table.actual_us) & (table.actual_us <= table.upper_us)
 
 
 Vector = npt.NDArray[np.float64]
+# As predictions.csv names them.
 _COLUMNS = ("found_us", "predicted_us", "lower_us", "upper_us")
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOutTable:
-    """One model's predictions, each made without the network it is for; all of shape (n,).
+    """Held-out predictions of one model; all arrays of shape (n,).
 
     Attributes:
-        model: Its name.
-        found_us: Latency that was emulated or measured.
-        predicted_us: What the model says.
-        lower_us: Lower end of its interval.
-        upper_us: Upper end of its interval.
+        model: Name of the model.
+        actual_us: Latency, emulated or measured, in microseconds.
+        predicted_us: Predicted latency in microseconds.
+        lower_us: Lower end of the prediction interval.
+        upper_us: Upper end of the prediction interval.
     """
 
     model: str
-    found_us: Vector
+    actual_us: Vector
     predicted_us: Vector
     lower_us: Vector
     upper_us: Vector
 
     @property
     def error(self) -> Vector:
-        """(predicted - found) / found."""
-        return self.predicted_us / self.found_us - 1.0
+        """(predicted - actual) / actual."""
+        return self.predicted_us / self.actual_us - 1.0
 
 
 def held_out(calibration: Calibration, model: str) -> HeldOutTable:
-    """A model's predictions for networks it had not seen, in the order they are stored.
+    """A model's held-out predictions in the order they are stored.
 
     Raises:
         StoreError: There are none of that model, or no finite ones.
@@ -177,7 +177,7 @@ def held_out(calibration: Calibration, model: str) -> HeldOutTable:
 
 
 def models_shown(calibration: Calibration) -> tuple[str, ...]:
-    """The baseline first, the default last; models without predictions left out."""
+    """Names of the models that have predictions: the baseline first, the default last."""
     have = set(calibration.predictions["model"])
     chosen = calibration.models.chosen
     order = ["mac-line", "operator-linear", "boosted"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Constraint decisions: what a search with a latency limit would have got wrong by a model."""
+"""Constraint decisions: networks that a latency model puts on the wrong side of a limit."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _STEPS = 101
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What a model decides at one latency limit.
+    """Decisions by a model at one latency limit.
 
     Attributes:
-        limit_us: Networks up to it are wanted.
-        feasible: How many keep the limit.
-        wrongly_accepted: Too slow, but predicted to keep it.
-        wrongly_rejected: They keep it, but are predicted to be too slow.
-        n: Of how many.
+        limit_us: The limit in microseconds.
+        feasible: Number of networks within the limit.
+        wrongly_accepted: Number of networks above the limit that are predicted to be within.
+        wrongly_rejected: Number of networks within the limit that are predicted to be above.
+        n: Number of networks.
     """
 
     limit_us: float
@@ -45,8 +45,9 @@ class Decisions:
 
 
 def decide(table: HeldOutTable, limit_us: float) -> Decisions:
-    """Compare what is predicted to keep a limit with what keeps it."""
-    keeps, accepted = table.found_us <= limit_us, table.predicted_us <= limit_us
+    """Compare networks predicted within a limit with networks within it."""
+    keeps = table.actual_us <= limit_us
+    accepted = table.predicted_us <= limit_us
     return Decisions(
         limit_us=limit_us,
         feasible=int(keeps.sum()),
@@ -57,11 +58,11 @@ def decide(table: HeldOutTable, limit_us: float) -> Decisions:
 
 
 def limits_of(table: HeldOutTable) -> Vector:
-    """Limits to look at, in microseconds: from the fastest network to the slowest, in even ranks.
+    """Limits in microseconds, from the fastest network to the slowest, in even ranks.
 
     A limit halfway between two networks: no network lies on one.
     """
-    ordered = np.unique(table.found_us)
+    ordered = np.unique(table.actual_us)
     between: Vector = (ordered[1:] + ordered[:-1]) / 2 if len(ordered) > 1 else ordered
     picked = np.linspace(0, len(between) - 1, min(_STEPS, len(between))).round().astype(int)
     chosen: Vector = between[picked]
@@ -77,7 +78,7 @@ def figure(calibration: Calibration) -> Figure:
     drawing = new_figure(6.4, 4.4)
     shown = models_shown(calibration)
     panels = (("wrongly accepted", 1), ("wrongly rejected", 2))
-    found = provenance(calibration)
+    kind = provenance(calibration)
     for what, index in panels:
         axes = add_axes(drawing, 2, 1, index)
         for model in shown:
@@ -96,6 +97,6 @@ def figure(calibration: Calibration) -> Figure:
         axes.set_ylabel(f"{what}\n(% of {made[0].n} networks)")
         axes.set_ylim(0, None)
         legend_above(axes, len(shown))
-    axes.set_xlabel(f"limit on the latency of one inference (ms); the truth is {found}")
+    axes.set_xlabel(f"limit on the {kind} latency of one inference (ms)")
     drawing.suptitle(origin(calibration), fontsize=9, x=0.01, ha="left")
     return drawing

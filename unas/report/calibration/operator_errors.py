@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How wrong a model is by kind of operator, and how much of the time each kind takes."""
+"""Errors of latency models by operator family, and the share of time of each family."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from unas.store.calibration import Calibration
 
 NAME = "operator_errors"
 _MODELS = ("operator-linear", "boosted")
-_SHARE_SEEN_PERCENT = 0.1
-_LEAST_LIMIT_PERCENT = 25.0
+_MIN_SHARE_PERCENT = 0.1
+_MIN_LIMIT_PERCENT = 25.0
 
 
 def operator_errors(calibration: Calibration) -> pd.DataFrame:
@@ -31,8 +31,8 @@ def operator_errors(calibration: Calibration) -> pd.DataFrame:
 
     Returns:
         A row for each family, largest share of the time first, with columns ``share_percent``,
-        ``n`` and, for each model, ``<model> p10``, ``p50``, ``p90`` (percent, predicted above
-        found is positive) and ``mape``.
+        ``n`` and, for each model, ``<model> p10``, ``p50``, ``p90`` (percent, positive
+        where the prediction is too high) and ``mape``.
 
     Raises:
         StoreError: No operators are stored.
@@ -42,7 +42,7 @@ def operator_errors(calibration: Calibration) -> pd.DataFrame:
     models = [name for name in _MODELS if name in set(table["model"])]
     if not models:
         raise StoreError(
-            "the calibration tells no cycles of operators; calibrate on measurements that do"
+            "the calibration holds no cycles of operators; calibrate on measurements that do"
         )
     one = table[table["model"] == models[0]]
     total = one["found_cycles"].sum()
@@ -109,10 +109,10 @@ def figure(calibration: Calibration) -> Figure:
 
 
 def _keep_in_view(axes: Axes, table: pd.DataFrame, models: list[str]) -> None:
-    """Limits that families with a share of the time need; where others lie outside, say so."""
+    """Set limits that families with a share of the time need; label the medians beyond them."""
     ends = [f"{model} {p}" for model in models for p in ("p10", "p90")]
-    seen = table[table["share_percent"] >= _SHARE_SEEN_PERCENT][ends].abs().to_numpy(float)
-    limit = max(_LEAST_LIMIT_PERCENT, 1.15 * float(seen.max(initial=0.0)))
+    seen = table[table["share_percent"] >= _MIN_SHARE_PERCENT][ends].abs().to_numpy(float)
+    limit = max(_MIN_LIMIT_PERCENT, 1.15 * float(seen.max(initial=0.0)))
     axes.set_xlim(-limit, limit)
     medians = table[[f"{model} p50" for model in models]].to_numpy(float).mean(axis=1)
     for place, median in enumerate(medians):

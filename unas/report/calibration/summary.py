@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report in numbers: how good each model is, and what it would have decided."""
+"""The figures of a calibration in numbers: errors of each model, and wrong decisions."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from unas.store.calibration import Calibration
 
 
 def summary_of(calibration: Calibration, limit_us: float | None = None) -> dict[str, Any]:
-    """What the figures show, as JSON types.
+    """Errors and decisions of all models, as JSON types.
 
     Args:
-        calibration: What to tell of.
+        calibration: The calibration.
         limit_us: Latency limit of the decisions; None: the median of the held-out networks.
 
     Returns:
@@ -32,11 +32,11 @@ def summary_of(calibration: Calibration, limit_us: float | None = None) -> dict[
     """
     shown = models_shown(calibration)
     first = held_out(calibration, shown[0] if shown else "mac-line")
-    limit = float(np.median(first.found_us)) if limit_us is None else limit_us
+    limit = float(np.median(first.actual_us)) if limit_us is None else limit_us
     models: dict[str, Any] = {}
     for name in shown:
         table = held_out(calibration, name)
-        fit = regression_metrics(table.predicted_us, table.found_us)
+        fit = regression_metrics(table.predicted_us, table.actual_us)
         made = decide(table, limit)
         everywhere = [decide(table, float(one)) for one in limits_of(table)]
         wrong = [one.wrongly_accepted + one.wrongly_rejected for one in everywhere]

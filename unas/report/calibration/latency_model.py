@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Predicted against found latency: the MAC line, and what replaces it, side by side."""
+"""Predicted against emulated or measured latency: the MAC line beside the other models."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def figure(calibration: Calibration) -> Figure:
     shown = [held_out(calibration, model) for model in models_shown(calibration)]
     drawing = new_figure(3.1 * len(shown), 3.5)
     # Predictions of a bad model may be zero or below; a logarithmic axis clips them at its edge.
-    found = np.concatenate([table.found_us for table in shown]) / 1e3
-    low, high = found.min() / 1.6, found.max() * 1.6
+    actual = np.concatenate([table.actual_us for table in shown]) / 1e3
+    low, high = actual.min() / 1.6, actual.max() * 1.6
     for index, table in enumerate(shown, 1):
         axes = add_axes(drawing, 1, len(shown), index)
         _panel(axes, table, (low, high))
@@ -33,7 +33,7 @@ def figure(calibration: Calibration) -> Figure:
         is_default = table.model == calibration.models.chosen
         axes.set_title(label(table.model) + " (default)" * is_default, fontsize=9, loc="left")
         if index == 1:
-            axes.set_ylabel("predicted by a model that did not see it (ms)")
+            axes.set_ylabel("predicted latency, held-out networks (ms)")
     drawing.suptitle(origin(calibration), fontsize=9, x=0.01, ha="left")
     return drawing
 
@@ -46,7 +46,7 @@ def _panel(axes: Axes, table: HeldOutTable, limits: tuple[float, float]) -> None
     axes.plot(ends, ends, color="#000000", linewidth=0.7)
     predicted = np.clip(table.predicted_us / 1e3, *limits)
     axes.scatter(
-        table.found_us / 1e3, predicted, s=11, color=colour(table.model), alpha=0.75, linewidths=0
+        table.actual_us / 1e3, predicted, s=11, color=colour(table.model), alpha=0.75, linewidths=0
     )
     on_log_scale(axes, y=True, steps=(1.0,))
     axes.set(xlim=limits, ylim=limits, aspect="equal")

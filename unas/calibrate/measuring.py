@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures drawn networks and single kernels in a lab, and keeps count of what it took."""
+"""Measures drawn networks and single kernels in a lab, and adds up the effort."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from unas.lab.lab import Bench, Lab
 from unas.record import Measurement
 from unas.store.cache import MeasurementStore
 
-# Enough to see a wrong kernel; all of an operator's output may be 100 kB.
+# Enough to detect a wrong kernel; the whole output of an operator may have 100 kB.
 _KERNEL_OUTPUT_BYTES = 512
 
 OnResult = Callable[[str, bool, int, int], None]
-"""Told after each model: "networks" or "kernels", whether it came from the store, how many are
-done, and of how many."""
+"""Called after each model with "networks" or "kernels", whether it came from the store, the number
+that is done, and the number of all."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What measuring took.
+    """What the measurements of a calibration took.
 
     Attributes:
-        images: Different images.
-        flash_cycles: How often a unit, or a virtual board, was flashed with one of them.
+        images: Number of different images.
+        flash_cycles: Number of times that a unit, or a virtual board, was flashed with one of them.
         device_seconds: Flashing, timed runs and trials of the arena; builds not counted.
-        seconds: Of the host, in this run: less where much came from the store.
-        models: Measured ones.
-        stored: How many of them had been measured before.
+        seconds: Wall-clock time of this run: less where much came from the store.
+        models: Number of measured models.
+        stored: Number of them that came from the store.
     """
 
     images: int
@@ -46,8 +46,8 @@ class Effort:
     stored: int
 
 
-class CalibrationBench:
-    """A lab that knows what calibration measures: networks with their arena, kernels without."""
+class CalibrationLab:
+    """Measures what calibration needs: networks with their tensor arena, kernels without."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class CalibrationBench:
         Args:
             bench: What to measure on; its procedure is that of networks.
             store: Keeps measurements.
-            fresh: Measure again what the store has.
+            fresh: Measure even what the store has.
             log: Takes the device's log lines.
-            on_result: Told after each model.
+            on_result: Called after each model.
         """
         self._bench, self._store, self._fresh, self._log = bench, store, fresh, log
         self._on_result = on_result
@@ -81,11 +81,11 @@ class CalibrationBench:
             UnasError: The bench itself failed.
             StoreError: An output differs from the golden implementation's.
         """
-        found = self._measure("networks", self._bench, [network.model for network in networks])
+        measured = self._measure("networks", self._bench, [network.model for network in networks])
         return [
-            Point(network, found[network.model.sha256])
+            Point(network, measured[network.model.sha256])
             for network in networks
-            if network.model.sha256 in found
+            if network.model.sha256 in measured
         ]
 
     def kernels(
@@ -108,15 +108,15 @@ class CalibrationBench:
         )
         models = {benchmark.name: benchmark.model() for benchmark in benchmarks}
         bench = replace(self._bench, procedure=procedure)
-        found = self._measure("kernels", bench, list(models.values()))
+        measured = self._measure("kernels", bench, list(models.values()))
         return [
-            (benchmark, replace(found[models[benchmark.name].sha256], model_name=benchmark.name))
+            (benchmark, replace(measured[models[benchmark.name].sha256], model_name=benchmark.name))
             for benchmark in benchmarks
-            if models[benchmark.name].sha256 in found
+            if models[benchmark.name].sha256 in measured
         ]
 
     def effort(self) -> Effort:
-        """What all of it took; identities and durations come with the measurements."""
+        """The effort so far, from the identities and durations that come with the measurements."""
         flashed = {
             (m.info.get("image_hash"), m.info.get("nonce")): event.seconds
             for m in self.measurements
@@ -139,7 +139,7 @@ class CalibrationBench:
         self, kind: str, bench: Bench, models: Sequence[Flatbuffer]
     ) -> dict[str, Measurement]:
         lab = Lab(bench, self._store, fresh=self._fresh, log=self._log)
-        found: dict[str, Measurement] = {}
+        measured: dict[str, Measurement] = {}
         self._asked[kind] += len({model.sha256 for model in models})
         started = time.monotonic()
         # closing: an interrupt between two results must stop the workers too, and in order.
@@ -149,15 +149,15 @@ class CalibrationBench:
                 self._stored += stored
                 self._on_result(kind, stored, self._done[kind], self._asked[kind])
                 if isinstance(result, Measurement):
-                    found[result.model_sha256] = result
+                    measured[result.model_sha256] = result
                 else:
                     self.failures.append(str(result.error))
         self._seconds += time.monotonic() - started
-        wrong = [m.model_name for m in found.values() if not m.output.equal]
+        wrong = [m.model_name for m in measured.values() if not m.output.equal]
         if wrong:
             raise StoreError(
                 f"the output of {len(wrong)} {kind} differs from the golden implementation "
                 f"({', '.join(wrong[:3])}…), so nothing was written; please report it"
             )
-        self.measurements.extend(found.values())
-        return found
+        self.measurements.extend(measured.values())
+        return measured
