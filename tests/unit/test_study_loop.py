@@ -257,7 +257,7 @@ def test_a_failure_is_a_record_and_the_search_goes_on(tmp_path: Path) -> None:
         if record.stage in (Stage.TRAINING, Stage.CONVERSION):
             assert ending in "01"
         if record.stage is Stage.TRAINING:
-            assert record.outcome is Outcome.PRUNED
+            assert record.outcome is Outcome.STOPPED_EARLY
             assert record.training is not None
             assert "error" not in record.values
 

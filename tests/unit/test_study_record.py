@@ -146,7 +146,7 @@ def test_another_schema_is_refused() -> None:
 def test_feasible_is_trained_and_within_all_bounds() -> None:
     assert not RECORD.feasible
     assert replace(RECORD, violations={}).feasible
-    for outcome in (Outcome.INFEASIBLE, Outcome.PRUNED, Outcome.FAILED):
+    for outcome in (Outcome.INFEASIBLE, Outcome.STOPPED_EARLY, Outcome.FAILED):
         assert not replace(RECORD, violations={}, outcome=outcome).feasible
 
 

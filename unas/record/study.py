@@ -22,8 +22,13 @@ class Outcome(StrEnum):
 
     COMPLETE = "complete"  # trained and judged; it may still violate a bound
     INFEASIBLE = "infeasible"  # violates a bound that is known without training: not trained
-    PRUNED = "pruned"  # training was given up: without prospects
+    STOPPED_EARLY = "stopped_early"  # training was given up: without prospects, or it diverged
     FAILED = "failed"  # a worker, the board or a tool failed; nothing is known of the rest
+
+    @classmethod
+    def _missing_(cls, value: object) -> Outcome | None:
+        # Journals of before call it as channel pruning is called.
+        return cls.STOPPED_EARLY if value == "pruned" else None
 
 
 class Stage(StrEnum):
@@ -171,7 +176,7 @@ class Record:
         unpruned: What the models said before pruning; None without structured pruning.
         measurement: What the board said; None if it was not asked.
         training: How training went; None if there was none.
-        cause: Why, for FAILED and PRUNED: one line.
+        cause: Why, for FAILED and STOPPED_EARLY: one line.
         seconds: Of the host, per stage, waiting for workers and board included. Not reproducible,
             nothing is decided by it.
     """
