@@ -142,7 +142,7 @@ def _schema(kind: Hashable) -> dict[str, tuple[Any, bool]]:
 def _dataclass(data: object, kind: type[_T], where: str, source: _Source) -> _T:
     if not isinstance(data, Mapping):
         raise source.error(f"{where} is {shown(data)}; it must be {source.table}")
-    known = _schema(kind)
+    known = _schema(cast(Hashable, kind))
     for key in data:
         if key not in known:
             near = near_names(str(key), known)
@@ -254,7 +254,7 @@ def _options(data: Mapping[Any, Any], where: str, source: _Source) -> dict[str, 
 
 def plain_table(value: object) -> dict[str, Any]:
     """A dataclass as TOML types, every default written out, absent values left out."""
-    named = {name: getattr(value, name) for name in _schema(type(value))}
+    named = {name: getattr(value, name) for name in _schema(cast(Hashable, type(value)))}
     return {name: _toml(inner) for name, inner in named.items() if inner is not None}
 
 

@@ -15,19 +15,22 @@ from unas.errors import ConfigError, StoreError, UnasError
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def parse_json(text: str | bytes, where: str, error: type[UnasError] = StoreError) -> Any:
+def parse_json(
+    text: str | bytes, where: str, error: type[UnasError] = StoreError, *, finite: bool = True
+) -> Any:
     """JSON text as plain types.
 
     Args:
         text: One JSON value; bytes are UTF-8.
         where: File, or file and line, for messages.
         error: Class of the error that is raised.
+        finite: Whether NaN and infinities, which Python writes and JSON lacks, are refused.
 
     Raises:
-        UnasError: Of that class: no JSON, NaN or an infinity in it, or nested too deeply.
+        UnasError: Of that class: no JSON, a number that is refused, or nested too deeply.
     """
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(text, parse_constant=_refuse_constant if finite else float)
     except ValueError as problem:  # also of bytes that are no UTF-8
         raise error(f"{where} is no valid JSON ({problem})") from problem
     except RecursionError as problem:
@@ -38,23 +41,26 @@ def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no number of JSON")
 
 
-def read_json_file(path: Path, advice: str, error: type[UnasError] = StoreError) -> Any:
+def read_json_file(
+    path: Path, advice: str, error: type[UnasError] = StoreError, *, finite: bool = True
+) -> Any:
     """A file of JSON as plain types.
 
     Args:
         path: The file.
         advice: What to do where it cannot be read: the end of the message.
         error: Class of the error that is raised.
+        finite: As in ``parse_json``.
 
     Raises:
         UnasError: Of that class, naming the file: it cannot be read, or is no JSON.
     """
     try:
-        return parse_json(path.read_bytes(), str(path), error)
+        return parse_json(path.read_bytes(), "it", error, finite=finite)
     except OSError as problem:
         raise error(f"cannot read {path}: {problem.strerror}; {advice}") from problem
     except error as problem:
-        raise error(f"{problem}; {advice}") from problem
+        raise error(f"cannot read {path}: {problem}; {advice}") from problem
 
 
 def parse_toml(text: str, where: str) -> dict[str, Any]:

@@ -303,6 +303,7 @@ def _check_memory(regions: tuple[_RegionTable, ...]) -> None:
 
 def _to_file(board: Board) -> _BoardFile:
     console = board.console
+    lines = () if console is None else (console.uart, console.tx, console.rx)
     return _BoardFile(
         schema=_SCHEMA,
         name=board.name,
@@ -311,13 +312,7 @@ def _to_file(board: Board) -> _BoardFile:
         core_clock_hz=board.core_clock_hz,
         port=board.port,
         build=_BuildTable(board.cpu_flags, board.openocd_board),
-        serial=_SerialTable(
-            board.baud,
-            board.usb_ids,
-            console and console.uart,
-            console and console.tx,
-            console and console.rx,
-        ),
+        serial=_SerialTable(board.baud, board.usb_ids, *lines),
         cpu=board.cpu,
         memory=tuple(
             _RegionTable(

@@ -88,7 +88,7 @@ def test_final_trainings_survive_json() -> None:
     assert (final.diverged, lost.diverged) == (False, True)
     told = [seed_count_text((final,) * n + (lost,) * m) for n, m in ((3, 0), (2, 1), (0, 2))]
     assert told == ["3", "2 of 3, 1 diverged", "0 of 2, 2 diverged"]
-    with pytest.raises(StoreError, match="no JSON object"):
+    with pytest.raises(StoreError, match="must be a JSON object"):
         FinalTraining.from_json_dict([])  # type: ignore[arg-type]
 
 

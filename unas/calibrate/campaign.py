@@ -29,7 +29,7 @@ from unas.cost.types import Sample
 from unas.errors import StoreError
 from unas.firmware.pack import PROGRAM_BYTES
 from unas.record import Measurement
-from unas.store.calibration import Findings
+from unas.store.calibration import CalibrationResults
 from unas.store.environment import environment
 
 # Networks to begin with: an interval at the usual level needs about as many.
@@ -71,7 +71,7 @@ class Plan:
     on_round: Callable[[Round], None] = lambda _: None
 
 
-def calibrate_plainly(plan: Plan, bench: CalibrationBench) -> Findings:
+def calibrate_plainly(plan: Plan, bench: CalibrationBench) -> CalibrationResults:
     """Measure random networks, and random kernels of others, and fit.
 
     Raises:
@@ -98,7 +98,7 @@ def calibrate_plainly(plan: Plan, bench: CalibrationBench) -> Findings:
 
 def calibrate_until(
     plan: Plan, bench: CalibrationBench, wanted_percent: float, held_out: int
-) -> Findings:
+) -> CalibrationResults:
     """Measure what the model is least sure about, until held-out networks are predicted well.
 
     The first networks of the seed are held out, the next ten begin; what is stored already costs

@@ -26,7 +26,7 @@ from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError, UnasError
 from unas.graph import Graph
 from unas.record import Provenance
-from unas.store.calibration import Findings
+from unas.store.calibration import CalibrationResults
 from unas.store.environment import source_commit
 from unas.tflite.reader import read_flatbuffer
 
@@ -172,7 +172,7 @@ def _positive(row: Row, cycles_each: tuple[str, float]) -> float:
 
 
 def _operators(row: Row, cycles_each: tuple[str, float], count: int) -> tuple[float, ...]:
-    """Findings of a network's operators, if the row has them, as cycles."""
+    """CalibrationResults of a network's operators, if the row has them, as cycles."""
     if "operators" not in row.cells:
         return ()
     try:
@@ -249,7 +249,7 @@ def _mean(group: Sequence[_Found]) -> Sample:
     )
 
 
-def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
+def findings_of_csv(path: Path, board: Board, seed: int) -> CalibrationResults:
     """Fit latency models on a CSV; see ``docs/importing.md``. Memory is not in it.
 
     Args:
@@ -271,7 +271,7 @@ def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
         found.identity,
         seed=seed,
     )
-    return Findings(
+    return CalibrationResults(
         rows=[_row(sample, found) for sample in found.samples],
         samples=found.samples,
         fitted=fitted,

@@ -26,7 +26,7 @@ from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import Graph
 from unas.record import Measurement, Prediction
-from unas.store.calibration import Findings
+from unas.store.calibration import CalibrationResults
 
 _FOLDS = 2
 
@@ -121,7 +121,7 @@ def findings_of(
     *,
     seed: int,
     sampling: Mapping[str, Any] | None = None,
-) -> Findings:
+) -> CalibrationResults:
     """Everything that a calibration writes.
 
     Args:
@@ -150,7 +150,7 @@ def findings_of(
                 "arena_lower_bytes": guess.lower,
                 "arena_upper_bytes": guess.upper,
             }
-    return Findings(
+    return CalibrationResults(
         rows=rows,
         samples=samples,
         fitted=fitted,

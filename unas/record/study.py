@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from unas._codec import object_without, plain_object, read_object
 from unas.candidate import Candidate
-from unas.errors import ArchitectureError, StoreError
-from unas.record.fields import from_plain, to_plain_fields
+from unas.errors import StoreError
 from unas.record.measurement import Measurement, Provenance
 
 RECORD_SCHEMA = 1
@@ -210,7 +210,7 @@ class Record:
         Raises:
             StoreError: A number is not finite.
         """
-        return {"schema": RECORD_SCHEMA, **to_plain_fields(self)}
+        return {"schema": RECORD_SCHEMA, **plain_object(self)}
 
     @classmethod
     def from_json_dict(cls, data: Mapping[str, Any]) -> Record:
@@ -246,7 +246,7 @@ class FinalTraining:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with the schema's number."""
-        found = {"schema": RECORD_SCHEMA, **to_plain_fields(self)}
+        found = {"schema": RECORD_SCHEMA, **plain_object(self)}
         if self.cause is None:  # the key came later than the schema
             del found["cause"]
         return found
@@ -262,14 +262,7 @@ class FinalTraining:
         return _versioned(whole, cls, "a final training")
 
 
-def _versioned(data: Mapping[str, Any], kind: type[_T], what: str) -> _T:
-    if not isinstance(data, Mapping) or data.get("schema") != RECORD_SCHEMA:
-        raise StoreError(
-            f"{what} is no JSON object of schema {RECORD_SCHEMA}; use the version of unas that "
-            "wrote it"
-        )
-    fields = {key: value for key, value in data.items() if key != "schema"}
-    try:
-        return from_plain(fields, kind, what)
-    except ArchitectureError as error:
-        raise StoreError(f"{what} has no readable candidate: {error}") from error
+def _versioned(data: object, kind: type[_T], what: str) -> _T:
+    advice = "use the version of unas that wrote it"
+    rest = object_without(data, "schema", RECORD_SCHEMA, what, advice, StoreError)
+    return read_object(rest, kind, what)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import unas
+from unas._text import read_json_file
 from unas.config import StudyConfig
 from unas.errors import ConfigError, StoreError
 from unas.store.calibration import Models, read_models
@@ -153,9 +154,9 @@ def _teacher_sha256(study: StudyConfig) -> str | None:
 def _check_begun(place: Path, environment: Mapping[str, Any]) -> None:
     """The journal's digest covers the study alone, and that leaves out what lies outside of it."""
     try:
-        begun = json.loads(place.read_text())
+        begun = read_json_file(place, "restore it, or begin anew")
         before, now = _given(begun), _given(environment)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreError(f"cannot read {place}: {error}; restore it, or begin anew") from error
     for what in dict.fromkeys((*before, *now)):
         told = before.get(what, "none"), now.get(what, "none")
