@@ -125,7 +125,7 @@ def test_a_missing_key_is_refused_where_it_must_be_there(name: str) -> None:
         assert read_object(data, Outer, "x", defaults=True).name == "x"
 
 
-WRONG = [None, True, 3, 2.5, "x", [], ["x"], [[]], {}, {"a": {}}, 10**400]
+WRONG: list[Any] = [None, True, 3, 2.5, "x", [], ["x"], [[]], {}, {"a": {}}, 10**400]
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: repr(wrong)[:12])
@@ -174,7 +174,8 @@ def test_what_the_dataclass_refuses_names_its_place_and_is_the_callers_error() -
 
 def test_a_parser_reads_what_stands_in_the_file() -> None:
     assert read_table({"size": "2KiB"}, Sized, "x").size == 2048
-    for wrong in ("2 cats", None, [], "9" * 500):
+    wrongs: list[Any] = ["2 cats", None, [], "9" * 500]
+    for wrong in wrongs:
         with pytest.raises(ConfigError, match=r"^x: 'size'"):
             read_table({"size": wrong}, Sized, "x")
 

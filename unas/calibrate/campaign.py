@@ -21,7 +21,6 @@ from unas.calibrate.learn import (
     judged_on,
     kernel_sample_of,
     merged,
-    sample_of,
 )
 from unas.calibrate.uncertainty import Candidate
 from unas.cost.operators import calls_of
@@ -31,6 +30,7 @@ from unas.firmware.pack import PROGRAM_BYTES
 from unas.record import Measurement
 from unas.store.calibration import CalibrationResults
 from unas.store.environment import environment
+from unas.store.measurements import sample_of
 
 # Networks to begin with: an interval at the usual level needs about as many.
 _START = 10

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +21,42 @@ class Provenance(StrEnum):
     PREDICTED = "predicted"  # from a model
     EMULATED = "emulated"  # from the virtual board
     MEASURED = "measured"  # from silicon
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must be equal where numbers of two measurements stand in one fit or one table.
+
+    The field names are the keys of a latency model's ``identity``.
+
+    Attributes:
+        board: Kind of board. Units of one kind are taken to be equal.
+        runtime: What ran the models.
+        runtime_revision: Its revision: another one may have faster kernels.
+        kernels: Which kernels were linked.
+        provenance: EMULATED or MEASURED.
+        timing: How cycles came about.
+    """
+
+    board: str
+    runtime: str
+    runtime_revision: str
+    kernels: str
+    provenance: Provenance
+    timing: str
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The fields as text, as latency models keep them."""
+        return {f.name: str(getattr(self, f.name)) for f in fields(self)}
+
+    def agree_with(self, identity: Mapping[str, str]) -> bool:
+        """Whether a latency model of this identity was fitted under these conditions.
+
+        Identities of before have no ``runtime_revision``: what is unknown is not different.
+        """
+        unknown = {} if "runtime_revision" in identity else {"runtime_revision": ""}
+        return {**self.identity, **unknown} == {**identity, **unknown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +194,18 @@ class Measurement:
     warmup: int
     info: Mapping[str, str]
     events: tuple[HardwareEvent, ...]
+
+    @property
+    def conditions(self) -> Conditions:
+        """What it was measured under: numbers of other conditions do not mix with it."""
+        return Conditions(
+            board=self.board_id,
+            runtime=self.runtime,
+            runtime_revision=self.runtime_revision,
+            kernels=self.kernels,
+            provenance=self.provenance,
+            timing=self.timing,
+        )
 
     @property
     def median_cycles(self) -> float:

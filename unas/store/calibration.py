@@ -135,8 +135,7 @@ def write_calibration(folder: Path, found: CalibrationResults) -> None:
         StoreError: The measurements come from several boards, runtimes or cycle models.
     """
     everything = [*found.measurements, *found.kernels]
-    kinds = {(m.provenance, m.board_id, m.timing, m.runtime, m.kernels) for m in everything}
-    if len(kinds) > 1:
+    if len({m.conditions for m in everything}) > 1:
         raise StoreError("a calibration holds one board, runtime and timing; calibrate again")
     pd.DataFrame(found.rows).to_csv(folder / _TABLE, index=False)
     if found.measurements:

@@ -18,12 +18,43 @@ from typing import Annotated, Any
 
 from unas._codec import plain_object, read_object, shown
 from unas._text import parse_json
-from unas.cost.operators import Call, Kernel, Placement
+from unas.cost.operators import ArenaLayout, Call, Kernel, Placement, calls_of
 from unas.cost.types import Sample
 from unas.errors import StoreError
+from unas.graph import Graph
 from unas.record import Measurement
 from unas.store.folder import write_atomic
 from unas.store.journal import JournalContent
+
+
+def sample_of(
+    measurement: Measurement, graph: Graph, layout: ArenaLayout, *, name: str | None = None
+) -> Sample:
+    """What latency models learn from a measured network.
+
+    Args:
+        measurement: Of that network.
+        graph: As exported.
+        layout: Of the arena that it ran in.
+        name: Of the sample; None: that of the model.
+
+    Raises:
+        StoreError: The device ran other operators than the graph has.
+    """
+    names = [operator.name for operator in measurement.operators]
+    expected = [str(op.kind) for op in graph.operators]
+    if names and names != expected:
+        raise StoreError(
+            f"{measurement.model_name}: the device timed {len(names)} operators "
+            f"({', '.join(names[:4])}…), the network has {len(expected)} "
+            f"({', '.join(expected[:4])}…); measure it again"
+        )
+    return Sample(
+        name=measurement.model_name if name is None else name,
+        calls=calls_of(graph, layout),
+        cycles=measurement.median_cycles,
+        operator_cycles=tuple(float(operator.cycles) for operator in measurement.operators),
+    )
 
 
 def write_samples(path: Path, samples: Iterable[Sample]) -> None:
