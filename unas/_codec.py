@@ -24,6 +24,7 @@ from unas.errors import ConfigError, StoreError, UnasError
 
 _T = TypeVar("_T")
 _NAMES = {int: "a whole number", float: "a number", str: "a string", bool: "true or false"}
+_INT_LIMIT = 2**64
 # A message stays one line whatever stands in a file, and however deep.
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 3, 80, 80, 40
@@ -201,6 +202,8 @@ def _scalar(data: Any, kind: Any, where: str, name: str, source: _Source) -> Any
             raise source.error(f"{wanted} below 1e308") from problem
     if type(data) is not kind:  # bool is an int to isinstance, and no number in a file
         raise source.error(wanted)
+    if kind is int and abs(data) >= _INT_LIMIT:
+        raise source.error(f"{wanted} of 64 bits")
     if kind is float and not source.toml and not math.isfinite(data):
         raise source.error(f"{wanted} that is finite")
     return data

@@ -150,12 +150,6 @@ def test_feasible_is_trained_and_within_all_bounds() -> None:
         assert not replace(RECORD, violations={}, outcome=outcome).feasible
 
 
-def test_timeless_forgets_the_hosts_times_alone() -> None:
-    timeless = RECORD.timeless()
-    assert timeless == replace(RECORD, seconds={}, training=replace(TRAINING, seconds=0.0))
-    assert SHORT.timeless() == SHORT
-
-
 def test_a_measurement_keeps_its_provenance_in_the_record() -> None:
     measurement = replace(example_measurement(), output=OutputCheck("none", 10, None))
     kept = MeasuredFigures.of(measurement)

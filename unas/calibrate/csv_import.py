@@ -9,7 +9,6 @@ A calibration from measurements that were made elsewhere.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import statistics
 from collections.abc import Callable, Sequence
@@ -17,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import unas
 from unas.board import Board
 from unas.calibrate.csv_rows import SHAPE_COLUMNS, Row, graph_of, read_rows
 from unas.cost.model_selection import fit_latency
@@ -27,7 +25,7 @@ from unas.errors import StoreError, UnasError
 from unas.graph import Graph
 from unas.record import Provenance
 from unas.store.calibration import CalibrationResults
-from unas.store.environment import source_commit
+from unas.store.environment import on_board, origin
 from unas.tflite.reader import read_flatbuffer
 
 CallsOf = Callable[[Graph], Sequence[Call]]
@@ -296,17 +294,8 @@ def _row(sample: Sample, found: Imported) -> dict[str, object]:
 
 def _environment(found: Imported, path: Path, board: Board, seed: int) -> dict[str, Any]:
     return {
-        "unas": unas.__version__,
-        "commit": source_commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": {"from": path.name, "seed": seed},
-        "board": board.id,
-        "board_file_sha256": board.file_sha256,
-        "runtime": found.identity["runtime"],
-        "kernels": found.identity["kernels"],
-        "provenance": found.identity["provenance"],
-        "timing": found.identity["timing"],
-        "source": f"{path.name}: {found.rows} rows",
+        **origin({"from": path.name, "seed": seed}),
+        **on_board(board, found.identity, f"{path.name}: {found.rows} rows"),
         "source_sha256": found.sha256,
         "device": {"runtime": found.identity["runtime"], "kernels": found.identity["kernels"]},
     }

@@ -106,9 +106,13 @@ def _constraints(data: object, where: str) -> Constraints:
         if key not in CONSTRAINT_KEYS:
             raise ConfigError(f"{where}: unknown key {key!r}; {near_names(key, CONSTRAINT_KEYS)}")
         try:
-            values[CONSTRAINT_KEYS[key]] = _PARSERS[key](value)
+            bound = _PARSERS[key](value)
+            float(bound)  # one that has no float is compared with nothing
+            values[CONSTRAINT_KEYS[key]] = bound
         except ConfigError as error:
             raise ConfigError(f"{where}: {key!r}: {error}") from error
+        except OverflowError as error:
+            raise ConfigError(f"{where}: {key!r} is too large; correct it") from error
     try:
         return Constraints(**values)
     except ConfigError as error:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -198,11 +198,6 @@ class Record:
     def feasible(self) -> bool:
         """Whether it was judged to the end and violates no bound."""
         return self.outcome is Outcome.COMPLETE and not self.violations
-
-    def timeless(self) -> Record:
-        """Without times of the host: equal in two runs of one study with one worker."""
-        training = self.training and replace(self.training, seconds=0.0)
-        return replace(self, training=training, seconds={})
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with the schema's number.
