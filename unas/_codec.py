@@ -281,14 +281,23 @@ def plain_object(value: object, *, defaults: bool = True) -> dict[str, Any]:
     Raises:
         StoreError: A number is not finite: JSON has none.
     """
+    known = _defaults(cast(Hashable, type(value)))
+    named = ((name, getattr(value, name), default) for name, default in known.items())
     return {
-        f.name: _json(getattr(value, f.name))
-        for f in fields(cast(Any, value))
-        if defaults or f.default is MISSING or getattr(value, f.name) != f.default
+        name: _json(inner)
+        for name, inner, default in named
+        if defaults or default is MISSING or inner != default
     }
 
 
+@functools.cache  # genes are written for each digest
+def _defaults(kind: Hashable) -> dict[str, Any]:
+    return {f.name: f.default for f in fields(cast(Any, kind))}
+
+
 def _json(value: Any) -> Any:
+    if value is None or type(value) in (int, str, bool):
+        return value
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, float) and not math.isfinite(value):

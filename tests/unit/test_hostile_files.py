@@ -192,7 +192,7 @@ def test_a_measurement_with_a_value_of_another_type_is_none_of_the_cache(tmp_pat
     (path,) = tmp_path.rglob("*.json")
     data = json.loads(path.read_text())
     for leaf in _leaves(data):
-        for wrong in ({"a": [{}]}, [[[]]]):
+        for wrong in WRONG[-3:-1]:
             path.write_text(json.dumps(_with(data, leaf, wrong)))
             assert store.get(KEY) is None, leaf
             with pytest.raises(StoreError):

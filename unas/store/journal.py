@@ -4,8 +4,6 @@
 The first line says which study it is, each later one holds a record or a final training. A line is
 on the disk when ``append`` returns. What a killed process was just writing is a last line without
 its end: it is cut off when the study goes on. Any other damage is an error that names the line.
-
-What a journal says, line by line; see ``unas.store.journal``.
 """
 
 from __future__ import annotations

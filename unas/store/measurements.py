@@ -4,7 +4,8 @@
 A line is on the disk before the record it belongs to, so that a study that goes on fits its latency
 model to what the first run had found, without a board.
 
-Samples as lines of JSON: all that is needed to fit a latency model again without a board.
+``samples.jsonl`` of a calibration holds samples alone: all that is needed to fit a latency model
+again without a board.
 """
 
 from __future__ import annotations
