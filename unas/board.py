@@ -9,9 +9,9 @@ import hashlib
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from unas._codec import plain_table, read_table, shown
 from unas._paths import boards_dir
@@ -219,19 +219,13 @@ class _RegionTable:
 
     def region(self) -> MemoryRegion:
         """What the table says."""
-        return MemoryRegion(
-            self.name,
-            self.kind,
-            self.start,
-            self.size,
-            self.use,
-            self.alias_of,
-            self.wait_states,
-            self.line_bytes,
-            self.bus,
-            self.bus_bytes,
-            self.bus_cycles,
-        )
+        return MemoryRegion(size_bytes=self.size, **_shared(self))
+
+
+def _shared(region: MemoryRegion | _RegionTable) -> dict[str, Any]:
+    """The values that a region and its table call alike."""
+    names = (f.name for f in fields(MemoryRegion) if f.name != "size_bytes")
+    return {name: getattr(region, name) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,22 +308,7 @@ def _to_file(board: Board) -> _BoardFile:
         build=_BuildTable(board.cpu_flags, board.openocd_board),
         serial=_SerialTable(board.baud, board.usb_ids, *lines),
         cpu=board.cpu,
-        memory=tuple(
-            _RegionTable(
-                r.name,
-                r.kind,
-                r.start,
-                r.size_bytes,
-                r.use,
-                r.alias_of,
-                r.wait_states,
-                r.line_bytes,
-                bus=r.bus,
-                bus_bytes=r.bus_bytes,
-                bus_cycles=r.bus_cycles,
-            )
-            for r in board.memory
-        ),
+        memory=tuple(_RegionTable(size=r.size_bytes, **_shared(r)) for r in board.memory),
         hse_hz=board.hse_hz,
         lse_hz=board.lse_hz,
         accelerator=board.accelerator,
