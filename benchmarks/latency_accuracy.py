@@ -23,7 +23,7 @@ from unas._paths import cache_dir
 from unas.artifact import Flatbuffer
 from unas.board import load_board
 from unas.calibrate.draw import Point, draw_samples
-from unas.calibrate.learn import CalibrationContext, evaluated_on, sample_of
+from unas.calibrate.learn import CalibrationContext, evaluated_on
 from unas.calibrate.measuring import CalibrationLab
 from unas.cost.memory import ArenaModel
 from unas.cost.model import MODELS
@@ -34,6 +34,7 @@ from unas.hil.measure import Procedure
 from unas.lab.lab import Bench, Lab
 from unas.record import Measurement
 from unas.store.cache import DirectoryStore
+from unas.store.measurements import sample_of
 from unas.tflite.reader import read_flatbuffer
 
 TEST, TRAIN = 200, (20, 100)

@@ -181,7 +181,7 @@ def _search(
             trained += 1
             rng = np.random.default_rng(int(proposal.candidate.sha256[:8], 16))
             error = math.exp(guess(network.features[None])[0] + rng.normal(0.0, _NOISE))
-            outcome = Outcome.PRUNED if error > _HOPELESS else Outcome.COMPLETE
+            outcome = Outcome.STOPPED_EARLY if error > _HOPELESS else Outcome.COMPLETE
             values = values if error > _HOPELESS else values | {"error": error}
         violations = bounds.violations(values)
         stage = Stage.RESOURCES if outcome is Outcome.INFEASIBLE else Stage.DONE

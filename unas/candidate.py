@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+from unas._codec import plain_object, read_object
 from unas.architecture import Architecture, architecture_from_json_dict
 from unas.errors import ArchitectureError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KEYS = ("architecture", "sparsity", "parent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Candidate:
         ArchitectureError: A sparsity outside 0..1 (1 excluded), or a parent that is no digest.
     """
 
-    architecture: Architecture
+    architecture: Annotated[Architecture, architecture_from_json_dict]
     sparsity: float | None = None
     parent: str | None = None
 
@@ -55,11 +54,7 @@ class Candidate:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return {
-            "architecture": self.architecture.to_json_dict(),
-            "sparsity": self.sparsity,
-            "parent": self.parent,
-        }
+        return plain_object(self)
 
     def to_json(self) -> str:
         """``to_json_dict`` as text: one line."""
@@ -72,13 +67,4 @@ class Candidate:
         Raises:
             ArchitectureError: A key is missing, unknown or of the wrong type.
         """
-        if not isinstance(data, Mapping) or set(data) != set(_KEYS):
-            raise ArchitectureError(f"a candidate is a JSON object with exactly {', '.join(_KEYS)}")
-        sparsity, parent = data["sparsity"], data["parent"]
-        if type(sparsity) is int:
-            sparsity = float(sparsity)
-        if not (sparsity is None or (type(sparsity) is float and math.isfinite(sparsity))):
-            raise ArchitectureError(f"sparsity is {sparsity!r}; it must be a number or null")
-        if not (parent is None or isinstance(parent, str)):
-            raise ArchitectureError(f"parent is {parent!r}; it must be a string or null")
-        return cls(architecture_from_json_dict(data["architecture"]), sparsity, parent)
+        return read_object(data, cls, "a candidate", error=ArchitectureError)

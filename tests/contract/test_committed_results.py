@@ -1,4 +1,4 @@
-"""What was published stays true: hashes, proposals, seeds, fronts, draws, fits and cycles of results/."""
+"""What was published stays true: hashes, proposals, fronts, draws, fits and cycles of results."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from unas.calibrate.measuring import CalibrationLab
 
 from unas.board import load_board
-from unas.calibrate.bench import CalibrationBench
-from unas.calibrate.campaign import Plan, calibrate_plainly
+from unas.calibrate.campaign import CalibrationPlan, calibrate_plainly
 from unas.calibrate.draw import draw_samples
 from unas.candidate import Candidate
 from unas.firmware.build import compiler_version
@@ -97,10 +97,10 @@ class RecordedStore:
 @pytest.mark.slow
 def test_a_calibration_draws_the_same_networks_and_fits_the_same(tmp_path: Path) -> None:
     board = load_board("f746")
-    bench = CalibrationBench(
+    bench = CalibrationLab(
         Bench(board, "f746", procedure=Procedure(0, 1)), RecordedStore(_measurements())
     )
-    write_calibration(tmp_path, calibrate_plainly(Plan(board, 100, 0, seed=0), bench))
+    write_calibration(tmp_path, calibrate_plainly(CalibrationPlan(board, 100, 0, seed=0), bench))
     for name in ("measurements.csv", "measurements.jsonl", "samples.jsonl"):
         assert (tmp_path / name).read_bytes() == (CALIBRATION / name).read_bytes(), name
     fits = json.loads((tmp_path / "fit.json").read_text())

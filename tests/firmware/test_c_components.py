@@ -1,4 +1,4 @@
-"""C has the rule that Python has: a file with its header is a component, and none use each other."""
+"""C has the rule that Python has: a source with its header is a component; no circles."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-# A definition begins at the margin and its line ends with the opening brace; clang-format sees to it.
-_DEFINITION = re.compile(r"^(?!static|typedef|struct|enum|#)\w[\w *]*?\b(\w+)\([^;{}]*\)\s*\{", re.M)
+# A definition begins at the margin; clang-format sees to that.
+_DEFINITION = re.compile(
+    r"^(?!static|typedef|struct|enum|#)\w[\w *]*?\b(\w+)\([^;{}]*\)\s*\{", re.M
+)
 _INCLUDE = re.compile(r'^#include "(?:.*/)?(\w+)\.h"', re.M)
 _COMMENT = re.compile(r"/\*.*?\*/", re.S)
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')

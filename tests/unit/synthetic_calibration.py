@@ -27,7 +27,12 @@ from unas.graph import (
 )
 from unas.graph.builder import GraphBuilder
 from unas.resources.estimate import estimate
-from unas.store.calibration import Calibration, Findings, read_calibration, write_calibration
+from unas.store.calibration import (
+    Calibration,
+    CalibrationResults,
+    read_calibration,
+    write_calibration,
+)
 
 CLOCK_HZ = 100_000_000
 LAYOUT = ArenaLayout("made-up")
@@ -125,7 +130,7 @@ def write_synthetic(folder: Path, count: int = 60) -> Calibration:
     macs, latency = ([float(row[name]) for row in rows] for name in ("paper_macs", "latency_us"))
     line = fit_quantity("latency_us", "paper_macs", macs, latency, seed=0)
     folder.mkdir(parents=True, exist_ok=True)
-    found = Findings(
+    found = CalibrationResults(
         rows=rows,
         samples=samples,
         fitted=fitted,

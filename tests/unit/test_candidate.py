@@ -59,7 +59,7 @@ def test_what_is_no_candidate_is_refused(change: dict[str, object]) -> None:
 def test_every_key_must_be_there() -> None:
     data = Candidate(MLP).to_json_dict()
     for key in data:
-        with pytest.raises(ArchitectureError, match="exactly"):
+        with pytest.raises(ArchitectureError, match="is missing"):
             Candidate.from_json_dict({k: v for k, v in data.items() if k != key})
 
 

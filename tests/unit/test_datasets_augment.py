@@ -16,7 +16,8 @@ from unas.train.datasets.augment import (
     plain_batch,
     training_batch,
 )
-from unas.train.datasets.dataset import Dataset, Normalisation, Provenance, Split, Splits
+from unas.train.datasets.augmentation import NO_AUGMENTATION
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation, Split, Splits
 from unas.train.datasets.mfcc import Mfcc
 
 SEED = tf.constant([3, 4])
@@ -159,7 +160,7 @@ def test_the_networks_input_is_the_same_with_and_without_tensorflow() -> None:
     digits = load_dataset("digits", shift_px=1)
     got = plain_batch(digits)(digits.test.x).numpy()
     assert np.allclose(got, digits.inputs(digits.test), atol=1e-6)
-    still = training_batch(digits.without_augmentation())(digits.test.x, SEED).numpy()
+    still = training_batch(digits.with_augmentation(NO_AUGMENTATION))(digits.test.x, SEED).numpy()
     assert np.array_equal(still, got)
     moved = training_batch(digits)(digits.test.x, SEED).numpy()
     assert moved.shape == got.shape
@@ -176,7 +177,7 @@ def test_sounds_become_the_same_pictures_with_and_without_tensorflow() -> None:
         class_names=("a", "b"),
         splits=Splits(split, split, split),
         normalisation=Normalisation.of(np.zeros((1, mfcc.bands, 1)), 0.5),
-        provenance=Provenance((), "by hand", 0),
+        provenance=DataProvenance((), "by hand", 0),
         augmentation=SoundAugmentation(100, waves[0], noise_volume=0.05),
         features=mfcc,
     )

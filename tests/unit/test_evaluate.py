@@ -369,8 +369,24 @@ def test_other_provenance_teaches_nothing() -> None:
         replace(found, timing="silicon"),
         replace(found, kernels="dsp"),
         replace(found, board_id="other"),
+        replace(found, runtime="tflm"),
+        replace(found, runtime_revision="3"),
+        replace(found, operators=()),
+        replace(found, operators=found.operators[1:]),
     ):
         assert predictor.sample_of(graph, changed) is None
+
+
+def test_a_calibration_of_before_does_not_tell_its_runtime_revision() -> None:
+    known = calibrated()
+    identity = {k: v for k, v in known.latency.identity.items() if k != "runtime_revision"}
+    old = replace(known, latency=replace(known.latency, identity=identity))
+    (graph,) = networks(1)
+    found = fake_measurement(write_flatbuffer(graph, seed=0, name="net"), 10.0, "plain")
+    for revision in ("2", "3"):
+        sample = Predictor(old).sample_of(graph, replace(found, runtime_revision=revision))
+        assert sample is not None
+    assert Predictor(old).sample_of(graph, replace(found, runtime="tflm")) is None
 
 
 def test_without_samples_the_model_stays_as_it_is() -> None:

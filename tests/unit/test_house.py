@@ -1,4 +1,4 @@
-"""The house itself: sizes, names, words. What docs/architecture.md and docs/terminology.md promise."""
+"""The house itself: sizes, names, words, as docs/architecture.md and docs/terminology.md say."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ def test_a_public_class_has_its_name_for_itself() -> None:
 
 def words_of(identifier: str) -> list[str]:
     """``takenNetwork_of`` -> taken, network, of."""
-    return [
-        word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", identifier)
-    ]
+    return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", identifier)]
 
 
 def identifiers(path: Path) -> Iterator[str]:
@@ -53,7 +51,7 @@ def identifiers(path: Path) -> Iterator[str]:
 
 
 def table_of_words() -> dict[str, str]:
-    """The table "here / the field says" of docs/terminology.md: the word that went, and the new one."""
+    """The table of docs/terminology.md: the word that went, and what the field says."""
     text = (ROOT / "docs" / "terminology.md").read_text()
     section = text.split("## Words that went")[1]
     rows = re.findall(r"^\| `([a-z_]+)` \| (.+?) \|", section, re.MULTILINE)
@@ -80,7 +78,7 @@ def test_words_that_went_are_gone(went: str) -> None:
 
 
 def test_the_door_opens_without_anything_heavy() -> None:
-    """``import unas`` and ``unas-hil --help`` answer at once: nothing is imported until it is used."""
+    """``import unas`` answers at once: nothing is imported until it is used."""
     program = "import sys, unas; print(sorted({name.split('.')[0] for name in sys.modules}))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60

@@ -14,12 +14,17 @@ import pytest
 from unas.config import PruningConfig, StudyConfig, study_from_toml
 from unas.config.study import table_digest
 from unas.errors import StoreError
-from unas.record import FinalTraining, Record, TrainingResult
+from unas.record import FinalTraining, Outcome, Record, TrainingResult
+from unas.report.study.page import study_page
 from unas.search.catalogue import make_strategy
+from unas.search.random_search import RandomSearch
+from unas.search.replay import RecordedSpace, replay
 from unas.search.strategy import Strategy
 from unas.store.journal import Journal, read_journal
+from unas.store.study_folder import read_study
 from unas.testing.search import FakeSpace, fake_search
 
+ROOT = Path(__file__).parents[2]
 STUDY_TOML = """
 [data]
 name = "digits"
@@ -249,3 +254,38 @@ def test_kill_9_loses_at_most_what_was_in_flight(path: Path, study: StudyConfig)
         assert len(read_journal(path).records) >= said + 1
     broken = list(read_journal(path).records)
     assert broken == fake_search(_strategy(study), len(broken), study.judged)
+
+
+OLD_JOURNAL = ROOT / "results" / "published" / "mnist_t10k_strategies" / "evolution_0"
+
+
+def test_a_journal_that_calls_early_stopping_pruned_is_read_replayed_and_reported() -> None:
+    data = (OLD_JOURNAL / "journal.jsonl").read_bytes()
+    count = data.count(b'"outcome":"pruned"')
+    study = read_study(str(OLD_JOURNAL), OLD_JOURNAL.parent)
+    stopped = [r for r in study.records if r.outcome is Outcome.STOPPED_EARLY]
+    assert len(stopped) == count > 0
+    assert {r.to_json_dict()["outcome"] for r in stopped} == {"stopped_early"}
+    replayed = replay(RandomSearch(RecordedSpace(study.records)), study.records, 40)
+    assert any(r.outcome is Outcome.STOPPED_EARLY for r in replayed.records)
+    page = study_page(study, OLD_JOURNAL.parent)
+    assert "stopped_early" in page
+    assert ">pruned<" not in page
+
+
+def test_a_study_that_calls_early_stopping_pruned_goes_on(path: Path, study: StudyConfig) -> None:
+    records = fake_search(_strategy(study), 12, study.judged)
+    records[4] = replace(records[4], outcome=Outcome.STOPPED_EARLY, cause="without prospects")
+    with Journal(path, study) as journal:
+        for record in records:
+            journal.append(record)
+    new = path.read_bytes()
+    old = new.replace(b'"outcome":"stopped_early"', b'"outcome":"pruned"')
+    assert old != new
+    path.write_bytes(old)
+    with Journal(path, study, resume=True) as journal:
+        assert journal.content.records == tuple(records)
+        journal.append(replace(records[4], index=12))
+    lines = path.read_bytes()
+    assert lines.startswith(old)
+    assert lines[len(old) :].count(b'"outcome":"stopped_early"') == 1

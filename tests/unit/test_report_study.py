@@ -58,7 +58,7 @@ from unas.report.text import NOT_KNOWN
 from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
-from unas.store.measurements import Finding
+from unas.store.measurements import LoggedMeasurement
 from unas.store.study_folder import StudyResults, read_study
 from unas.testing.contracts import example_measurement
 from unas.tflite.order import exported_graph
@@ -400,7 +400,7 @@ def test_waiting_is_no_time_of_the_host(study: StudyResults, results: Path, tmp_
     repeated = replace(busy, index=busy.index + 1, seconds={})
     events = (HardwareEvent("flash", 1.0), HardwareEvent("measure", 2.5))
     said = replace(example_measurement(), events=events)
-    finding = Finding(busy.index, None, said, None)
+    finding = LoggedMeasurement(busy.index, None, said, None)
     final = FinalTraining(busy.candidate.sha256, replace(trained.training, seconds=30.0), {})
     again = replace(finding, seed=final.training.seed)
     lines = [json.dumps(one.to_json_dict()) + "\n" for one in (finding, again)]

@@ -191,5 +191,5 @@ def test_the_real_spaces_are_searched_reproducibly(name: str) -> None:
 
 def test_defaults_are_the_papers() -> None:
     config = SearchConfig()
-    assert (config.population, config.sample, config.initial_count) == (100, 25, 100)
+    assert (config.population, config.sample, config.initial) == (100, 25, None)
     assert (config.rounds, config.cap, config.sparsity_step) == (2000, 10.0, 0.05)

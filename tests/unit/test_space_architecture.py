@@ -85,8 +85,8 @@ def _set(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
     [
         (_set("schema", to=2), "schema 2"),
         (_set("space", to="rnn"), "'rnn'"),
-        (_set("colour", to=1), "unknown \\['colour'\\]"),
-        (lambda data: data.pop("dense"), "lacks \\['dense'\\]"),
+        (_set("colour", to=1), "unknown key 'colour'"),
+        (lambda data: data.pop("dense"), "'dense' is missing"),
         (_set("blocks", to=[]), "first block"),
         (_set("blocks", 0, "parallel", to=True), "first block"),
         (_set("blocks", 0, "layers", to=[]), "without layers"),

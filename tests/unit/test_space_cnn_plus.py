@@ -271,7 +271,7 @@ def test_json_gives_back_the_same_architecture() -> None:
         (["blocks", 0, "connection"], "concat", "'connection' is 'concat'"),
         (["blocks", 0, "layers", 0, "padding"], "full", "'padding' is 'full'"),
         (["blocks", 0, "layers", 0, "kernel_h"], 0, "below 1"),
-        (["blocks", 0, "layers", 0, "kernel_w"], 3.0, "must be of type int"),
+        (["blocks", 0, "layers", 0, "kernel_w"], 3.0, "must be a whole number"),
         (["pooling", "size"], None, "give a size"),
         (["pooling", "kind"], "global average", "has none"),
         (["colour"], 1, "unknown"),

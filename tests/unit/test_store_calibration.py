@@ -21,7 +21,7 @@ from unas.errors import ConfigError, StoreError
 from unas.hil.measure import Procedure
 from unas.store.cache import MeasurementKey
 from unas.store.calibration import (
-    Findings,
+    CalibrationResults,
     read_calibration,
     read_models,
     write_calibration,
@@ -45,9 +45,9 @@ def _fitted() -> Fitted:
 
 
 @pytest.fixture(scope="module")
-def findings() -> Findings:
+def findings() -> CalibrationResults:
     sizes = [sum(tensor.size_bytes for tensor in graph.tensors) for graph in GRAPHS]
-    return Findings(
+    return CalibrationResults(
         rows=[ROW | {"architecture_id": one.name} for one in SAMPLES],
         samples=SAMPLES,
         fitted=evaluated_on(_fitted(), SAMPLES[10:]),
@@ -60,7 +60,7 @@ def findings() -> Findings:
     )
 
 
-def test_all_comes_back(tmp_path: Path, findings: Findings) -> None:
+def test_all_comes_back(tmp_path: Path, findings: CalibrationResults) -> None:
     write_calibration(tmp_path, findings)
     found = read_calibration(tmp_path)
     assert found.models.chosen == findings.fitted.model.name
@@ -81,7 +81,9 @@ def test_all_comes_back(tmp_path: Path, findings: Findings) -> None:
     assert json.loads((tmp_path / "sampling.json").read_text()) == {"reached": True}
 
 
-def test_the_held_out_networks_are_what_is_told(tmp_path: Path, findings: Findings) -> None:
+def test_the_held_out_networks_are_what_is_told(
+    tmp_path: Path, findings: CalibrationResults
+) -> None:
     write_calibration(tmp_path, findings)
     found = read_calibration(tmp_path)
     names = {one.name for one in SAMPLES[10:]}
@@ -96,7 +98,9 @@ def test_the_held_out_networks_are_what_is_told(tmp_path: Path, findings: Findin
     assert cycles.sum() == pytest.approx(sum(sum(s.operator_cycles) for s in SAMPLES[10:]))
 
 
-def test_what_does_not_belong_together_is_refused(tmp_path: Path, findings: Findings) -> None:
+def test_what_does_not_belong_together_is_refused(
+    tmp_path: Path, findings: CalibrationResults
+) -> None:
     other = replace(example_measurement(), timing="another")
     with pytest.raises(StoreError, match="one board"):
         write_calibration(tmp_path, replace(findings, kernels=[other]))
@@ -104,7 +108,7 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path, findings: Find
 
 @pytest.mark.parametrize("name", ["models.json", "measurements.csv", "predictions.csv"])
 def test_a_missing_file_names_the_command_that_makes_it(
-    tmp_path: Path, findings: Findings, name: str
+    tmp_path: Path, findings: CalibrationResults, name: str
 ) -> None:
     write_calibration(tmp_path, findings)
     (tmp_path / name).unlink()
@@ -112,7 +116,7 @@ def test_a_missing_file_names_the_command_that_makes_it(
         read_calibration(tmp_path)
 
 
-def test_models_of_another_shape_are_refused(tmp_path: Path, findings: Findings) -> None:
+def test_models_of_another_shape_are_refused(tmp_path: Path, findings: CalibrationResults) -> None:
     write_calibration(tmp_path, findings)
     stored = json.loads((tmp_path / "models.json").read_text())
     broken_ones: list[object] = [[], {"latency": {}}]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study_of
+from tests.study_example import timeless
 from unas.config import SpaceConfig
 from unas.constraints import Constraints
 from unas.errors import StoreError, UnasError, WorkerError
@@ -30,8 +31,8 @@ from unas.testing.study import FakeBoard, FakeTraining, InlineTrainings
 MODES = ("macs", "predicted", "measured")
 
 
-def timeless(found: Found) -> tuple[list[Record], list[object]]:
-    return [record.timeless() for record in found.records], list(found.finals)
+def without_times(found: Found) -> tuple[list[Record], list[object]]:
+    return [timeless(record) for record in found.records], list(found.finals)
 
 
 def trained(found: Found) -> list[Record]:
@@ -58,9 +59,9 @@ def test_a_study_finds_feasible_networks_and_turns_others_away(
 
 def test_equal_seeds_give_equal_journals(whole: tuple[str, Path, Found], tmp_path: Path) -> None:
     mode, _, found = whole
-    assert timeless(run_in(mode, tmp_path)) == timeless(found)
+    assert without_times(run_in(mode, tmp_path)) == without_times(found)
     other = run_in(mode, tmp_path / "other", seed=1)
-    assert timeless(other) != timeless(found)
+    assert without_times(other) != without_times(found)
 
 
 def test_the_journal_holds_what_was_found(whole: tuple[str, Path, Found]) -> None:
@@ -82,7 +83,7 @@ def test_a_cut_journal_leads_to_the_same_end(
             (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "journal.jsonl").write_bytes(b"".join(text[:lines]) + b'{"kind":"rec')
     resumed = run_in(mode, tmp_path, resume=True)
-    assert timeless(resumed) == timeless(found)
+    assert without_times(resumed) == without_times(found)
     measured = [
         [(one.index, one.seed, one.measurement) for one in read_findings(at / "measurements.jsonl")]
         for at in (tmp_path, folder)
@@ -257,7 +258,7 @@ def test_a_failure_is_a_record_and_the_search_goes_on(tmp_path: Path) -> None:
         if record.stage in (Stage.TRAINING, Stage.CONVERSION):
             assert ending in "01"
         if record.stage is Stage.TRAINING:
-            assert record.outcome is Outcome.PRUNED
+            assert record.outcome is Outcome.STOPPED_EARLY
             assert record.training is not None
             assert "error" not in record.values
 

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from tests.study_cases import calibrated, plan_of, study_of
+from tests.study_example import timeless
 from unas.candidate import Candidate
 from unas.errors import DataError, WorkerError
 from unas.record import Outcome, Record, Stage, TrainingResult
@@ -189,7 +190,7 @@ def test_a_study_that_is_killed_again_and_again_comes_to_the_same_end(tmp_path: 
         process.join()
     assert kills
     survived = run_study(plan_in(folder))
-    assert [r.timeless() for r in survived.records] == [r.timeless() for r in whole.records]
+    assert list(map(timeless, survived.records)) == list(map(timeless, whole.records))
     assert survived.finals == whole.finals
     assert kept(folder) == kept(tmp_path / "whole")
     assert read_findings(folder / "measurements.jsonl") == read_findings(

@@ -18,7 +18,7 @@ from tests.study_cases import study_of
 from unas.errors import StoreError
 from unas.export.input_meaning import input_words
 from unas.study.results_folder import described
-from unas.train.datasets import Dataset, Normalisation, Provenance, Split, load_dataset
+from unas.train.datasets import DataProvenance, Dataset, Normalisation, Split, load_dataset
 from unas.train.datasets.dataset import Splits
 from unas.train.datasets.mfcc import Mfcc
 
@@ -43,7 +43,7 @@ def dataset_of(x: NDArray[Any], normalisation: Normalisation, features: Mfcc | N
     shape = x.shape[1:] if features is None else (features.frames, features.bands, 1)
     return Dataset(
         "made up", (shape[0], shape[1], shape[2]), ("a", "b"), Splits(split, split, split),
-        normalisation, Provenance((), "made up", 0), features=features,
+        normalisation, DataProvenance((), "made up", 0), features=features,
     )  # fmt: skip
 
 

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Self
+from typing import ClassVar, Self
 
 from unas.architecture.cnn import CnnArchitecture
 from unas.architecture.layers import (
@@ -16,10 +15,8 @@ from unas.architecture.layers import (
     check_counts,
     check_filters,
     check_layers,
-    dense_from_json,
-    dense_to_json,
 )
-from unas.architecture.record import SCHEMA, GeneRecord, canonical_sha256, gene_record
+from unas.architecture.record import Genes
 from unas.errors import ArchitectureError
 
 
@@ -139,7 +136,7 @@ class FinalPooling:
 
 
 @dataclass(frozen=True, slots=True)
-class CnnPlusArchitecture:
+class CnnPlusArchitecture(Genes):
     """A convolutional network of the wider space: blocks, final pooling, hidden dense layers.
 
     The output layer is implied: one logit per class, or a single one for two classes.
@@ -148,6 +145,7 @@ class CnnPlusArchitecture:
         ArchitectureError: No block, or a first block that is not serial.
     """
 
+    space: ClassVar[str] = "cnn+"
     blocks: tuple[PlusBlock, ...]
     pooling: FinalPooling | None
     dense: tuple[DenseLayer, ...]
@@ -156,39 +154,6 @@ class CnnPlusArchitecture:
         # The input's few channels are no channels to sum with.
         if not self.blocks or self.blocks[0].connection is not Connection.SERIAL:
             raise ArchitectureError("the first block must exist and be serial; make it so")
-
-    def to_json_dict(self) -> dict[str, Any]:
-        """The genes as JSON values, with the schema's number."""
-        blocks = [
-            {
-                "connection": block.connection.value,
-                "layers": [_layer_to_json(layer) for layer in block.layers],
-            }
-            for block in self.blocks
-        ]
-        pooling = self.pooling and {"kind": self.pooling.kind.value, "size": self.pooling.size}
-        head = {"schema": SCHEMA, "space": "cnn+"}
-        return {**head, "blocks": blocks, "pooling": pooling, "dense": dense_to_json(self.dense)}
-
-    @classmethod
-    def from_json_dict(cls, data: Mapping[str, Any]) -> Self:
-        """The inverse of ``to_json_dict``, strict.
-
-        Raises:
-            ArchitectureError: A key is missing, unknown or of the wrong type.
-        """
-        record = gene_record(data, "cnn+", "blocks", "pooling", "dense")
-        blocks = []
-        for block in record.records("blocks", "connection", "layers"):
-            genes = block.records("layers", *_LAYER_KEYS)
-            layers = tuple(_layer_from_json(x) for x in genes)
-            blocks.append(PlusBlock(block.choice("connection", Connection), layers))
-        found = record.optional_record("pooling", "kind", "size")
-        pooling = None
-        if found is not None:
-            kind = found.choice("kind", FinalPoolingKind)
-            pooling = FinalPooling(kind, found.optional_int("size"))
-        return cls(tuple(blocks), pooling, dense_from_json(record))
 
     @classmethod
     def from_cnn(cls, arch: CnnArchitecture) -> Self:
@@ -208,39 +173,6 @@ class CnnPlusArchitecture:
             kind = FinalPoolingKind(arch.pooling.kind.value)
             pooling = FinalPooling(kind, arch.pooling.size)
         return cls(blocks, pooling, arch.dense)
-
-    @property
-    def sha256(self) -> str:
-        """Hex digest of the canonical JSON: the same on every machine and in every run."""
-        return canonical_sha256(self.to_json_dict())
-
-    @property
-    def short_id(self) -> str:
-        """The first twelve digits of ``sha256``."""
-        return self.sha256[:12]
-
-
-_LAYER_KEYS = tuple(field.name for field in fields(PlusLayer))
-
-
-def _layer_to_json(layer: PlusLayer) -> dict[str, Any]:
-    names = {"type": layer.type.value, "padding": layer.padding.value}
-    return {key: getattr(layer, key) for key in _LAYER_KEYS} | names
-
-
-def _layer_from_json(record: GeneRecord) -> PlusLayer:
-    return PlusLayer(
-        type=record.choice("type", LayerType),
-        kernel_h=record.take("kernel_h", int),
-        kernel_w=record.take("kernel_w", int),
-        filters=record.optional_int("filters"),
-        stride_h=record.take("stride_h", int),
-        stride_w=record.take("stride_w", int),
-        padding=record.choice("padding", LayerPadding),
-        prepool=record.take("prepool", bool),
-        batch_norm=record.take("batch_norm", bool),
-        relu=record.take("relu", bool),
-    )
 
 
 def _widened(layer: ConvLayer) -> PlusLayer:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
-from unas.architecture.record import GeneRecord
 from unas.errors import ArchitectureError
 
 
@@ -133,17 +131,3 @@ def check_layers(layers: tuple[object, ...]) -> None:
     """
     if not layers:
         raise ArchitectureError("a block without layers; give it one, or leave the block out")
-
-
-def dense_to_json(layers: tuple[DenseLayer, ...]) -> list[dict[str, Any]]:
-    """Hidden dense layers as JSON values."""
-    return [{"units": layer.units} for layer in layers]
-
-
-def dense_from_json(record: GeneRecord) -> tuple[DenseLayer, ...]:
-    """The inverse of ``dense_to_json``, from the key ``dense``.
-
-    Raises:
-        ArchitectureError: The data is something else.
-    """
-    return tuple(DenseLayer(x.take("units", int)) for x in record.records("dense", "units"))

@@ -20,7 +20,6 @@ from unas.calibrate.learn import (
     findings_of,
     kernel_sample_of,
     merged,
-    sample_of,
 )
 from unas.calibrate.measuring import CalibrationLab
 from unas.calibrate.uncertainty import MeasurementCandidate
@@ -29,8 +28,9 @@ from unas.cost.types import Sample
 from unas.errors import StoreError
 from unas.firmware.pack import PROGRAM_BYTES
 from unas.record import Measurement
-from unas.store.calibration import Findings
+from unas.store.calibration import CalibrationResults
 from unas.store.environment import environment
+from unas.store.measurements import sample_of
 
 # Networks to begin with: the prediction interval at the usual level needs about as many.
 _START = 10
@@ -67,7 +67,7 @@ class CalibrationPlan:
     on_round: Callable[[Round], None] = lambda _: None
 
 
-def calibrate_plainly(plan: CalibrationPlan, bench: CalibrationLab) -> Findings:
+def calibrate_plainly(plan: CalibrationPlan, bench: CalibrationLab) -> CalibrationResults:
     """Measure random networks, and random kernels of others, and fit.
 
     Raises:
@@ -94,7 +94,7 @@ def calibrate_plainly(plan: CalibrationPlan, bench: CalibrationLab) -> Findings:
 
 def calibrate_until(
     plan: CalibrationPlan, bench: CalibrationLab, wanted_percent: float, held_out: int
-) -> Findings:
+) -> CalibrationResults:
     """Measure what lowers the uncertainty most, until the held-out error is low enough.
 
     The first networks of the seed are held out, the next ten are trained on first. What the store

@@ -7,7 +7,6 @@ beside the CSV). ``docs/importing.md`` describes every column.
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 import statistics
 from collections.abc import Callable, Sequence
@@ -15,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import unas
 from unas.board import Board
 from unas.calibrate.csv_rows import SHAPE_COLUMNS, Row, graph_of, read_rows
 from unas.cost.model_selection import fit_latency
@@ -24,8 +22,8 @@ from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError, UnasError
 from unas.graph import Graph
 from unas.record import Provenance
-from unas.store.calibration import Findings
-from unas.store.environment import source_commit
+from unas.store.calibration import CalibrationResults
+from unas.store.environment import on_board, origin
 from unas.tflite.reader import read_flatbuffer
 
 CallsOf = Callable[[Graph], Sequence[Call]]
@@ -247,7 +245,7 @@ def _mean(group: Sequence[_Reading]) -> Sample:
     )
 
 
-def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
+def findings_of_csv(path: Path, board: Board, seed: int) -> CalibrationResults:
     """Fit latency models on a CSV; see ``docs/importing.md``. Memory is not in it.
 
     Args:
@@ -269,7 +267,7 @@ def findings_of_csv(path: Path, board: Board, seed: int) -> Findings:
         imported.identity,
         seed=seed,
     )
-    return Findings(
+    return CalibrationResults(
         rows=[_row(sample, imported) for sample in imported.samples],
         samples=imported.samples,
         fitted=fitted,
@@ -294,17 +292,8 @@ def _row(sample: Sample, imported: Imported) -> dict[str, object]:
 
 def _environment(imported: Imported, path: Path, board: Board, seed: int) -> dict[str, Any]:
     return {
-        "unas": unas.__version__,
-        "commit": source_commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": {"from": path.name, "seed": seed},
-        "board": board.id,
-        "board_file_sha256": board.file_sha256,
-        "runtime": imported.identity["runtime"],
-        "kernels": imported.identity["kernels"],
-        "provenance": imported.identity["provenance"],
-        "timing": imported.identity["timing"],
-        "source": f"{path.name}: {imported.rows} rows",
+        **origin({"from": path.name, "seed": seed}),
+        **on_board(board, imported.identity, f"{path.name}: {imported.rows} rows"),
         "source_sha256": imported.sha256,
         "device": {
             "runtime": imported.identity["runtime"],

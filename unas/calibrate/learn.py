@@ -19,13 +19,14 @@ from unas.cost.mac_line import Fit, fit_quantity
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.memory_fit import MIN_NETWORKS
 from unas.cost.model_selection import Fitted, HeldOut, fit_latency
-from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
+from unas.cost.operators import ArenaLayout, fast_bytes_of
 from unas.cost.terms import family
 from unas.cost.types import KernelProfile, Sample
 from unas.errors import StoreError
 from unas.graph import Graph
 from unas.record import Measurement, Prediction
-from unas.store.calibration import Findings
+from unas.store.calibration import CalibrationResults
+from unas.store.measurements import sample_of
 
 _FOLDS = 2
 
@@ -125,7 +126,7 @@ def findings_of(
     *,
     seed: int,
     sampling: Mapping[str, Any] | None = None,
-) -> Findings:
+) -> CalibrationResults:
     """Everything that a calibration writes.
 
     Args:
@@ -154,7 +155,7 @@ def findings_of(
                 "arena_lower_bytes": arena.lower,
                 "arena_upper_bytes": arena.upper,
             }
-    return Findings(
+    return CalibrationResults(
         rows=rows,
         samples=samples,
         fitted=fitted,
@@ -165,33 +166,6 @@ def findings_of(
         flash=memory and memory[1],
         lines=fit_lines(points, seed),
         sampling=sampling,
-    )
-
-
-def sample_of(measurement: Measurement, graph: Graph, layout: ArenaLayout) -> Sample:
-    """A network that was measured.
-
-    Args:
-        measurement: Of that network.
-        graph: As exported.
-        layout: Of the arena that it ran in.
-
-    Raises:
-        StoreError: The device ran other operators than the graph has.
-    """
-    names = [operator.name for operator in measurement.operators]
-    expected = [str(op.kind) for op in graph.operators]
-    if names and names != expected:
-        raise StoreError(
-            f"{measurement.model_name}: the device timed {len(names)} operators "
-            f"({', '.join(names[:4])}…), the network has {len(expected)} "
-            f"({', '.join(expected[:4])}…); measure it again"
-        )
-    return Sample(
-        name=measurement.model_name,
-        calls=calls_of(graph, layout),
-        cycles=measurement.median_cycles,
-        operator_cycles=tuple(float(operator.cycles) for operator in measurement.operators),
     )
 
 
@@ -250,16 +224,12 @@ class CalibrationContext:
     @classmethod
     def of(cls, board: Board, measurement: Measurement) -> CalibrationContext:
         """The context of a measurement."""
-        m = measurement
-        identity = {
-            "board": m.board_id,
-            "runtime": m.runtime,
-            "runtime_revision": m.runtime_revision,
-            "kernels": m.kernels,
-            "provenance": str(m.provenance),
-            "timing": m.timing,
-        }
-        return cls(profile_of(board, m), layout_of(board, m), float(m.clock_hz), identity)
+        return cls(
+            profile_of(board, measurement),
+            layout_of(board, measurement),
+            float(measurement.clock_hz),
+            measurement.conditions.identity,
+        )
 
     def fit(self, samples: Sequence[Sample], seed: int, on_step: OnStep | None = None) -> Fitted:
         """Fit all latency models and choose the default.
@@ -284,14 +254,12 @@ def check_one_kind(measurements: Sequence[Measurement]) -> None:
     Raises:
         StoreError: Measurements of different provenance, timing, board or runtime, or none.
     """
-    kinds = {
-        (m.provenance, m.timing, m.board_id, m.runtime, m.runtime_revision, m.kernels)
-        for m in measurements
-    }
-    if len(kinds) != 1:
+    conditions = {m.conditions for m in measurements}
+    if len(conditions) != 1:
+        kinds = sorted(", ".join(one.identity.values()) for one in conditions)
         raise StoreError(
             "measurements of different provenance, timing, board or runtime do not mix in one "
-            f"fit: {sorted(kinds)}; calibrate each by itself"
+            f"fit: {kinds}; calibrate each by itself"
         )
 
 

@@ -19,7 +19,7 @@ from rich.progress import (
 from unas.calibrate.active import Round
 from unas.calibrate.measuring import Effort
 from unas.cli.output import note, print_json, print_table
-from unas.store.calibration import Findings, quality_to_json_dict
+from unas.store.calibration import CalibrationResults, quality_to_json_dict
 
 
 class Watch:
@@ -69,7 +69,7 @@ class Watch:
         )
 
 
-def print_findings(found: Findings) -> None:
+def print_findings(found: CalibrationResults) -> None:
     """Tables of what the models are worth on networks that they never saw."""
     provenance = found.fitted.model.identity["provenance"]
     quality = quality_to_json_dict(found.fitted, found.arena, found.flash)
@@ -96,7 +96,7 @@ def print_findings(found: Findings) -> None:
         note("too few networks for models of arena and flash")
 
 
-def print_findings_json(found: Findings) -> None:
+def print_findings_json(found: CalibrationResults) -> None:
     """The same, and all else that is known, as JSON."""
     print_json(
         {

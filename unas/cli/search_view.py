@@ -144,7 +144,7 @@ class LiveView:
 
 def record_line(record: Record, study: StudyConfig) -> str:
     """One record in one line."""
-    words = [f"{record.index:>5}", f"{record.outcome:<10}"]
+    words = [f"{record.index:>5}", f"{record.outcome:<13}"]
     for name in study.judged.bounds():
         if name in record.values:
             mark = "!" if name in record.violations else ""

@@ -125,8 +125,3 @@ class SearchConfig:
             require_at_least(name, getattr(self, name), 0)
         require_share("sparsity_step", self.sparsity_step)
         require(self.seed < 2**31, f"'seed' is {self.seed}; it must be below 2**31")
-
-    @property
-    def initial_count(self) -> int:
-        """Random candidates at the start."""
-        return self.population if self.initial is None else self.initial

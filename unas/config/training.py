@@ -89,9 +89,9 @@ class TrainingConfig:
             25 on (counted from 0), then 0.001 from epoch 35 on; default: no change.
         plateau: Table of its own; default: none. Not together with ``schedule``.
         early_stop: Table of its own; default: none.
-        hopeless: Early end of candidates without prospects, recorded as PRUNED: ``[[3, 0.5]]``
-            stops a candidate whose best validation error after 3 epochs is above 0.5; default:
-            every candidate is trained to the end. Final trainings always are.
+        hopeless: Early end of candidates without prospects, recorded as STOPPED_EARLY:
+            ``[[3, 0.5]]`` stops a candidate whose best validation error after 3 epochs is above
+            0.5; default: every candidate is trained to the end. Final trainings always are.
         dropout: Rate before each hidden dense layer while training; default 0.
         l2: Factor of the squared kernels of dense layers in the loss; default 0.
         class_weights: Whether rare classes count more, in inverse proportion to their share of the

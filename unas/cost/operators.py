@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from unas._codec import read_object, shown
 from unas.arena.kernels import Kernels
 from unas.arena.liveness import Buffers, buffers_of
 from unas.arena.planner import Plan, best_plan
@@ -196,10 +197,11 @@ class Placement:
         names = {key: name for name, key in _STORED_KEYS.items()}
         if not isinstance(data, Mapping) or not data.keys() <= names.keys():
             raise StoreError(
-                f"a stored placement is {data!r}; it may have the keys {', '.join(names)}: "
+                f"a stored placement is {shown(data)}; it may have the keys {', '.join(names)}: "
                 "calibrate again"
             )
-        return cls(**{names[key]: value for key, value in data.items()})
+        fields_of = {names[key]: value for key, value in data.items()}
+        return read_object(fields_of, cls, "a placement", defaults=True)
 
 
 ALL_FAST = Placement()

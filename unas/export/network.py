@@ -6,7 +6,6 @@ The input that a taken-home program runs first.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 import tflite
 from numpy.typing import NDArray
 
+from unas._text import read_json_file
 from unas.artifact import Flatbuffer
 from unas.errors import StoreError
 from unas.export.input_meaning import input_words
@@ -197,11 +197,22 @@ def kept_sample(study: StudyResults, record: Record, network: ExportedNetwork) -
     path = study.network_folder(record) / SAMPLE_FILE
     if not path.is_file():
         return None
-    try:
-        stored = json.loads(path.read_text())
-        data, label = np.array(stored["input"], np.int8).tobytes(), int(stored["label"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise StoreError(f"cannot read {path}: {error}; delete it to go without") from error
+    advice = "delete it to go without"
+    stored = read_json_file(path, advice)
+    values, label = (
+        (stored.get(key) for key in ("input", "label"))
+        if isinstance(stored, dict)
+        else (None, None)
+    )
+    if (
+        not isinstance(values, list)
+        or type(label) is not int
+        or not all(type(value) is int and -128 <= value <= 127 for value in values)
+    ):
+        raise StoreError(
+            f"cannot read {path}: it needs 'input', int8 numbers, and 'label', a number; {advice}"
+        )
+    data = np.array(values, np.int8).tobytes()
     if len(data) != network.input_bytes:
         raise StoreError(f"{path} is of another network; delete it to go without")
     origin = f"the first sample of the test split of {study.config.data.name}"

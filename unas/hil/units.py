@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unas._text import parse_toml
 from unas.board import Board
 from unas.errors import ConfigError
 
@@ -43,10 +43,10 @@ def load_units(path: Path = MAP_FILE) -> tuple[Unit, ...]:
         ConfigError: The map cannot be used.
     """
     try:
-        data = tomllib.loads(path.read_text())
+        data = parse_toml(path.read_bytes().decode(), str(path))
     except FileNotFoundError:
         return ()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read {path}: {error}; correct it or scan again") from error
     rows = data.pop("unit", [])
     if data or not isinstance(rows, list):

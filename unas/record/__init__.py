@@ -6,6 +6,7 @@ from __future__ import annotations
 from unas.record.measurement import (
     MEASUREMENT_SCHEMA,
     ArenaUse,
+    Conditions,
     HardwareEvent,
     Measurement,
     OperatorCycles,
@@ -28,6 +29,7 @@ __all__ = [
     "MEASUREMENT_SCHEMA",
     "RECORD_SCHEMA",
     "ArenaUse",
+    "Conditions",
     "Figures",
     "FinalTraining",
     "HardwareEvent",

@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from unas._codec import object_without, plain_object, read_object
 from unas.errors import StoreError
 
 MEASUREMENT_SCHEMA = 2
@@ -21,6 +21,42 @@ class Provenance(StrEnum):
     PREDICTED = "predicted"  # from a model
     EMULATED = "emulated"  # from the virtual board
     MEASURED = "measured"  # from silicon
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must be equal where numbers of two measurements stand in one fit or one table.
+
+    The field names are the keys of a latency model's ``identity``.
+
+    Attributes:
+        board: Kind of board. Units of one kind are taken to be equal.
+        runtime: What ran the models.
+        runtime_revision: Its revision: another one may have faster kernels.
+        kernels: Which kernels were linked.
+        provenance: EMULATED or MEASURED.
+        timing: How cycles came about.
+    """
+
+    board: str
+    runtime: str
+    runtime_revision: str
+    kernels: str
+    provenance: Provenance
+    timing: str
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The fields as text, as latency models keep them."""
+        return {f.name: str(getattr(self, f.name)) for f in fields(self)}
+
+    def agree_with(self, identity: Mapping[str, str]) -> bool:
+        """Whether a latency model of this identity was fitted under these conditions.
+
+        Identities of before have no ``runtime_revision``: what is unknown is not different.
+        """
+        unknown = {} if "runtime_revision" in identity else {"runtime_revision": ""}
+        return {**self.identity, **unknown} == {**identity, **unknown}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +196,18 @@ class Measurement:
     events: tuple[HardwareEvent, ...]
 
     @property
+    def conditions(self) -> Conditions:
+        """What it was measured under: numbers of other conditions do not mix with it."""
+        return Conditions(
+            board=self.board_id,
+            runtime=self.runtime,
+            runtime_revision=self.runtime_revision,
+            kernels=self.kernels,
+            provenance=self.provenance,
+            timing=self.timing,
+        )
+
+    @property
     def median_cycles(self) -> float:
         """Median of the samples."""
         return statistics.median(self.samples_cycles)
@@ -176,7 +224,7 @@ class Measurement:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with a schema number."""
-        return {"schema": MEASUREMENT_SCHEMA, **_plain(self)}
+        return {"schema": MEASUREMENT_SCHEMA, **plain_object(self)}
 
     @classmethod
     def from_json_dict(cls, data: Mapping[str, Any]) -> Measurement:
@@ -185,31 +233,6 @@ class Measurement:
         Raises:
             StoreError: Another schema, or fields that are missing, unknown or of the wrong kind.
         """
-        if data.get("schema") != MEASUREMENT_SCHEMA:
-            raise StoreError(
-                f"a stored measurement has schema {data.get('schema')!r}, not "
-                f"{MEASUREMENT_SCHEMA}; measure it again with this version"
-            )
-        fields = {key: value for key, value in data.items() if key != "schema"}
-        try:
-            fields["provenance"] = Provenance(fields["provenance"])
-            fields["samples_cycles"] = tuple(int(v) for v in fields["samples_cycles"])
-            fields["operators"] = tuple(OperatorCycles(**op) for op in fields["operators"])
-            fields["arena"] = ArenaUse(**fields["arena"])
-            fields["output"] = OutputCheck(**fields["output"])
-            fields["events"] = tuple(HardwareEvent(**event) for event in fields["events"])
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
-            raise StoreError(
-                f"a stored measurement is not readable: {error}; delete it and measure again"
-            ) from error
-
-
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return str(value) if isinstance(value, StrEnum) else value
+        what, advice = "a stored measurement", "measure it again with this version"
+        rest = object_without(data, "schema", MEASUREMENT_SCHEMA, what, advice, StoreError)
+        return read_object(rest, cls, what, defaults=True)

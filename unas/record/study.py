@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from unas._codec import object_without, plain_object, read_object
 from unas.candidate import Candidate
-from unas.errors import ArchitectureError, StoreError
-from unas.record.fields import from_plain, to_plain_fields
+from unas.errors import StoreError
 from unas.record.measurement import Measurement, Provenance
 
 RECORD_SCHEMA = 1
@@ -22,8 +22,13 @@ class Outcome(StrEnum):
 
     COMPLETE = "complete"  # trained and judged; it may still violate a bound
     INFEASIBLE = "infeasible"  # violates a bound that is known without training: not trained
-    PRUNED = "pruned"  # training was given up: without prospects
+    STOPPED_EARLY = "stopped_early"  # training was given up: without prospects, or it diverged
     FAILED = "failed"  # a worker, the board or a tool failed; nothing is known of the rest
+
+    @classmethod
+    def _missing_(cls, value: object) -> Outcome | None:
+        # Journals of before call it as channel pruning is called.
+        return cls.STOPPED_EARLY if value == "pruned" else None
 
 
 class Stage(StrEnum):
@@ -171,7 +176,7 @@ class Record:
         unpruned: What the models said before pruning; None without structured pruning.
         measurement: What the board said; None if it was not asked.
         training: How training went; None if there was none.
-        cause: Why, for FAILED and PRUNED: one line.
+        cause: Why, for FAILED and STOPPED_EARLY: one line.
         seconds: Of the host, per stage, waiting for workers and board included. Not reproducible,
             nothing is decided by it.
     """
@@ -194,18 +199,13 @@ class Record:
         """Whether it was judged to the end and violates no bound."""
         return self.outcome is Outcome.COMPLETE and not self.violations
 
-    def timeless(self) -> Record:
-        """Without times of the host: equal in two runs of one study with one worker."""
-        training = self.training and replace(self.training, seconds=0.0)
-        return replace(self, training=training, seconds={})
-
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with the schema's number.
 
         Raises:
             StoreError: A number is not finite.
         """
-        return {"schema": RECORD_SCHEMA, **to_plain_fields(self)}
+        return {"schema": RECORD_SCHEMA, **plain_object(self)}
 
     @classmethod
     def from_json_dict(cls, data: Mapping[str, Any]) -> Record:
@@ -241,7 +241,7 @@ class FinalTraining:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with the schema's number."""
-        found = {"schema": RECORD_SCHEMA, **to_plain_fields(self)}
+        found = {"schema": RECORD_SCHEMA, **plain_object(self)}
         if self.cause is None:  # the key came later than the schema
             del found["cause"]
         return found
@@ -257,14 +257,7 @@ class FinalTraining:
         return _versioned(whole, cls, "a final training")
 
 
-def _versioned(data: Mapping[str, Any], kind: type[_T], what: str) -> _T:
-    if not isinstance(data, Mapping) or data.get("schema") != RECORD_SCHEMA:
-        raise StoreError(
-            f"{what} is no JSON object of schema {RECORD_SCHEMA}; use the version of unas that "
-            "wrote it"
-        )
-    fields = {key: value for key, value in data.items() if key != "schema"}
-    try:
-        return from_plain(fields, kind, what)
-    except ArchitectureError as error:
-        raise StoreError(f"{what} has no readable candidate: {error}") from error
+def _versioned(data: object, kind: type[_T], what: str) -> _T:
+    advice = "use the version of unas that wrote it"
+    rest = object_without(data, "schema", RECORD_SCHEMA, what, advice, StoreError)
+    return read_object(rest, kind, what)

@@ -33,7 +33,7 @@ class AgingEvolution:
 
     A tournament draws ``sample`` members of the population, with replacement, and one set of
     weights. A record that is told joins the population and the oldest member leaves. FAILED records
-    do not join: nothing is known of them. INFEASIBLE and PRUNED ones do, see
+    do not join: nothing is known of them. INFEASIBLE and STOPPED_EARLY ones do, see
     ``unas.search.scalarise``, but are the first to leave: where most draws break a bound, they
     would crowd out the few networks that were trained to the end, and these are what children
     should come from.

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from unas._text import parse_json
 from unas.errors import StoreError
 from unas.record import Measurement
 from unas.store.folder import write_atomic
@@ -76,9 +77,10 @@ class DirectoryStore:
 
     def get(self, key: MeasurementKey) -> Measurement | None:
         """A stored measurement; None also where it is not readable: measuring again heals it."""
+        path = self._path(key)
         try:
-            return Measurement.from_json_dict(json.loads(self._path(key).read_text()))
-        except (OSError, ValueError, StoreError):
+            return Measurement.from_json_dict(parse_json(path.read_bytes(), str(path)))
+        except (OSError, StoreError):
             return None
 
     def put(self, key: MeasurementKey, measurement: Measurement) -> None:

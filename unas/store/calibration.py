@@ -7,10 +7,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import pandas as pd
 
+from unas._codec import shown
+from unas._text import read_json_file
 from unas.cost.mac_line import Fit
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.model import LatencyModel
@@ -36,6 +38,9 @@ _PREDICTIONS, _OPERATORS, _SAMPLING, _ENVIRONMENT = (
     "sampling.json",
     "environment.json",
 )
+# What a reader may raise that meets another type than it expects.
+_STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+_QUALITIES = {"latency", "arena", "flash"}
 _NEEDED = {"provenance", "timing", "paper_macs", "latency_us"}
 
 
@@ -62,7 +67,7 @@ class Models:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class CalibrationResults:
     """All that a calibration writes.
 
     Attributes:
@@ -123,15 +128,14 @@ def calibration_folder(
     return results / "calibration" / name
 
 
-def write_calibration(folder: Path, found: Findings) -> None:
+def write_calibration(folder: Path, found: CalibrationResults) -> None:
     """Write all files of a calibration into a folder.
 
     Raises:
         StoreError: The measurements come from several boards, runtimes or cycle models.
     """
     everything = [*found.measurements, *found.kernels]
-    kinds = {(m.provenance, m.board_id, m.timing, m.runtime, m.kernels) for m in everything}
-    if len(kinds) > 1:
+    if len({m.conditions for m in everything}) > 1:
         raise StoreError("a calibration holds one board, runtime and timing; calibrate again")
     pd.DataFrame(found.rows).to_csv(folder / _TABLE, index=False)
     if found.measurements:
@@ -172,17 +176,15 @@ def read_calibration(folder: Path) -> Calibration:
     Raises:
         StoreError: It is not there, or not readable.
     """
+    stored = _read_object(folder / _MODELS)
+    environment = _read_object(folder / _ENVIRONMENT)
+    lines = _read_object(folder / _FIT)
     try:
         table = pd.read_csv(folder / _TABLE)
-        stored = json.loads((folder / _MODELS).read_text())
-        environment = json.loads((folder / _ENVIRONMENT).read_text())
-        lines = json.loads((folder / _FIT).read_text())
         predictions = pd.read_csv(folder / _PREDICTIONS)
         operators = pd.read_csv(folder / _OPERATORS)
     except FileNotFoundError as error:
-        raise StoreError(
-            f"no calibration in {folder}; make one with: unas-hil calibrate --board {folder.name}"
-        ) from error
+        raise _missing_calibration(folder) from error
     except (OSError, ValueError) as error:
         raise StoreError(f"cannot read {folder}: {error}; calibrate again") from error
     missing = _NEEDED - set(table.columns)
@@ -193,8 +195,8 @@ def read_calibration(folder: Path) -> Calibration:
         _models_from_json(stored, folder),
         predictions,
         operators,
-        stored["quality"],
-        {name: Fit.from_json_dict(line) for name, line in lines.items()},
+        _quality(stored["quality"], folder / _MODELS),
+        _stored_by_name(lines, Fit, folder / _FIT),
         environment,
     )
 
@@ -205,18 +207,78 @@ def read_models(folder: Path) -> Models:
     Raises:
         StoreError: They are not there, or not readable.
     """
+    return _models_from_json(_read_object(folder / _MODELS), folder)
+
+
+class _Stored(Protocol):
+    """What reads itself from JSON."""
+
+    @classmethod
+    def from_json_dict(cls, data: Any) -> Self: ...
+
+
+_S = TypeVar("_S", bound=_Stored)
+
+
+def _missing_calibration(folder: Path) -> StoreError:
+    return StoreError(
+        f"no calibration in {folder}; make one with: unas-hil calibrate --board {folder.name}"
+    )
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """A file that holds one JSON object.
+
+    Raises:
+        StoreError: It is not there, or holds something else.
+    """
+    if not path.exists():
+        raise _missing_calibration(path.parent)
+    # With few networks an interval has no end: its width in percent is infinite.
+    data = read_json_file(path, "calibrate again", finite=False)
+    if not isinstance(data, dict):
+        raise StoreError(f"{path} is {shown(data)}; it must be a JSON object: calibrate again")
+    return data
+
+
+def _stored(data: Any, kind: type[_S], path: Path) -> _S:
+    """A model, by its own reader, which may stumble over what no calibration writes."""
+    if not isinstance(data, dict):
+        raise StoreError(f"{path}: {shown(data)} is no fitted model; calibrate again")
     try:
-        stored = json.loads((folder / _MODELS).read_text())
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"no models in {folder}; fit some with: unas-hil calibrate --board {folder.name}"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {folder / _MODELS}: {error}; calibrate again") from error
-    return _models_from_json(stored, folder)
+        return kind.from_json_dict(data)
+    except StoreError as error:
+        raise StoreError(f"{path}: {error}") from error
+    except _STUMBLES as error:
+        what = f"a stored model is not readable ({type(error).__name__}: {error})"
+        raise StoreError(f"{path}: {' '.join(what.split())}; calibrate again") from error
 
 
-def _models_to_json(found: Findings) -> dict[str, Any]:
+def _stored_by_name(data: Any, kind: type[_S], path: Path) -> dict[str, _S]:
+    if not isinstance(data, dict):
+        raise StoreError(f"{path}: {shown(data)} is no JSON object of models; calibrate again")
+    return {name: _stored(model, kind, path) for name, model in data.items()}
+
+
+def _quality(data: Any, path: Path) -> Mapping[str, Any]:
+    """How good the models are: a JSON object of objects of numbers."""
+    latency = data.get("latency") if isinstance(data, dict) else None
+    if not isinstance(data, dict) or set(data) != _QUALITIES or not isinstance(latency, dict):
+        raise StoreError(f"{path}: 'quality' is {shown(data)}; calibrate again")
+    for name, metrics in (*latency.items(), ("arena", data["arena"]), ("flash", data["flash"])):
+        if not (_is_metrics(metrics) or (metrics is None and name in ("arena", "flash"))):
+            raise StoreError(f"{path}: 'quality' of {name} is {shown(metrics)}; calibrate again")
+    return data
+
+
+def _is_metrics(data: Any) -> bool:
+    """Whether it is an object of numbers, or of such objects."""
+    return isinstance(data, dict) and all(
+        type(value) in (int, float) or _is_metrics(value) for value in data.values()
+    )
+
+
+def _models_to_json(found: CalibrationResults) -> dict[str, Any]:
     return {
         "latency": {name: model.to_json_dict() for name, model in found.fitted.models.items()},
         "chosen": found.fitted.model.name,
@@ -230,19 +292,18 @@ def _models_from_json(stored: Any, folder: Path) -> Models:
     expected = {"latency", "chosen", "arena", "flash", "quality"}
     if not isinstance(stored, dict) or set(stored) != expected:
         raise StoreError(f"{folder / _MODELS} does not hold {sorted(expected)}; calibrate again")
-    latency = {
-        name: LatencyModel.from_json_dict(model) for name, model in stored["latency"].items()
-    }
-    if stored["chosen"] not in latency:
+    path = folder / _MODELS
+    latency = _stored_by_name(stored["latency"], LatencyModel, path)
+    if not isinstance(stored["chosen"], str) or stored["chosen"] not in latency:
         raise StoreError(
-            f"{folder / _MODELS} chooses {stored['chosen']!r}, which it lacks; calibrate again"
+            f"{folder / _MODELS} chooses {shown(stored['chosen'])}, which it lacks; calibrate again"
         )
     arena, flash = stored["arena"], stored["flash"]
     return Models(
         latency,
         stored["chosen"],
-        arena and ArenaModel.from_json_dict(arena),
-        flash and FlashModel.from_json_dict(flash),
+        None if arena is None else _stored(arena, ArenaModel, path),
+        None if flash is None else _stored(flash, FlashModel, path),
     )
 
 

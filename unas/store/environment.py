@@ -6,7 +6,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +56,46 @@ def source_commit() -> str | None:
     return commit + ("+changes" if changes else "")
 
 
+def origin(command: Mapping[str, Any]) -> dict[str, Any]:
+    """Which unas made it, when, and with which options."""
+    return {
+        "unas": unas.__version__,
+        "commit": source_commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "command": dict(command),
+    }
+
+
+def on_board(board: Board, identity: Mapping[str, str], source: str) -> dict[str, Any]:
+    """What the numbers were found on.
+
+    Args:
+        board: Kind of board.
+        identity: Of a latency model, or ``Conditions.identity``: runtime, kernels, provenance …
+        source: What was read: a unit, the virtual board's revision, or a file.
+    """
+    rest = {key: value for key, value in identity.items() if key != "board"}
+    return {
+        "board": board.id,
+        "board_file_sha256": board.file_sha256,
+        **rest,
+        "source": source,
+    }
+
+
+def host(packages: Iterable[str]) -> dict[str, Any]:
+    """The host's Python and system, and the versions of packages; None for those not installed."""
+    return {
+        "python": platform.python_version(),
+        "host": f"{platform.system()} {platform.machine()}",
+        "packages": {name: _version(name) for name in packages},
+    }
+
+
 def environment(
     board: Board, measurement: Measurement, command: Mapping[str, Any], source: str
 ) -> dict[str, Any]:
-    """All that a reader needs to judge or repeat a result.
+    """All that a reader needs to judge or repeat a calibration.
 
     Args:
         board: Kind of board.
@@ -68,21 +104,9 @@ def environment(
         source: What was read: a unit, or the virtual board's revision.
     """
     return {
-        "unas": unas.__version__,
-        "commit": source_commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": dict(command),
-        "board": board.id,
-        "board_file_sha256": board.file_sha256,
-        "runtime": measurement.runtime,
-        "runtime_revision": measurement.runtime_revision,
-        "kernels": measurement.kernels,
-        "provenance": str(measurement.provenance),
-        "timing": measurement.timing,
-        "source": source,
+        **origin(command),
+        **on_board(board, measurement.conditions.identity, source),
         "device": {key: measurement.info.get(key) for key in _DEVICE_KEYS},
         "golden": measurement.output.golden,
-        "python": platform.python_version(),
-        "host": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in _PACKAGES},
+        **host(_PACKAGES),
     }

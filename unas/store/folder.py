@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A results folder that appears whole or not at all.
-
-Files that are there whole or not at all.
-"""
+"""Files and results folders that are there whole or not at all."""
 
 from __future__ import annotations
 

@@ -4,8 +4,6 @@
 The first line says which study it is, each later one holds a record or a final training. A line is
 on the disk when ``append`` returns. What a killed process was just writing is a last line without
 its end: it is cut off when the study goes on. Any other damage is an error that names the line.
-
-What a journal says, line by line; see ``unas.store.journal``.
 """
 
 from __future__ import annotations
@@ -17,10 +15,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import filelock
 
+from unas._text import parse_json
 from unas.config import StudyConfig
 from unas.config.load import study_from_dict
 from unas.config.study import table_digest
@@ -236,7 +235,8 @@ def _entry(path: Path, number: int, line: bytes) -> Record | FinalTraining:
         "record": Record,
         "final": FinalTraining,
     }
-    kind = kinds.get(data.pop("kind", None))
+    word = data.pop("kind", None)
+    kind = kinds.get(word) if isinstance(word, str) else None
     if kind is None:
         raise _damaged(path, number, "it is neither a record nor a final training")
     try:
@@ -247,9 +247,9 @@ def _entry(path: Path, number: int, line: bytes) -> Record | FinalTraining:
 
 def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     try:
-        data = json.loads(line, parse_constant=_no_number)
-    except ValueError as error:  # also of bytes that are no UTF-8
-        raise _damaged(path, number, f"it is no JSON ({error})") from error
+        data = parse_json(line, "it")
+    except StoreError as error:
+        raise _damaged(path, number, str(error)) from error
     if not isinstance(data, dict):
         raise _damaged(path, number, "it is no JSON object")
     return data
@@ -282,10 +282,6 @@ def _study(header: Mapping[str, Any], path: Path) -> StudyConfig:
     if study.search.seed != header["seed"]:
         raise _damaged(path, 1, "its seed is not that of the study in it")
     return study
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number of JSON")
 
 
 def _damaged(path: Path, number: int, what: str) -> StoreError:

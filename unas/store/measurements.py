@@ -4,7 +4,8 @@
 A line is on the disk before the record it belongs to, so that a study that goes on fits its latency
 model to what the first run had found, without a board.
 
-Samples as lines of JSON: all that is needed to fit a latency model again without a board.
+``samples.jsonl`` of a calibration holds samples alone: all that is needed to fit a latency model
+again without a board.
 """
 
 from __future__ import annotations
@@ -12,23 +13,131 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from unas.cost.operators import Call, Kernel, Placement
+from unas._codec import plain_object, read_object, shown
+from unas._text import parse_json
+from unas.cost.operators import ArenaLayout, Call, Kernel, Placement, calls_of
 from unas.cost.types import Sample
 from unas.errors import StoreError
-from unas.graph import Activation, OperatorKind
+from unas.graph import Graph
 from unas.record import Measurement
 from unas.store.folder import write_atomic
 from unas.store.journal import JournalContent
 
-_KEYS = {"index", "seed", "measurement", "sample"}
+
+def sample_of(
+    measurement: Measurement, graph: Graph, layout: ArenaLayout, *, name: str | None = None
+) -> Sample:
+    """What latency models learn from a measured network.
+
+    Args:
+        measurement: Of that network.
+        graph: As exported.
+        layout: Of the arena that it ran in.
+        name: Of the sample; None: that of the model.
+
+    Raises:
+        StoreError: The device ran other operators than the graph has.
+    """
+    names = [operator.name for operator in measurement.operators]
+    expected = [str(op.kind) for op in graph.operators]
+    if names and names != expected:
+        raise StoreError(
+            f"{measurement.model_name}: the device timed {len(names)} operators "
+            f"({', '.join(names[:4])}…), the network has {len(expected)} "
+            f"({', '.join(expected[:4])}…); measure it again"
+        )
+    return Sample(
+        name=measurement.model_name if name is None else name,
+        calls=calls_of(graph, layout),
+        cycles=measurement.median_cycles,
+        operator_cycles=tuple(float(operator.cycles) for operator in measurement.operators),
+    )
+
+
+def write_samples(path: Path, samples: Iterable[Sample]) -> None:
+    """Write one line a sample; fields of calls that have their default are left out."""
+    lines = (json.dumps(sample_to_json_dict(sample)) + "\n" for sample in samples)
+    path.write_text("".join(lines))
+
+
+def read_samples(path: Path) -> tuple[Sample, ...]:
+    """Read what ``write_samples`` wrote.
+
+    Raises:
+        StoreError: It is not there, or not readable.
+    """
+    samples = []
+    try:
+        lines = path.read_bytes().splitlines()
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {error.strerror}; calibrate again") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            samples.append(sample_from_json_dict(parse_json(line, "it")))
+        except StoreError as error:
+            raise StoreError(f"{path}, line {number}: {error}; calibrate again") from error
+    return tuple(samples)
+
+
+def sample_to_json_dict(sample: Sample) -> dict[str, Any]:
+    """As JSON types."""
+    return {
+        "name": sample.name,
+        "is_network": sample.is_network,
+        "cycles": sample.cycles,
+        "operator_cycles": list(sample.operator_cycles),
+        "calls": [_call_to_json(call) for call in sample.calls],
+    }
+
+
+def sample_from_json_dict(data: Any) -> Sample:
+    """From ``sample_to_json_dict``'s result.
+
+    Raises:
+        StoreError: Fields are missing, unknown or of the wrong kind.
+    """
+    stored = read_object(data, _StoredSample, "a sample")
+    return Sample(
+        stored.name, stored.calls, stored.cycles, stored.operator_cycles, stored.is_network
+    )
+
+
+def _optional_sample(data: Any) -> Sample | None:
+    return None if data is None else sample_from_json_dict(data)
+
+
+def _call_to_json(call: Call) -> dict[str, Any]:
+    return plain_object(call.kernel, defaults=False) | {"place": call.placement.to_json_dict()}
+
+
+def _call_from_json(data: Any) -> Call:
+    """A call: the fields of its kernel, and ``place``."""
+    if not isinstance(data, Mapping) or "place" not in data:
+        raise StoreError(f"{shown(data)} is no call with its place")
+    kernel = {key: value for key, value in data.items() if key != "place"}
+    return Call(
+        read_object(kernel, Kernel, "a call", defaults=True),
+        Placement.from_json_dict(data["place"]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class _StoredSample:
+    """A sample as it is stored."""
+
+    name: str
+    is_network: bool
+    cycles: float
+    operator_cycles: tuple[float, ...]
+    calls: tuple[Annotated[Call, _call_from_json], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedMeasurement:
     """One measurement.
 
     Attributes:
@@ -41,7 +150,7 @@ class Finding:
     index: int
     seed: int | None
     measurement: Measurement
-    sample: Sample | None
+    sample: Annotated[Sample | None, _optional_sample]
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -53,24 +162,16 @@ class Finding:
         }
 
     @classmethod
-    def from_json_dict(cls, data: Any) -> Finding:
+    def from_json_dict(cls, data: Any) -> LoggedMeasurement:
         """The inverse of ``to_json_dict``.
 
         Raises:
             StoreError: It is not readable.
         """
-        if not isinstance(data, dict) or data.keys() != _KEYS:
-            raise StoreError(f"it has not the keys {', '.join(sorted(_KEYS))}")
-        sample = data["sample"]
-        return cls(
-            int(data["index"]),
-            None if data["seed"] is None else int(data["seed"]),
-            Measurement.from_json_dict(data["measurement"]),
-            None if sample is None else sample_from_json_dict(sample),
-        )
+        return read_object(data, cls, "a measurement")
 
 
-class Findings:
+class MeasurementLog:
     """The file, open for appending."""
 
     def __init__(self, path: Path, content: JournalContent) -> None:
@@ -95,7 +196,7 @@ class Findings:
         if path.exists() or self.findings:
             write_atomic(path, b"".join(map(_line, self.findings)))
 
-    def append(self, findings: Iterable[Finding]) -> None:
+    def append(self, findings: Iterable[LoggedMeasurement]) -> None:
         """Write lines; they are on the disk when this returns.
 
         Raises:
@@ -115,7 +216,7 @@ class Findings:
             )
 
 
-def read_findings(path: Path) -> list[Finding]:
+def read_findings(path: Path) -> list[LoggedMeasurement]:
     """All whole lines, none where there is no file; nothing is changed.
 
     Raises:
@@ -130,95 +231,13 @@ def read_findings(path: Path) -> list[Finding]:
     found = []
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
         try:
-            found.append(Finding.from_json_dict(json.loads(line)))
-        except (ValueError, TypeError, StoreError) as error:
+            found.append(LoggedMeasurement.from_json_dict(parse_json(line, "it")))
+        except StoreError as error:
             raise StoreError(
                 f"{path}, line {number}: {error}; restore the file, or begin the study anew"
             ) from error
     return found
 
 
-def _line(finding: Finding) -> bytes:
+def _line(finding: LoggedMeasurement) -> bytes:
     return json.dumps(finding.to_json_dict(), separators=(",", ":")).encode() + b"\n"
-
-
-_PAIRS = ("filter", "stride", "dilation", "pad")
-
-
-def write_samples(path: Path, samples: Iterable[Sample]) -> None:
-    """Write one line a sample; fields of calls that have their default are left out."""
-    lines = (json.dumps(sample_to_json_dict(sample)) + "\n" for sample in samples)
-    path.write_text("".join(lines))
-
-
-def read_samples(path: Path) -> tuple[Sample, ...]:
-    """Read what ``write_samples`` wrote.
-
-    Raises:
-        StoreError: It is not there, or not readable.
-    """
-    try:
-        lines = path.read_text().splitlines()
-        return tuple(sample_from_json_dict(json.loads(line)) for line in lines)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}; calibrate again") from error
-
-
-def sample_to_json_dict(sample: Sample) -> dict[str, Any]:
-    """As JSON types."""
-    return {
-        "name": sample.name,
-        "is_network": sample.is_network,
-        "cycles": sample.cycles,
-        "operator_cycles": list(sample.operator_cycles),
-        "calls": [
-            _told(call.kernel) | {"place": call.placement.to_json_dict()} for call in sample.calls
-        ],
-    }
-
-
-def sample_from_json_dict(data: Mapping[str, Any]) -> Sample:
-    """From ``sample_to_json_dict``'s result.
-
-    Raises:
-        StoreError: Fields are missing, unknown or of the wrong kind.
-    """
-    try:
-        return Sample(
-            name=str(data["name"]),
-            calls=tuple(_call(entry) for entry in data["calls"]),
-            cycles=float(data["cycles"]),
-            operator_cycles=tuple(float(cycles) for cycles in data["operator_cycles"]),
-            is_network=bool(data["is_network"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"a stored sample is not readable: {error}; calibrate again") from error
-
-
-def _told(value: Kernel) -> dict[str, Any]:
-    """The fields that are not their default, as JSON types."""
-    found = {field.name: (getattr(value, field.name), field.default) for field in fields(value)}
-    return {
-        name: list(content) if isinstance(content, tuple) else content
-        for name, (content, default) in found.items()
-        if default is MISSING or content != default
-    }
-
-
-def _call(entry: Mapping[str, Any]) -> Call:
-    told = dict(entry)
-    place = Placement.from_json_dict(told.pop("place"))
-    told["kind"] = OperatorKind(told["kind"])
-    told["input"], told["output"] = _shape(told["input"]), _shape(told["output"])
-    for name in _PAIRS:
-        if name in told:
-            rows, columns = told[name]
-            told[name] = (int(rows), int(columns))
-    if "activation" in told:
-        told["activation"] = Activation(told["activation"])
-    return Call(Kernel(**told), place)
-
-
-def _shape(values: Iterable[int]) -> tuple[int, int, int]:
-    height, width, channels = values
-    return int(height), int(width), int(channels)

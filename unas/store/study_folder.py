@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from unas._codec import shown
+from unas._text import read_json_file
 from unas.config import StudyConfig
 from unas.config.load import load_study
 from unas.errors import ConfigError, StoreError
@@ -128,8 +129,7 @@ def _environment(folder: Path) -> Mapping[str, Any]:
     path = folder / ENVIRONMENT
     if not path.is_file():
         return {}
-    try:
-        data = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {path}: {error}; restore or delete it") from error
-    return data if isinstance(data, dict) else {}
+    data = read_json_file(path, "restore or delete it")
+    if not isinstance(data, dict):
+        raise StoreError(f"{path} is {shown(data)}, no JSON object; restore or delete it")
+    return data

@@ -65,7 +65,7 @@ class Evaluator:
                 return case.record(Outcome.INFEASIBLE)
             answer = yield from self._train(case)
             if answer.hopeless is not None:
-                return case.record(Outcome.PRUNED, answer.hopeless)
+                return case.record(Outcome.STOPPED_EARLY, answer.hopeless)
             yield from self._after(case, answer)
         except (ArenaTooSmallError, FlashOverflowError) as error:
             return case.record(Outcome.INFEASIBLE, str(error))

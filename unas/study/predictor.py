@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from unas.cost.intervals import ConformalInterval
 from unas.cost.memory import ArenaModel
 from unas.cost.model import MAC_LINE, LatencyModel, OverheadModel, fit_core
-from unas.cost.operators import calls_of
 from unas.cost.types import Sample
+from unas.errors import StoreError
 from unas.graph import Graph
 from unas.record import Measurement, Prediction
+from unas.store.measurements import sample_of
 
 EVERY = 8
 """So many new measurements, and the latency model is fitted again."""
@@ -71,27 +72,15 @@ class Predictor:
         """What can be learnt from a measurement of a network, in the order it was executed.
 
         None where it was made elsewhere than what the model was fitted on: numbers of different
-        provenance, runtime or timing do not mix.
+        provenance, runtime, runtime revision or timing do not mix.
         """
-        known = self._model.identity
-        told = {
-            "board": measurement.board_id,
-            "runtime": measurement.runtime,
-            "kernels": measurement.kernels,
-            "provenance": str(measurement.provenance),
-            "timing": measurement.timing,
-        }
-        names = [operator.name for operator in measurement.operators]
-        if names != [str(op.kind) for op in graph.operators] or any(
-            known.get(key) != value for key, value in told.items()
-        ):
+        same = measurement.conditions.agree_with(self._model.identity)
+        if not same or not measurement.operators:
             return None
-        return Sample(
-            name=measurement.model_sha256,
-            calls=calls_of(graph, self._model.layout),
-            cycles=measurement.median_cycles,
-            operator_cycles=tuple(float(operator.cycles) for operator in measurement.operators),
-        )
+        try:
+            return sample_of(measurement, graph, self._model.layout, name=measurement.model_sha256)
+        except StoreError:  # it ran other operators
+            return None
 
     def learn(self, sample: Sample) -> None:
         """Note what the board said of a network; every so often, fit again.

@@ -8,11 +8,12 @@ from collections.abc import Generator
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
 
+from unas._codec import plain_object, read_object
+from unas._text import parse_json
 from unas.artifact import Flatbuffer
 from unas.candidate import Candidate
 from unas.errors import StoreError
 from unas.record import Measurement, Record, TrainingResult
-from unas.record.fields import from_plain, to_plain_fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,12 @@ class AskTraining:
 
     def to_json(self) -> str:
         """One line of JSON, for another process."""
-        return json.dumps(to_plain_fields(self))
+        return json.dumps(plain_object(self))
 
     @classmethod
     def from_json(cls, text: str) -> AskTraining:
         """The inverse of ``to_json``."""
-        data = json.loads(text)
-        return from_plain(data, cls, "a job")
+        return read_object(parse_json(text, "a job"), cls, "a job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class TrainingAnswer:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return to_plain_fields(self)
+        return plain_object(self)
 
     @classmethod
     def from_json_dict(cls, data: Any) -> TrainingAnswer:
@@ -86,7 +86,7 @@ class TrainingAnswer:
         """
         if not isinstance(data, dict) or data.keys() != {f.name for f in fields(cls)}:
             raise StoreError(f"a worker answered {str(data)[:80]!r}; report it")
-        return from_plain(data, cls, "a worker's answer")
+        return read_object(data, cls, "a worker's answer")
 
 
 Request: TypeAlias = AskBoard | AskTraining

@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
-import importlib.metadata
 import json
-import platform
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import unas
+from unas._text import read_json_file
 from unas.config import StudyConfig
 from unas.errors import ConfigError, StoreError
 from unas.store.calibration import Models, read_models
-from unas.store.environment import source_commit
+from unas.store.environment import host, origin
 from unas.store.folder import write_atomic
 from unas.store.measurements import read_samples
 from unas.store.study_folder import ENVIRONMENT, STUDY
@@ -84,10 +81,7 @@ def described(
         ConfigError: There is no teacher where the study says; every training would fail.
     """
     return {
-        "unas": unas.__version__,
-        "commit": source_commit(),
-        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": dict(command),
+        **origin(command),
         "study_sha256": study.digest,
         "latency_mode": str(study.latency.mode),
         "board": board and board.id,
@@ -108,9 +102,7 @@ def described(
             else "none",
         },
         "teacher_sha256": _teacher_sha256(study),
-        "python": platform.python_version(),
-        "host": f"{platform.system()} {platform.machine()}",
-        "packages": {name: _version(name) for name in _PACKAGES},
+        **host(_PACKAGES),
     }
 
 
@@ -153,9 +145,9 @@ def _teacher_sha256(study: StudyConfig) -> str | None:
 def _check_begun(place: Path, environment: Mapping[str, Any]) -> None:
     """The journal's digest covers the study alone, and that leaves out what lies outside of it."""
     try:
-        begun = json.loads(place.read_text())
+        begun = read_json_file(place, "restore it, or begin anew")
         before, now = _given(begun), _given(environment)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise StoreError(f"cannot read {place}: {error}; restore it, or begin anew") from error
     for what in dict.fromkeys((*before, *now)):
         told = before.get(what, "none"), now.get(what, "none")
@@ -186,10 +178,3 @@ def _given(environment: Mapping[str, Any]) -> dict[str, str]:
             found[f"{name} split"] = f"{size} samples"
         found["split of the data"] = f"{provenance['split']}; seed {provenance['seed']}"
     return {what: "none" if told is None else str(told) for what, told in found.items()}
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

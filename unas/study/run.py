@@ -25,7 +25,7 @@ from unas.search.progress import training_of
 from unas.search.strategy import Strategy
 from unas.space.catalogue import Space, find_space
 from unas.store.journal import Journal
-from unas.store.measurements import Findings
+from unas.store.measurements import MeasurementLog
 from unas.store.study_folder import JOURNAL, MEASUREMENTS, NETWORKS
 from unas.study.board_worker import BoardWorker, Measure
 from unas.study.context import EvaluationContext
@@ -127,7 +127,7 @@ def run_study(plan: Plan, watcher: StudyObserver | None = None) -> Found:
         front = Front(study, plan.folder / NETWORKS)
         calibrated = None if study.latency.mode is LatencyMode.MACS else plan.calibrated
         predictor = None if calibrated is None else Predictor(calibrated, seed=study.search.seed)
-        findings = Findings(plan.folder / MEASUREMENTS, journal.content)
+        findings = MeasurementLog(plan.folder / MEASUREMENTS, journal.content)
         memory = StudyState(journal, findings, front, predictor)
         memory.recall()
         desk = _desk(plan, front)

@@ -12,7 +12,7 @@ from unas.artifact import Flatbuffer
 from unas.cost.types import Sample
 from unas.record import FinalTraining, Measurement, Record
 from unas.store.journal import Journal
-from unas.store.measurements import Finding, Findings
+from unas.store.measurements import LoggedMeasurement, MeasurementLog
 from unas.study.front import Front
 from unas.study.predictor import Predictor
 from unas.study.requests import TrainingAnswer
@@ -34,7 +34,7 @@ class StudyState:
     """
 
     journal: Journal
-    findings: Findings
+    findings: MeasurementLog
     front: Front
     predictor: Predictor | None
     records: list[Record] = field(default_factory=list)
@@ -43,7 +43,7 @@ class StudyState:
     def recall(self) -> None:
         """Take in what an earlier run had found, in its order."""
         content = self.journal.content
-        by_index: dict[int, list[Finding]] = {}
+        by_index: dict[int, list[LoggedMeasurement]] = {}
         for found in self.findings.findings:
             by_index.setdefault(found.index, []).append(found)
         for record in content.records:
@@ -80,10 +80,10 @@ class StudyState:
         self.finals.append(final)
         discard(case.trained)
 
-    def _findings(self, case: Job[Record] | Job[FinalTraining]) -> list[Finding]:
+    def _findings(self, case: Job[Record] | Job[FinalTraining]) -> list[LoggedMeasurement]:
         seed = case.trained.result.seed if case.again and case.trained else None
         return [
-            Finding(case.index, seed, measurement, self._sample(model, measurement))
+            LoggedMeasurement(case.index, seed, measurement, self._sample(model, measurement))
             for model, measurement in case.measured
         ]
 
@@ -92,7 +92,7 @@ class StudyState:
             return None
         return self.predictor.sample_of(read_flatbuffer(model.data, model.name), measurement)
 
-    def _learn(self, findings: Iterable[Finding]) -> None:
+    def _learn(self, findings: Iterable[LoggedMeasurement]) -> None:
         for found in findings:
             if self.predictor is not None and found.sample is not None:
                 self.predictor.learn(found.sample)

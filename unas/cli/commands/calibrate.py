@@ -29,7 +29,7 @@ from unas.errors import ConfigError
 
 if TYPE_CHECKING:
     from unas.lab.lab import Bench
-    from unas.store.calibration import Findings
+    from unas.store.calibration import CalibrationResults
 
 _UNIT_RUNS, _VIRTUAL_RUNS = 5, 1
 _ACTIVE_KERNELS = 512
@@ -162,7 +162,7 @@ class _Wish:
     options: dict[str, object]
 
 
-def _measure(bench: Bench, wish: _Wish, fresh: bool) -> Findings:
+def _measure(bench: Bench, wish: _Wish, fresh: bool) -> CalibrationResults:
     from unas._paths import cache_dir
     from unas.calibrate.campaign import CalibrationPlan, calibrate_plainly, calibrate_until
     from unas.calibrate.measuring import CalibrationLab
@@ -194,7 +194,9 @@ def _measure(bench: Bench, wish: _Wish, fresh: bool) -> Findings:
     return found
 
 
-def _finish(found: Findings, board_id: str, runtime: str, results: Path, output: Format) -> None:
+def _finish(
+    found: CalibrationResults, board_id: str, runtime: str, results: Path, output: Format
+) -> None:
     from unas.cli.calibration_output import print_findings, print_findings_json
     from unas.report.calibration.figures import draw_all
     from unas.store.calibration import calibration_folder, read_calibration, write_calibration

@@ -157,7 +157,7 @@ def _causes(records: Iterable[Record]) -> list[tuple[str, str, str, int, str]]:
     """(outcome, stage, cause, how often, ids of some) of what failed or was given up."""
     groups: dict[tuple[str, str, str], list[str]] = {}
     for record in records:
-        if record.outcome in (Outcome.FAILED, Outcome.PRUNED):
+        if record.outcome in (Outcome.FAILED, Outcome.STOPPED_EARLY):
             key = (str(record.outcome), str(record.stage), record.cause or "not told")
             groups.setdefault(key, []).append(record.candidate.short_id)
     return [

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from unas.errors import DataError
 from unas.train.datasets.dataset import (
     UNIT_BYTES,
+    DataProvenance,
     Dataset,
     Normalisation,
-    Provenance,
 )
 from unas.train.datasets.files import digests, missing, parse
 from unas.train.datasets.splits import plan
@@ -97,7 +97,7 @@ def load_npz(
         input_shape=(height, width, channels),
         class_names=names,
         normalisation=_normalisation(normalise, splits.train.x),
-        provenance=Provenance(digests(path), parts.words, split_seed),
+        provenance=DataProvenance(digests(path), parts.words, split_seed),
         splits=splits,
     )
 

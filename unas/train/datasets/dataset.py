@@ -80,7 +80,7 @@ UNIT_BYTES = Normalisation.of(0, 1 / 255)
 
 
 @dataclass(frozen=True, slots=True)
-class Provenance:
+class DataProvenance:
     """Where the samples come from and how they were parted.
 
     Attributes:
@@ -119,7 +119,7 @@ class Dataset:
     class_names: tuple[str, ...]
     splits: Splits
     normalisation: Normalisation
-    provenance: Provenance
+    provenance: DataProvenance
     augmentation: Augmentation = NO_AUGMENTATION
     features: Mfcc | None = None
 
@@ -195,10 +195,6 @@ class Dataset:
     def with_augmentation(self, augmentation: Augmentation) -> Dataset:
         """The same samples, augmented otherwise."""
         return replace(self, augmentation=augmentation)
-
-    def without_augmentation(self) -> Dataset:
-        """The same samples, as they are."""
-        return self.with_augmentation(NO_AUGMENTATION)
 
     def relabelled(
         self,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from unas.errors import DataError
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
-from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance, Split
+from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, Split
 from unas.train.datasets.files import missing, parse, stored_array, tree_digest
 from unas.train.datasets.splits import plan
 
@@ -123,7 +123,7 @@ def load_pictures(
         class_names=pictures.class_names or tuple(classes),
         normalisation=UNIT_BYTES,
         augmentation=pictures.augmentation,
-        provenance=Provenance((tree,), parts.words, split_seed),
+        provenance=DataProvenance((tree,), parts.words, split_seed),
         splits=parts.splits(take),
     )
 

@@ -17,7 +17,7 @@ from unas.errors import DataError
 from unas.train.datasets.arrays import read_npz
 from unas.train.datasets.augmentation import ImageAugmentation
 from unas.train.datasets.binary import halves
-from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance
+from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset
 from unas.train.datasets.files import (
     FASHION_FILES,
     MNIST_FILES,
@@ -136,7 +136,7 @@ def _load(
         class_names=classes,
         normalisation=UNIT_BYTES,
         augmentation=augmentation,
-        provenance=Provenance(digests(*files), note + parts.words, seed),
+        provenance=DataProvenance(digests(*files), note + parts.words, seed),
         splits=parts.of_arrays(given),
     )
 

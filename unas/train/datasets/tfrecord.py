@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from unas.errors import DataError
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
-from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance, Split
+from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, Split
 from unas.train.datasets.files import missing, stored_array, tree_digest
 from unas.train.datasets.splits import plan
 
@@ -132,7 +132,7 @@ def load_records(
         class_names=records.class_names or tuple(str(n) for n in range(max(count, 2))),
         normalisation=UNIT_BYTES,
         augmentation=records.augmentation,
-        provenance=Provenance((tree,), parts.words, split_seed),
+        provenance=DataProvenance((tree,), parts.words, split_seed),
         splits=parts.splits(take),
     )
 
