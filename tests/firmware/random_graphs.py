@@ -28,7 +28,7 @@ from unas.graph import (
     SoftmaxOptions,
     Tensor,
 )
-from unas.graph.shapes import conv_output, pool_output
+from unas.graph.window import conv_window, pool_window
 
 _ACTIVATIONS = tuple(Activation)
 MAX_CLASSES = 511  # where the exponentials add up to 512, TFLM aborts the process
@@ -117,7 +117,7 @@ def add_conv(sketch: Sketch, x: int) -> int:
     options = _conv_options(sketch, x, window)
     batch, height, width, channels = sketch.shape(x)
     inputs = (x, sketch.constant((filters, *window, channels)), _bias(sketch, filters))
-    out = conv_output(height, width, *window, options)
+    out = conv_window((height, width), window, options).output
     return sketch.append(OperatorKind.CONV_2D, inputs, (batch, *out, filters), options)
 
 
@@ -129,7 +129,7 @@ def add_depthwise(sketch: Sketch, x: int) -> int:
     # Without a bias TFLM wants two inputs here; on -1, which it takes elsewhere, it crashes.
     bias = tuple(b for b in (_bias(sketch, filters),) if b != -1)
     inputs = (x, sketch.constant((1, *window, filters)), *bias)
-    out = conv_output(height, width, *window, options)
+    out = conv_window((height, width), window, options).output
     return sketch.append(OperatorKind.DEPTHWISE_CONV_2D, inputs, (batch, *out, filters), options)
 
 
@@ -156,7 +156,7 @@ def _add_pool(sketch: Sketch, x: int, kind: OperatorKind) -> int:
         padding=Padding.SAME if sketch.coin() else Padding.VALID,
         activation=sketch.activation(),
     )
-    out = pool_output(height, width, options)
+    out = pool_window((height, width), options).output
     return sketch.append(kind, (x,), (batch, *out, channels), options)
 
 

@@ -17,7 +17,7 @@ from unas.graph import (
     OperatorKind,
     Padding,
 )
-from unas.graph.shapes import conv_output
+from unas.graph.window import conv_window
 from unas.host.runtime import HostRun, run_on_host
 from unas.tflite.writer import write_flatbuffer
 
@@ -56,7 +56,7 @@ def _draw_convolution(rng: np.random.Generator) -> Graph:
     filters = sketch.below(14)
     weights = sketch.constant((filters, *kernel, channels))
     bias = sketch.constant((filters,), ElementType.INT32) if sketch.coin() else -1
-    out = conv_output(height, width, *kernel, options)
+    out = conv_window((height, width), kernel, options).output
     shape = (batch, *out, filters)
     y = sketch.append(OperatorKind.CONV_2D, (x, weights, bias), shape, options)
     return sketch.finish(y)

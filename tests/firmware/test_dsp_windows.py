@@ -22,7 +22,7 @@ from unas.graph import (
     Padding,
     PoolOptions,
 )
-from unas.graph.shapes import conv_output, pool_output
+from unas.graph.window import conv_window, pool_window
 from unas.host.reference import golden_output
 from unas.host.runtime import HostRun, run_on_host
 from unas.tflite.writer import write_flatbuffer
@@ -73,7 +73,7 @@ def _draw_depthwise(rng: np.random.Generator) -> Graph:
     filters = channels * multiplier
     bias = (sketch.constant((filters,), ElementType.INT32),) if rng.random() < 0.8 else ()
     inputs = (x, sketch.constant((1, *kernel, filters)), *bias)
-    shape = (batch, *conv_output(height, width, *kernel, options), filters)
+    shape = (batch, *conv_window((height, width), kernel, options).output, filters)
     return sketch.finish(sketch.append(OperatorKind.DEPTHWISE_CONV_2D, inputs, shape, options))
 
 
@@ -89,7 +89,7 @@ def _draw_pool(rng: np.random.Generator, kind: OperatorKind) -> Graph:
     padding = Padding.VALID if fits and sketch.coin() else Padding.SAME
     strides = (sketch.below(4), sketch.below(4))
     options = PoolOptions(*window, *strides, padding, activation=sketch.activation())
-    shape = (1, *pool_output(*sizes, options), channels)
+    shape = (1, *pool_window(sizes, options).output, channels)
     return sketch.finish(sketch.append(kind, (x,), shape, options))
 
 

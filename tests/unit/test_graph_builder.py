@@ -1,40 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes of windowed operators against a sliding window counted by hand; the builder's refusals."""
+"""Layouts of constants and shapes that the builder gives; what it refuses."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from unas.errors import ArchitectureError
 from unas.graph import ConvOptions, MeanOptions, OperatorKind, Padding, PoolOptions
 from unas.graph.builder import GraphBuilder
-from unas.graph.shapes import window_output
-
-
-def _places(size: int, window: int, stride: int, dilation: int) -> int:
-    """Starts at which every tap of the window is inside."""
-    last_tap = (window - 1) * dilation
-    return sum(start + last_tap < size for start in range(0, size, stride))
-
-
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4), st.integers(1, 3))
-def test_valid_windows_are_those_that_fit(
-    size: int, window: int, stride: int, dilation: int
-) -> None:
-    places = _places(size, window, stride, dilation)
-    if places == 0:
-        with pytest.raises(ArchitectureError, match="does not fit"):
-            window_output(size, window, stride, dilation, Padding.VALID)
-    else:
-        assert window_output(size, window, stride, dilation, Padding.VALID) == places
-
-
-@given(st.integers(1, 40), st.integers(1, 9), st.integers(1, 4))
-def test_same_windows_start_at_every_stride(size: int, window: int, stride: int) -> None:
-    starts = len(range(0, size, stride))
-    assert window_output(size, window, stride, 1, Padding.SAME) == starts
 
 
 def test_constants_have_tflite_layouts() -> None:

@@ -6,18 +6,17 @@ prepare functions ask for (firmware_templates/runtime/kernels). ``cmsis-nn`` are
 Micro's with CMSIS-NN on cores with the DSP extension, ``reference`` its portable ones: nothing
 works in place. Their working memory is that of CMSIS-NN's ``arm_*_get_buffer_size`` functions; what
 is kept for an operator is not known to the byte there and is left to the fit.
-
-The sliding window of a convolution along one axis, as far as memory depends on it.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
-from unas.graph import ConvOptions, MeanOptions, OperatorKind, Options, Padding
+from unas.graph import ConvOptions, MeanOptions, OperatorKind, Options
+from unas.graph.window import Window, WindowAxis, conv_window
 
 Shape = tuple[int, ...]
 
@@ -77,7 +76,7 @@ def operator_needs(
 ) -> Needs:
     """What an operator asks of the arena.
 
-    Quantisation is not known here: kernels are taken to have a scale by output channel and factors
+    Quantization is not known here: kernels are taken to have a scale by output channel and factors
     below one half, as converted networks do.
 
     Args:
@@ -119,45 +118,48 @@ def _conv(
     state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
 ) -> Needs:
     data, kernel = inputs[0], inputs[1]
-    rows, columns = windows(options, data, kernel[1], kernel[2])
+    window = conv_window((data[1], data[2]), (kernel[1], kernel[2]), options)
+    rows, columns = window.rows, window.columns
     channels, filters = data[3], kernel[0]
     state += _FACTOR_BYTES * filters
     taps = kernel[1] * kernel[2] * channels
     pointwise = kernel[1] == kernel[2] == 1
-    plain = kernels is Kernels.PLAIN or _is_plain_faster(rows, columns, channels, filters)
+    plain = kernels is Kernels.PLAIN or _is_plain_faster(window, channels, filters)
     scratch = 0
     if not plain:
         gather = 0 if pointwise or channels % 4 == 0 else -(-taps // 4) * 4
-        scratch = gather + _words_bytes(taps) * _least_pixels(rows, columns, channels, filters)
-    row_bytes = columns.input * channels
+        scratch = gather + _words_bytes(taps) * _least_pixels(window, channels, filters)
+    row_bytes = columns.size * channels
     if pointwise:
         offered, extra = filters <= channels, channels if plain else 0
     else:
-        offered = columns.output * filters <= row_bytes and rows.output <= rows.input
-        extra = -(-min(rows.pad + 1, rows.input) * row_bytes // 4) * 4
+        offered = columns.output * filters <= row_bytes and rows.output <= rows.size
+        extra = -(-min(rows.pad_before + 1, rows.size) * row_bytes // 4) * 4
     return Needs(state, scratch, (0,), extra) if offered else Needs(state, scratch)
 
 
-def _least_pixels(rows: Window, columns: Window, channels: int, filters: int) -> int:
+def _least_pixels(window: Window, channels: int, filters: int) -> int:
+    rows, columns = window.rows, window.columns
     out = rows.output * columns.output
-    tensors = out * filters + rows.input * columns.input * channels
-    affordable = tensors // 8 // _words_bytes(rows.filter * columns.filter * channels)
+    tensors = out * filters + rows.size * columns.size * channels
+    affordable = tensors // 8 // _words_bytes(rows.taps * columns.taps * channels)
     return min(max(min(affordable, _PIXELS_AT_ONCE), 2), out)
 
 
-def _is_plain_faster(rows: Window, columns: Window, channels: int, filters: int) -> bool:
+def _is_plain_faster(window: Window, channels: int, filters: int) -> bool:
     """The choice of conv_dsp.c, by its estimate of executed instructions."""
-    if max(rows.output, columns.output) > 64:
+    rows, columns = window.rows, window.columns
+    if max(window.output) > 64:
         return False
     pixels = rows.output * columns.output
     blocks = -(-pixels // _PIXELS_AT_ONCE)
-    down = rows.visible_taps()
-    seen = down * columns.visible_taps() * channels
-    gathered = pixels * rows.filter * columns.filter * channels
+    down = rows.visible_taps
+    seen = window.visible_taps * channels
+    gathered = pixels * rows.taps * columns.taps * channels
     fours, ones = divmod(filters, 4)
     plain = 180 + 139 * pixels + down * columns.output * (52 * fours + 57 * ones)
     plain += seen * (12 * fours + 6 * ones) + 34 * pixels * filters
-    ours = 516 + pixels * (41 + 92 * rows.filter) + gathered
+    ours = 516 + pixels * (41 + 92 * rows.taps) + gathered
     ours += filters * (39 * blocks + 10 * pixels + gathered + gathered // 6)
     return plain <= ours + ours // 6
 
@@ -166,28 +168,28 @@ def _depthwise(
     state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
 ) -> Needs:
     data, kernel = inputs[0], inputs[1]
-    rows, columns = windows(options, data, kernel[1], kernel[2])
+    window = conv_window((data[1], data[2]), (kernel[1], kernel[2]), options)
+    rows, columns = window.rows, window.columns
     state += _FACTOR_BYTES * kernel[3]
     alone = kernel[3] == data[3]  # every output channel has an input channel of its own
     scratch = 0 if kernels is Kernels.PLAIN else _ring_bytes(rows, columns, alone)
-    extra = 0 if scratch else min(rows.covered, rows.input) * columns.input * data[3]
+    extra = 0 if scratch else min(rows.extent, rows.size) * columns.size * data[3]
     return Needs(state, scratch, (0,), extra) if alone else Needs(state, scratch)
 
 
-def _ring_bytes(rows: Window, columns: Window, alone: bool) -> int:
+def _ring_bytes(rows: WindowAxis, columns: WindowAxis, alone: bool) -> int:
     """Working memory of depthwise_conv_dsp.c; 0 where only the plain kernel can do it."""
     block = 16
     one_output = rows.output == columns.output == 1
     rows, columns = rows.trimmed(), columns.trimmed()
-    if min(rows.filter, columns.filter) < 1 or min(rows.pad, columns.pad) < 0:
+    if min(rows.taps, columns.taps) < 1 or min(rows.pad_before, columns.pad_before) < 0:
         return 0
     if alone and one_output:
         return block
-    paired = -(-columns.filter // 2) if columns.dilation == 1 else columns.filter
-    weights = rows.filter * (columns.filter if alone else 2 * paired) * 8
-    seen = (columns.output - 1) * columns.stride + columns.covered
-    width = columns.pad + columns.input + max(seen - columns.pad - columns.input, 0)
-    held = min(max(rows.covered, rows.pad + 1), rows.input)
+    paired = -(-columns.taps // 2) if columns.dilation == 1 else columns.taps
+    weights = rows.taps * (columns.taps if alone else 2 * paired) * 8
+    width = columns.pad_before + columns.size + columns.pad_after
+    held = min(max(rows.extent, rows.pad_before + 1), rows.size)
     return held * width * 8 + 8 + block + weights
 
 
@@ -216,67 +218,3 @@ def _cmsis_scratch(
             return 4 * math.prod(output)
         case _:
             return 0
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One axis of a convolution.
-
-    Attributes:
-        input: Positions of the input.
-        output: Positions of the output.
-        filter: Taps.
-        stride: Between outputs.
-        dilation: Between taps.
-        pad: Positions of padding before the first.
-    """
-
-    input: int
-    output: int
-    filter: int
-    stride: int
-    dilation: int
-    pad: int
-
-    @property
-    def covered(self) -> int:
-        """Positions from the first tap to the last."""
-        return (self.filter - 1) * self.dilation + 1
-
-    def visible_taps(self) -> int:
-        """Taps that lie in the input, over all outputs."""
-        taps = 0
-        for position in range(self.output):
-            origin = position * self.stride - self.pad
-            first = -(origin // self.dilation) if origin < 0 else 0
-            end = min(self.filter, -(-(self.input - origin) // self.dilation))
-            taps += end - first
-        return taps
-
-    def trimmed(self) -> Window:
-        """Without the taps before and behind that never meet the input."""
-        last = (self.output - 1) * self.stride - self.pad
-        first = -(last // self.dilation) if last < 0 else 0
-        end = min((self.input - 1 + self.pad) // self.dilation + 1, self.filter)
-        return replace(self, filter=end - first, pad=self.pad - first * self.dilation)
-
-
-def windows(
-    options: ConvOptions, data: tuple[int, ...], kernel_h: int, kernel_w: int
-) -> tuple[Window, Window]:
-    """Down and along an NHWC tensor; padding as TFLite computes it.
-
-    Source: https://www.tensorflow.org/api_docs/python/tf/nn#notes_on_padding_2.
-    """
-    down = (data[1], kernel_h, options.stride_h, options.dilation_h)
-    along = (data[2], kernel_w, options.stride_w, options.dilation_w)
-    return _window(*down, options.padding), _window(*along, options.padding)
-
-
-def _window(size: int, taps: int, stride: int, dilation: int, padding: Padding) -> Window:
-    covered = (taps - 1) * dilation + 1
-    if padding is Padding.VALID:
-        return Window(size, (size - covered) // stride + 1, taps, stride, dilation, 0)
-    output = (size - 1) // stride + 1
-    missing = (output - 1) * stride + covered - size
-    return Window(size, output, taps, stride, dilation, max(missing, 0) // 2)

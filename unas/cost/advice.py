@@ -14,7 +14,8 @@ from typing import Protocol
 
 from unas.cost.mac_line import Vector
 from unas.cost.operators import ArenaLayout, Call, Kernel, calls_of
-from unas.graph import Graph, OperatorKind
+from unas.graph import Graph, OperatorKind, Padding
+from unas.graph.window import Pair, WindowAxis, same_output, window_extent
 from unas.record import Prediction
 
 _CHANNELS_AROUND = 4
@@ -216,22 +217,23 @@ def _windows(kernel: Kernel) -> Iterator[tuple[str, Kernel]]:
                 yield "window", changed
 
 
-def _with_window(kernel: Kernel, window: tuple[int, int]) -> Kernel | None:
-    """The kernel with another window: its output stays with padding, or follows without."""
-    sizes, pads = [], []
+def _with_window(kernel: Kernel, filters: Pair) -> Kernel | None:
+    """The kernel with other rows and columns of taps; None where they do not fit the input.
+
+    An output of SAME padding's size is taken to have it, and keeps its size; others shrink.
+    """
+    axes = []
     for axis in (0, 1):
-        size, step = kernel.input[axis], kernel.stride[axis]
-        reach = (window[axis] - 1) * kernel.dilation[axis] + 1
-        if kernel.output[axis] == -(-size // step):  # as with SAME padding
-            sizes.append(kernel.output[axis])
-            pads.append(max((kernel.output[axis] - 1) * step + reach - size, 0) // 2)
-        elif reach <= size:
-            sizes.append((size - reach) // step + 1)
-            pads.append(0)
-        else:
+        size, stride, dilation = kernel.input[axis], kernel.stride[axis], kernel.dilation[axis]
+        is_same = kernel.output[axis] == same_output(size, stride)
+        if not is_same and window_extent(filters[axis], dilation) > size:
             return None
-    output = (sizes[0], sizes[1], kernel.output[2])
-    return replace(kernel, filter=window, output=output, pad=(pads[0], pads[1]))
+        padding = Padding.SAME if is_same else Padding.VALID
+        axes.append(WindowAxis.of(size, filters[axis], stride, dilation, padding))
+    rows, columns = axes
+    output = (rows.output, columns.output, kernel.output[2])
+    pad = (rows.pad_before, columns.pad_before)
+    return replace(kernel, filter=filters, output=output, pad=pad)
 
 
 class _Channels:

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from unas.cost.linear import OperatorLinear, operator_points
 from unas.cost.operators import Call
 from unas.cost.terms import (
-    clipped_pixels,
     cost_terms,
     family,
     far_patches,
@@ -208,7 +207,7 @@ def features(call: Call, traits: KernelProfile) -> tuple[float, ...]:
         kernel.filter[1],
         kernel.stride[0] * kernel.stride[1],
         kernel.dilation[0] * kernel.dilation[1],
-        clipped_pixels(kernel) / kernel.pixels,
+        kernel.window.clipped_pixels / kernel.pixels,
         float(kernel.activation is not Activation.NONE),
         float(kernel.first),
         at_once,

@@ -23,7 +23,7 @@ def conv_terms(call: Call) -> Terms:
     kernel = call.kernel
     pointwise = kernel.filter == (1, 1) and kernel.stride == (1, 1)
     pixels, channels, depth = kernel.pixels, kernel.output[2], kernel.input[2]
-    inside = positions_inside(kernel)
+    inside = kernel.window.visible_taps
     outside = pixels * kernel.filter[0] * kernel.filter[1] - inside
     terms: Terms = {
         "call": 1,
@@ -47,7 +47,7 @@ def conv_terms(call: Call) -> Terms:
 def depthwise_terms(call: Call) -> Terms:
     """DEPTHWISE_CONV_2D; 3x3 has a kernel of its own in CMSIS-NN."""
     kernel = call.kernel
-    inside, channels = positions_inside(kernel), kernel.output[2]
+    inside, channels = kernel.window.visible_taps, kernel.output[2]
     terms: Terms = {
         "call": 1,
         "channel": channels,
@@ -77,7 +77,7 @@ def dense_terms(call: Call) -> Terms:
 def pool_terms(call: Call) -> Terms:
     """MAX_POOL_2D and AVERAGE_POOL_2D."""
     kernel = call.kernel
-    inside, channels = positions_inside(kernel), kernel.output[2]
+    inside, channels = kernel.window.visible_taps, kernel.output[2]
     return {
         "call": 1,
         "output row": kernel.output[0],
@@ -93,25 +93,6 @@ def pool_terms(call: Call) -> Terms:
 def clamped(kernel: Kernel) -> int:
     """Outputs that an activation bounds."""
     return 0 if kernel.activation is Activation.NONE else kernel.outputs
-
-
-def positions_inside(kernel: Kernel) -> int:
-    """Positions of the window over all pixels that lie on the input and not on padding."""
-    inside = 1
-    for axis in (0, 1):
-        size, step, pad = kernel.input[axis], kernel.stride[axis], kernel.pad[axis]
-        inside *= sum(
-            _reached(kernel.output[axis], size, step, tap * kernel.dilation[axis] - pad)
-            for tap in range(kernel.filter[axis])
-        )
-    return inside
-
-
-def _reached(count: int, size: int, step: int, offset: int) -> int:
-    """How many of 0, step, 2 step … (count of them) lie in [0, size) when moved by offset."""
-    first = max(-(offset // step), 0)
-    last = min((size - 1 - offset) // step, count - 1)
-    return max(last - first + 1, 0)
 
 
 def _apart(terms: Terms, special: str, usual: str, is_special: bool) -> Terms:

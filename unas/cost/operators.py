@@ -26,12 +26,11 @@ from unas.graph import (
     Operator,
     OperatorKind,
     Options,
-    Padding,
     PadOptions,
     PoolOptions,
 )
+from unas.graph.window import Pair, Window, WindowAxis, conv_window, pool_window
 
-Pair = tuple[int, int]
 Shape = tuple[int, int, int]
 _WITH_KERNEL = (OperatorKind.CONV_2D, OperatorKind.DEPTHWISE_CONV_2D)
 
@@ -94,6 +93,22 @@ class Kernel:
         if self.kind is OperatorKind.FULLY_CONNECTED:
             return self.inputs
         return window
+
+    @functools.cached_property
+    def window(self) -> Window:
+        """The window over rows and columns; of 1x1 for kinds that have none."""
+        rows, columns = (
+            WindowAxis(
+                self.input[axis],
+                self.output[axis],
+                self.filter[axis],
+                self.stride[axis],
+                self.dilation[axis],
+                self.pad[axis],
+            )
+            for axis in (0, 1)
+        )
+        return Window(rows, columns)
 
     @functools.cached_property
     def macs(self) -> int:
@@ -195,27 +210,24 @@ def _kernel(
 ) -> Kernel:
     activation = getattr(options, "activation", Activation.NONE)
     if kind is OperatorKind.FULLY_CONNECTED:
-        shape = (1, 1, weights[1])
-        return Kernel(kind, shape, _hwc(target), activation=activation, first=first)
+        features = (1, 1, weights[1])
+        return Kernel(kind, features, _hwc(target), activation=activation, first=first)
     filters = strides = dilations = (1, 1)
     pad = (0, 0)
+    shape, out = _hwc(source), _hwc(target)
     if isinstance(options, ConvOptions):
         filters = (weights[1], weights[2])
+        pad = conv_window(shape[:2], filters, options).pad_before
         strides = (options.stride_h, options.stride_w)
         dilations = (options.dilation_h, options.dilation_w)
     elif isinstance(options, PoolOptions):
         filters = (options.filter_h, options.filter_w)
         strides = (options.stride_h, options.stride_w)
+        pad = pool_window(shape[:2], options).pad_before
     elif isinstance(options, PadOptions):
         pad = (sum(options.paddings[1]), sum(options.paddings[2])) if len(source) == 4 else pad
     elif kind is OperatorKind.MEAN:
-        filters = _hwc(source)[:2]
-    shape, out = _hwc(source), _hwc(target)
-    if isinstance(options, ConvOptions | PoolOptions) and options.padding is Padding.SAME:
-        pad = (
-            _same_pad(shape[0], out[0], filters[0], strides[0], dilations[0]),
-            _same_pad(shape[1], out[1], filters[1], strides[1], dilations[1]),
-        )
+        filters = shape[:2]
     return Kernel(kind, shape, out, filters, strides, dilations, pad, activation, first)
 
 
@@ -225,12 +237,6 @@ def _hwc(shape: tuple[int, ...]) -> Shape:
     if len(inner) == 3:
         return inner[0], inner[1], inner[2]
     return 1, math.prod(inner[:-1]), inner[-1] if inner else 1
-
-
-def _same_pad(size: int, out: int, window: int, stride: int, dilation: int) -> int:
-    """Rows before the input that SAME adds, as TensorFlow computes them."""
-    seen = (out - 1) * stride + (window - 1) * dilation + 1
-    return max(seen - size, 0) // 2
 
 
 Span = tuple[int, int]

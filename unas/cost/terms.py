@@ -89,17 +89,6 @@ def _staging_bytes(kernel: Kernel) -> int:
     return 0 if _is_aligned(kernel) else -(-kernel.taps // _WORD) * _WORD
 
 
-def clipped_pixels(kernel: Kernel) -> int:
-    """Positions whose window lies partly outside of the input."""
-    inside = 1
-    for axis in (0, 1):
-        covered = (kernel.filter[axis] - 1) * kernel.dilation[axis] + 1
-        first = -(-kernel.pad[axis] // kernel.stride[axis])
-        last = (kernel.input[axis] - covered + kernel.pad[axis]) // kernel.stride[axis]
-        inside *= max(min(last + 1, kernel.output[axis]) - first, 0)
-    return kernel.pixels - inside
-
-
 def _conv(call: Call, traits: KernelProfile) -> Terms:
     kernel = call.kernel
     pixels, channels, taps = kernel.pixels, kernel.output[2], kernel.taps
@@ -116,7 +105,7 @@ def _conv(call: Call, traits: KernelProfile) -> Terms:
         "output row": kernel.output[0],
         "pixel": 0 if point else pixels,
         "pixel of 1x1": point * pixels,
-        "clipped pixel": clipped_pixels(kernel),
+        "clipped pixel": kernel.window.clipped_pixels,
         "row of a patch": 0 if point or staged else pixels * kernel.filter[0],
         "staged row": staged * pixels * kernel.filter[0],
         "moved row": moved * pixels * kernel.filter[0],

@@ -17,7 +17,7 @@ from unas.graph.operators import (
     PoolOptions,
     ReshapeOptions,
 )
-from unas.graph.shapes import conv_output, pool_output
+from unas.graph.window import conv_window, pool_window
 
 KernelSize = int | tuple[int, int]
 """Side of a square kernel, or its height and width."""
@@ -52,7 +52,7 @@ class GraphBuilder:
         """CONV_2D with a bias."""
         _, height, width, channels = self.shape(x)
         kernel_h, kernel_w = _height_and_width(kernel)
-        out = conv_output(height, width, kernel_h, kernel_w, options)
+        out = conv_window((height, width), (kernel_h, kernel_w), options).output
         weights = self._constant(f"{name}_kernel", (filters, kernel_h, kernel_w, channels))
         bias = self._bias(name, filters)
         inputs = (x, weights, bias)
@@ -63,7 +63,7 @@ class GraphBuilder:
         _, height, width, channels = self.shape(x)
         filters = channels * options.depth_multiplier
         kernel_h, kernel_w = _height_and_width(kernel)
-        out = conv_output(height, width, kernel_h, kernel_w, options)
+        out = conv_window((height, width), (kernel_h, kernel_w), options).output
         weights = self._constant(f"{name}_kernel", (1, kernel_h, kernel_w, filters))
         inputs = (x, weights, self._bias(name, filters))
         kind = OperatorKind.DEPTHWISE_CONV_2D
@@ -72,7 +72,7 @@ class GraphBuilder:
     def pool(self, name: str, kind: OperatorKind, x: int, options: PoolOptions) -> int:
         """MAX_POOL_2D or AVERAGE_POOL_2D."""
         _, height, width, channels = self.shape(x)
-        out = (1, *pool_output(height, width, options), channels)
+        out = (1, *pool_window((height, width), options).output, channels)
         return self._operator(name, kind, (x,), out, options)
 
     def mean(self, name: str, x: int) -> int:

@@ -16,7 +16,7 @@ from unas.graph import (
     PoolOptions,
     ReshapeOptions,
 )
-from unas.graph.shapes import conv_output, pool_output
+from unas.graph.window import conv_window, pool_window
 
 Shape = tuple[int, ...]
 
@@ -70,13 +70,14 @@ def _convolved(kind: OperatorKind, options: ConvOptions, inputs: list[Shape]) ->
     taken = (1, channels * options.depth_multiplier) if depthwise else (filters, channels)
     if (kernel[0], kernel[3]) != taken or inputs[2:] not in ([], [(filters,)]):
         return None
-    return (batch, *conv_output(height, width, kernel[1], kernel[2], options), filters)
+    window = conv_window((height, width), kernel[1:3], options)
+    return (batch, *window.output, filters)
 
 
 def _pooled(options: PoolOptions, data: Shape) -> Shape | None:
     if len(data) != 4:
         return None
-    return (data[0], *pool_output(data[1], data[2], options), data[3])
+    return (data[0], *pool_window(data[1:3], options).output, data[3])
 
 
 def _dense(inputs: list[Shape]) -> Shape | None:
