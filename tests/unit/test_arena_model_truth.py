@@ -28,7 +28,7 @@ from unas.graph import (
     Tensor,
 )
 from unas.graph.builder import GraphBuilder
-from unas.hil.offline_plan import offline_order
+from unas.hil.arena_order import offline_order
 from unas.host.runtime import run_on_host
 from unas.resources.counts import operator_macs
 from unas.tflite.writer import write_flatbuffer

@@ -9,7 +9,9 @@ from unas.errors import (
     ArenaTooSmallError,
     DeviceError,
     DeviceFaultError,
+    LinkClosedError,
     LinkError,
+    LinkTimeoutError,
     ModelError,
     UnasError,
     UnsupportedOperatorError,
@@ -43,6 +45,7 @@ def test_a_measurement_comes_back_whole() -> None:
     [
         [Fault.DROP],
         [Fault.CORRUPT],
+        [Fault.GARBLED] * 2,
         [Fault.NOISE] * 8,
         [Fault.LOG] * 8,
         [None, Fault.STALE, Fault.STALE],
@@ -54,11 +57,10 @@ def test_a_bad_line_changes_no_number(faults: list[Fault | None]) -> None:
     assert (bad.samples, bad.marks, bad.output) == (clean.samples, clean.marks, clean.output)
 
 
-def test_broken_frames_are_counted() -> None:
-    device = FakeDevice(faults=deque([Fault.CORRUPT]))
-    session = _session(device)
-    session.measure(0, warmup=0, runs=1, seed=1)
-    assert session.broken_frames == 1
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_measurement_knows_how_often_it_was_requested(lost: int) -> None:
+    raw = _measure(FakeDevice(faults=deque([Fault.DROP] * lost)))
+    assert raw.tries == 1 + lost
 
 
 def test_log_lines_reach_the_caller() -> None:
@@ -68,16 +70,22 @@ def test_log_lines_reach_the_caller() -> None:
     assert lines == ["hello from the device"]
 
 
-def test_a_silent_device_is_a_link_error() -> None:
+def test_a_silent_device_is_a_timeout() -> None:
     device = FakeDevice(faults=deque([Fault.DROP] * 50))
-    with pytest.raises(LinkError, match="no answer to HELLO"):
+    with pytest.raises(LinkTimeoutError, match="no answer to HELLO"):
         _session(device).hello()
 
 
-def test_a_line_that_stays_bad_is_a_link_error_with_the_number_of_tries() -> None:
-    device = FakeDevice(faults=deque([Fault.DROP] * 50))
-    with pytest.raises(LinkError, match="asked 3 times"):
+@pytest.mark.parametrize(
+    ("fault", "error"), [(Fault.DROP, LinkTimeoutError), (Fault.GARBLED, LinkError)]
+)
+def test_a_line_that_stays_bad_is_an_error_with_the_number_of_tries(
+    fault: Fault, error: type[LinkError]
+) -> None:
+    device = FakeDevice(faults=deque([fault] * 50))
+    with pytest.raises(error, match="asked 3 times") as caught:
         _measure(device)
+    assert type(caught.value) is error
 
 
 def test_a_reset_while_measuring_brings_the_fault_record() -> None:
@@ -99,9 +107,24 @@ def test_a_reset_without_a_record_is_named() -> None:
         _measure(FakeDevice(faults=deque([Fault.RESET])))
 
 
-def test_a_broken_line_is_not_retried() -> None:
-    with pytest.raises(LinkError, match="gone"):
-        _measure(FakeDevice(faults=deque([Fault.GONE])))
+class _Unplugged(FakeTransport):
+    """Writes succeed, as into a buffer of the system's; reads notice that the cable is out."""
+
+    words = "the cable lies on the floor"
+    reads = 0
+
+    def read(self, timeout_s: float) -> bytes:
+        self.reads += 1
+        raise LinkClosedError(self.words)
+
+
+@pytest.mark.parametrize("step", ["hello", "measure"])
+def test_a_closed_line_ends_it_at_once_whatever_its_words(step: str) -> None:
+    line = _Unplugged(FakeDevice())
+    session = Session(line, QUICK)
+    with pytest.raises(LinkClosedError, match=f"^{line.words}$"):
+        session.hello() if step == "hello" else session.measure(0, warmup=0, runs=1, seed=1)
+    assert line.reads == 1
 
 
 @pytest.mark.parametrize(

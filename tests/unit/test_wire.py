@@ -27,7 +27,6 @@ def test_frames_survive_any_cut_of_the_stream(sent: list[Frame], step: int) -> N
     for start in range(0, len(stream), step):
         received += decoder.feed(stream[start : start + step])
     assert received == sent
-    assert decoder.broken == 0
 
 
 @given(frames, st.data())
@@ -44,8 +43,8 @@ def test_a_frame_after_noise_is_found(noise: bytes, frame: Frame) -> None:
 
 
 def test_noise_without_end_is_cut_off() -> None:
-    decoder = Decoder()
-    for _ in range(300):
-        assert not any(decoder.feed(b"\xff" * 1024))
-    assert decoder.broken > 0
-    assert decoder.feed(b"\0" + encode(Frame(1, 2, b"x")))[-1] == Frame(1, 2, b"x")
+    """Otherwise a line that never falls silent would fill the memory."""
+    decoder, frame = Decoder(), Frame(1, 2, b"x")
+    for _ in range(129):
+        assert decoder.feed(b"\xff" * 1024) == []
+    assert decoder.feed(encode(frame)) == [frame]  # nothing is left of the noise before it

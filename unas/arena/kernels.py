@@ -13,10 +13,10 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 from unas.graph import ConvOptions, MeanOptions, OperatorKind, Options
 from unas.graph.window import Window, WindowAxis, conv_window
+from unas.names import KernelSet
 
 Shape = tuple[int, ...]
 
@@ -44,15 +44,6 @@ _ELEMENTWISE = frozenset(
 )
 
 
-class Kernels(StrEnum):
-    """Whose working memory and sharing rules are meant."""
-
-    DSP = "dsp"
-    PLAIN = "plain"
-    CMSIS_NN = "cmsis-nn"
-    REFERENCE = "reference"
-
-
 @dataclass(frozen=True, slots=True)
 class Needs:
     """What an operator asks for.
@@ -72,7 +63,11 @@ class Needs:
 
 @functools.lru_cache(maxsize=1 << 16)
 def operator_needs(
-    kind: OperatorKind, options: Options, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+    kind: OperatorKind,
+    options: Options,
+    inputs: tuple[Shape, ...],
+    output: Shape,
+    kernels: KernelSet,
 ) -> Needs:
     """What an operator asks of the arena.
 
@@ -86,9 +81,9 @@ def operator_needs(
         output: Shape of its output.
         kernels: Which kernels compute it.
     """
-    if kernels in (Kernels.CMSIS_NN, Kernels.REFERENCE):
+    if kernels in (KernelSet.CMSIS_NN, KernelSet.REFERENCE):
         scratch = _cmsis_scratch(kind, options, inputs, output)
-        return Needs(scratch_bytes=scratch if kernels is Kernels.CMSIS_NN else 0)
+        return Needs(scratch_bytes=scratch if kernels is KernelSet.CMSIS_NN else 0)
     state = _STATE_BYTES[kind]
     match kind:
         case OperatorKind.CONV_2D if isinstance(options, ConvOptions):
@@ -115,7 +110,7 @@ def _words_bytes(taps: int) -> int:
 
 
 def _conv(
-    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: KernelSet
 ) -> Needs:
     data, kernel = inputs[0], inputs[1]
     window = conv_window((data[1], data[2]), (kernel[1], kernel[2]), options)
@@ -124,7 +119,7 @@ def _conv(
     state += _FACTOR_BYTES * filters
     taps = kernel[1] * kernel[2] * channels
     pointwise = kernel[1] == kernel[2] == 1
-    plain = kernels is Kernels.PLAIN or _is_plain_faster(window, channels, filters)
+    plain = kernels is KernelSet.PLAIN or _is_plain_faster(window, channels, filters)
     scratch = 0
     if not plain:
         gather = 0 if pointwise or channels % 4 == 0 else -(-taps // 4) * 4
@@ -165,14 +160,14 @@ def _is_plain_faster(window: Window, channels: int, filters: int) -> bool:
 
 
 def _depthwise(
-    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: KernelSet
 ) -> Needs:
     data, kernel = inputs[0], inputs[1]
     window = conv_window((data[1], data[2]), (kernel[1], kernel[2]), options)
     rows, columns = window.rows, window.columns
     state += _FACTOR_BYTES * kernel[3]
     alone = kernel[3] == data[3]  # every output channel has an input channel of its own
-    scratch = 0 if kernels is Kernels.PLAIN else _ring_bytes(rows, columns, alone)
+    scratch = 0 if kernels is KernelSet.PLAIN else _ring_bytes(rows, columns, alone)
     extra = 0 if scratch else min(rows.extent, rows.size) * columns.size * data[3]
     return Needs(state, scratch, (0,), extra) if alone else Needs(state, scratch)
 
@@ -193,12 +188,12 @@ def _ring_bytes(rows: WindowAxis, columns: WindowAxis, alone: bool) -> int:
     return held * width * 8 + 8 + block + weights
 
 
-def _dense(state: int, inputs: tuple[Shape, ...], kernels: Kernels) -> Needs:
+def _dense(state: int, inputs: tuple[Shape, ...], kernels: KernelSet) -> Needs:
     units, depth = inputs[1]
     batches = math.prod(inputs[0]) // depth
     state += _FACTOR_BYTES * units
     short = batches < 4 and (depth < 8 or units * depth < 192)
-    if kernels is Kernels.PLAIN or short:
+    if kernels is KernelSet.PLAIN or short:
         return Needs(state)
     return Needs(state, _words_bytes(depth) * min(batches, _PIXELS_AT_ONCE))
 

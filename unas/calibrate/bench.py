@@ -13,7 +13,8 @@ from unas.artifact import Flatbuffer
 from unas.calibrate.draw import DrawnNetwork, Point
 from unas.calibrate.kernels import KernelBenchmark
 from unas.errors import StoreError
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement
 from unas.store.cache import MeasurementStore
 
@@ -104,7 +105,7 @@ class CalibrationBench:
             warmup=0,
             runs=1,
             verify_arena=False,
-            most_output_bytes=_KERNEL_OUTPUT_BYTES,
+            max_output_bytes=_KERNEL_OUTPUT_BYTES,
         )
         models = {benchmark.name: benchmark.model() for benchmark in benchmarks}
         bench = replace(self._bench, procedure=procedure)

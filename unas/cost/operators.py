@@ -15,9 +15,9 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from unas.arena.kernels import Kernels
 from unas.arena.liveness import Buffers, buffers_of
-from unas.arena.planner import Plan, best_plan
+from unas.arena.planner import best_plan
+from unas.arena.search import ArenaPlan
 from unas.errors import StoreError
 from unas.graph import (
     Activation,
@@ -30,6 +30,7 @@ from unas.graph import (
     PoolOptions,
 )
 from unas.graph.window import Pair, Window, WindowAxis, conv_window, pool_window
+from unas.names import KernelSet
 
 Shape = tuple[int, int, int]
 _WITH_KERNEL = (OperatorKind.CONV_2D, OperatorKind.DEPTHWISE_CONV_2D)
@@ -241,7 +242,7 @@ def _hwc(shape: tuple[int, ...]) -> Shape:
 
 Span = tuple[int, int]
 # Kernels whose plan is known to the byte.
-_PLANNED = (Kernels.DSP, Kernels.PLAIN)
+_PLANNED = (KernelSet.DSP, KernelSet.PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +270,7 @@ def calls_of(graph: Graph, layout: ArenaLayout) -> tuple[Call, ...]:
     found = kernels(graph)
     if layout.kernels not in _PLANNED:
         return tuple(Call(kernel) for kernel in found)
-    buffers = buffers_of(graph, Kernels(layout.kernels))
+    buffers = buffers_of(graph, KernelSet(layout.kernels))
     places = _Places(graph, buffers, best_plan(buffers), layout.fast_bytes)
     return tuple(Call(kernel, places.of(step, kernel)) for step, kernel in enumerate(found))
 
@@ -277,7 +278,9 @@ def calls_of(graph: Graph, layout: ArenaLayout) -> tuple[Call, ...]:
 class _Places:
     """One planned arena."""
 
-    def __init__(self, graph: Graph, buffers: Buffers, plan: Plan, fast_bytes: int | None) -> None:
+    def __init__(
+        self, graph: Graph, buffers: Buffers, plan: ArenaPlan, fast_bytes: int | None
+    ) -> None:
         self._graph, self._owners, self._plan = graph, buffers.owners, plan
         self._fast = plan.bytes if fast_bytes is None else fast_bytes
         tensors = len(graph.tensors)
