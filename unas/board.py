@@ -6,10 +6,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import itertools
+import json
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,18 @@ class Board:
     virtual_machine: str | None
     qemu_machine: str | None
     virtual_timing: str | None
-    file_sha256: str = field(repr=False)
+    source: str = field(repr=False, compare=False)
+
+    @property
+    def file_sha256(self) -> str:
+        """Hex digest of ``to_toml``: of the file that was read, another one for a changed value."""
+        return hashlib.sha256(self.to_toml().encode()).hexdigest()
+
+    def to_toml(self) -> str:
+        """The board file: as it was read, or written anew where a value was changed since."""
+        if self.source and read_board(self.source, self.id, self.id) == self:
+            return self.source
+        return _to_toml(self)
 
     @property
     def flash_bytes(self) -> int:
@@ -320,7 +332,7 @@ def _qemu_machine(virtual: _Table) -> str | None:
     return name
 
 
-def _board(root: _Table, board_id: str, where: str, digest: str) -> Board:
+def _board(root: _Table, board_id: str, where: str, source: str) -> Board:
     if root.take("schema", int) != _SCHEMA:
         raise ConfigError(
             f"{where}: schema must be {_SCHEMA}; this file is of another version of unas"
@@ -347,7 +359,7 @@ def _board(root: _Table, board_id: str, where: str, digest: str) -> Board:
         virtual_machine=virtual.name("machine", None),
         qemu_machine=_qemu_machine(virtual),
         virtual_timing=virtual.name("timing", None),
-        file_sha256=digest,
+        source=source,
     )
     for table in (root, build, serial, cpu, virtual):
         table.done()
@@ -378,14 +390,63 @@ def load_board(id_or_path: str) -> Board:
     if not _IDENTIFIER.fullmatch(path.stem):
         raise ConfigError(f"{path}: the file's name is the board's id; use a-z, 0-9 and _ only")
     try:
-        content = path.read_bytes()
-        data = tomllib.loads(content.decode())
+        text = path.read_bytes().decode()
     except OSError as error:
         raise ConfigError(
             f"cannot read board file {path}: {error.strerror}; check the path"
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is no valid TOML: {error}; correct it") from error
-    return _board(
-        _Table(data, str(path)), path.stem, str(path), hashlib.sha256(content).hexdigest()
-    )
+    return read_board(text, path.stem, str(path))
+
+
+def read_board(text: str, board_id: str, where: str) -> Board:
+    """Read the text of a board file.
+
+    Args:
+        text: TOML.
+        board_id: Of the board.
+        where: Names the text in messages.
+
+    Raises:
+        ConfigError: It has unknown, missing or wrong entries.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is no valid TOML: {error}; correct it") from error
+    return _board(_Table(data, where), board_id, where, text)
+
+
+def _to_toml(board: Board) -> str:
+    console = board.console or Console("")
+    tables: dict[str, dict[str, Any]] = {
+        "build": {"cpu_flags": board.cpu_flags, "openocd_board": board.openocd_board},
+        "serial": {
+            "baud": board.baud,
+            "uart": console.uart or None,
+            "tx": console.tx,
+            "rx": console.rx,
+            "usb_ids": board.usb_ids,
+        },
+        "cpu": asdict(board.cpu),
+        "accelerator": asdict(board.accelerator) if board.accelerator else {},
+        "virtual": {
+            "machine": board.virtual_machine,
+            "qemu": board.qemu_machine,
+            "timing": board.virtual_timing,
+        },
+    }
+    lines = [f"schema = {_SCHEMA}"]
+    for key in ("name", "mcu", "core", "core_clock_hz", "hse_hz", "lse_hz", "port"):
+        lines.append(f"{key} = {json.dumps(getattr(board, key))}")
+    for name, table in tables.items():
+        values = {key: value for key, value in table.items() if value is not None}
+        lines += ["", f"[{name}]"] if values else []
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    for region in board.memory:
+        values = {key: value for key, value in asdict(region).items() if value is not None}
+        values["size"] = values.pop("size_bytes")
+        lines += ["", "[[memory]]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"

@@ -12,7 +12,8 @@ from unas.artifact import Flatbuffer
 from unas.errors import ConfigError, UnasError
 from unas.firmware.runtimes import Runtime
 from unas.graph import Graph
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement
 from unas.resources.estimate import estimate
 from unas.store.cache import MeasurementStore

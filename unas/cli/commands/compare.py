@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
     from unas.firmware.runtimes import Runtime
     from unas.graph import Graph
+    from unas.lab.bench import Bench
     from unas.lab.comparison import Comparison
-    from unas.lab.lab import Bench
     from unas.record import Measurement, OperatorCycles
 
 
