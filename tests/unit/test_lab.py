@@ -6,7 +6,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from unas.errors import (
     ToolError,
     UnasError,
 )
+from unas.firmware.recipe import Recipe
 from unas.hil.flash import Flasher
 from unas.hil.measure import Failure, Procedure
 from unas.hil.wire import Frame, Type
@@ -49,17 +50,12 @@ class _Device(FakeDevice):
         return super().answer(request)
 
 
-class _Recipe:
-    firmware_hash = "f"
-
-
 class _Builder:
     """Builds nothing; some models overflow the flash, alone or together."""
 
-    recipe = _Recipe()
-
     def __init__(self, board: Board, max_models: int, error: UnasError | None) -> None:
         self._board, self._max_models, self._error = board, max_models, error
+        self.recipe = Recipe(board, "gcc 1")
 
     def build(self, models: list[Flatbuffer], *, probe_serial: str = "") -> FirmwareImage:
         if self._error is not None:
@@ -212,6 +208,18 @@ def test_one_model_is_measured_or_raises(f746: Board) -> None:
     assert measure_one(bench, store, MODELS[0], fresh=True)[1] is False
     with pytest.raises(FlashOverflowError):
         measure_one(_bench(f746, max_models=0), store, MODELS[1])
+
+
+def test_a_changed_board_is_another_measurement(f746: Board) -> None:
+    store = MemoryStore()
+    measure_one(_bench(f746), store, MODELS[0])
+    flash = f746.region("flash")
+    slower = replace(flash, wait_states=(flash.wait_states or 0) + 1)
+    memory = tuple(slower if region == flash else region for region in f746.memory)
+    for changed in (replace(f746, hse_hz=1_000_000), replace(f746, memory=memory)):
+        for stored in (False, True):
+            assert measure_one(_bench(changed), store, MODELS[0])[1] is stored
+    assert measure_one(_bench(replace(f746)), store, MODELS[0])[1]
 
 
 def test_all_models_are_measured_with_progress(f746: Board) -> None:
