@@ -70,6 +70,6 @@ def test_a_file_that_changes_meanwhile_does_not_matter(
 def test_a_process_that_runs_as_another_board_is_an_error(firmware: Firmware, f746: Board) -> None:
     with _flasher(f746) as flasher:
         flasher._board_file.write_text(replace(f746, hse_hz=1_000_000).to_toml())
-        with pytest.raises(EmulatorError, match="as another board"):
+        with pytest.raises(EmulatorError, match="runs as another board"):
             flasher.flash(_image(firmware, f746))
         assert flasher._process is None

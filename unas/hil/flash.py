@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -122,8 +123,10 @@ class VirtualFlasher:
         self._folder = tempfile.TemporaryDirectory(prefix="unas-virtual-")
         folder = Path(self._folder.name)
         self._events, self._log = folder / "events.jsonl", folder / "log"
+        text = board.to_toml().encode()
+        self._board_sha256 = hashlib.sha256(text).hexdigest()
         self._board_file = folder / f"{board.id}.toml"
-        self._board_file.write_bytes(board.to_toml().encode())
+        self._board_file.write_bytes(text)
 
     def flash(self, image: FirmwareImage) -> str:
         """Start an emulator with the image; one that runs already is stopped."""
@@ -136,12 +139,11 @@ class VirtualFlasher:
             command += ["--timing", self._wanted_timing]
         self._process = Background(command, log=self._log)
         ready = self._wait_until_ready(self._process, image)
-        expected, actual = self._board.file_sha256, ready.get("board_sha256")
-        if actual != expected:
+        if ready.get("board_sha256") != self._board_sha256:
             self._stop()
             raise EmulatorError(
-                f"the virtual {self._board.id} runs as another board (digest {actual}, not "
-                f"{expected}); report it with the board file"
+                f"the virtual {self._board.id} runs as another board than it was given (digest "
+                f"{ready.get('board_sha256')}, not {self._board_sha256}); report it"
             )
         self.timing = str(ready["timing"])
         return str(ready["port"])
