@@ -27,8 +27,8 @@ from unas.tflite.reader import read_flatbuffer
 MODEL = Flatbuffer(b"never run here", "net")
 
 
-def _comparison(**found: Measurement | UnasError) -> Comparison:
-    return Comparison(MODEL, macs=50, operator_macs={0: 40, 1: 0}, found=found)
+def _comparison(**results: Measurement | UnasError) -> Comparison:
+    return Comparison(MODEL, macs=50, operator_macs={0: 40, 1: 0}, results=results)
 
 
 def test_equal_outputs_are_no_complaint() -> None:

@@ -30,7 +30,7 @@ from unas.host.reference import ReferenceOutput
 from unas.lab.bench import Bench
 from unas.lab.lab import Lab, Result, measure_all, measure_one
 from unas.record import Measurement
-from unas.testing.device import FakeDevice, Fault
+from unas.testing.device import FakeDevice, LineFault
 from unas.testing.fakes import MemoryStore, PtyFlasher
 
 MODELS = [Flatbuffer(bytes([i]) * 100, f"net{i}") for i in range(6)]
@@ -39,7 +39,7 @@ MODELS = [Flatbuffer(bytes([i]) * 100, f"net{i}") for i in range(6)]
 class _Device(FakeDevice):
     """Misbehaves at given requests for a measurement, counted from 0."""
 
-    def __init__(self, measure_faults: Mapping[int, Fault]) -> None:
+    def __init__(self, measure_faults: Mapping[int, LineFault]) -> None:
         super().__init__()
         self._measure_faults, self._requests = measure_faults, 0
 
@@ -78,7 +78,7 @@ class _FakeBench(Bench):
         errors: Of the builds, in order; later ones succeed.
     """
 
-    faults: deque[Mapping[int, Fault]] = field(default_factory=deque)
+    faults: deque[Mapping[int, LineFault]] = field(default_factory=deque)
     reason: str | None = None
     max_models: int = 100
     errors: deque[UnasError | None] = field(default_factory=deque)
@@ -148,7 +148,7 @@ def test_a_lab_that_was_left_early_measures_again(f746: Board) -> None:
 def test_a_lab_that_failed_measures_again(f746: Board, workers: int) -> None:
     """The line fails for good; the build of a second worker does, too."""
     bench = _bench(f746, workers=workers, errors=deque([None, ToolError("no PlatformIO")]))
-    bench.faults.append({0: Fault.GONE, 1: Fault.GONE})
+    bench.faults.append({0: LineFault.GONE, 1: LineFault.GONE})
     lab = Lab(bench, MemoryStore())
     with pytest.raises(LinkClosedError if workers == 1 else (LinkClosedError, ToolError)):
         list(lab.measure(MODELS))
@@ -160,7 +160,7 @@ def test_a_lab_that_failed_measures_again(f746: Board, workers: int) -> None:
 def test_tries_are_counted_where_the_line_fails(f746: Board) -> None:
     """The second model's measurement breaks off once; the third's request comes broken once."""
     bench = _bench(f746)
-    bench.faults.append({1: Fault.GONE, 3: Fault.GARBLED})
+    bench.faults.append({1: LineFault.GONE, 3: LineFault.GARBLED})
     tries = []
     for result, _ in Lab(bench, MemoryStore()).measure(MODELS[:4]):
         assert isinstance(result, Measurement)
@@ -171,7 +171,7 @@ def test_tries_are_counted_where_the_line_fails(f746: Board) -> None:
 
 def test_a_line_that_fails_twice_is_given_up(f746: Board) -> None:
     bench = _bench(f746)
-    bench.faults.append({0: Fault.GONE, 1: Fault.GONE})
+    bench.faults.append({0: LineFault.GONE, 1: LineFault.GONE})
     with pytest.raises(LinkClosedError):
         list(Lab(bench, MemoryStore()).measure(MODELS))
     assert len(bench.flashers[0].images) == 2
@@ -179,7 +179,7 @@ def test_a_line_that_fails_twice_is_given_up(f746: Board) -> None:
 
 def test_a_virtual_board_that_stops_fails_one_model(f746: Board) -> None:
     bench = _bench(f746, reason="virtual f746 at 0x08000C58: lockup")
-    bench.faults.append({1: Fault.GONE})
+    bench.faults.append({1: LineFault.GONE})
     results = [result for result, _ in Lab(bench, MemoryStore()).measure(MODELS[:3])]
     failed = [result for result in results if isinstance(result, Failure)]
     assert [type(one.error) for one in failed] == [EmulatorError]

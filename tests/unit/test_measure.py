@@ -16,7 +16,7 @@ from unas.hil.session import Deadlines
 from unas.hil.wire import PROTOCOL
 from unas.host.reference import ReferenceOutput
 from unas.record import Measurement
-from unas.testing.device import FakeDevice, FakeTransport, Fault, matching_info
+from unas.testing.device import FakeDevice, FakeTransport, LineFault, matching_info
 from unas.testing.fakes import FakeFlasher
 
 MODEL = Flatbuffer(b"never run here", "net")
@@ -82,7 +82,7 @@ def test_a_measurement_of_another_model_is_refused(f746: Board) -> None:
 def test_a_revision_in_the_device_id_does_not_matter(f746: Board) -> None:
     """Bits above the twelfth are the chip's revision."""
     device = _device(f746, device_id=f"{0x10010000 | f746.cpu.device_id:08x}")
-    device.faults = deque([None, Fault.GONE])
+    device.faults = deque([None, LineFault.GONE])
     with pytest.raises(LinkClosedError):
         _measure(f746, device)
 
@@ -104,7 +104,7 @@ def test_a_line_that_breaks_is_told_in_the_best_words(
     f746: Board, reason: str | None, error: type[UnasError]
 ) -> None:
     device = _device(f746)
-    device.faults = deque([None, Fault.GONE])
+    device.faults = deque([None, LineFault.GONE])
     with pytest.raises(error, match=reason):
         _measure(f746, device, FakeFlasher(reason))
 

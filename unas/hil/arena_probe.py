@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from unas.errors import DeviceError, DeviceFaultError, LinkError
 from unas.hil.device_info import DeviceInfo
-from unas.hil.session import RawMeasurement, Session, Trial
+from unas.hil.session import ArenaTrial, RawMeasurement, Session
 from unas.hil.wire import ErrorCode
 from unas.record import ArenaUse
 
@@ -126,7 +126,7 @@ def claimed_arena(raw: RawMeasurement, info: DeviceInfo) -> ArenaUse:
 
 def _try(
     session: Session, measured: MeasuredModel, arena_bytes: int, deadline_s: float | None = None
-) -> Trial:
+) -> ArenaTrial:
     return session.try_arena(
         measured.index,
         seed=measured.seed,
@@ -136,7 +136,7 @@ def _try(
     )
 
 
-def _is_good(trial: Trial, output: bytes) -> bool:
+def _is_good(trial: ArenaTrial, output: bytes) -> bool:
     same = (trial.output_bytes, trial.output_crc32) == (len(output), zlib.crc32(output))
     return trial.status == 0 and trial.intact and same
 
@@ -156,7 +156,7 @@ def _check_claim(session: Session, measured: MeasuredModel, claimed: int) -> Non
         )
 
 
-def _what_went_wrong(trial: Trial) -> str:
+def _what_went_wrong(trial: ArenaTrial) -> str:
     if not trial.intact:
         return "writes beyond it"
     if trial.status != 0:

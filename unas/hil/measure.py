@@ -124,7 +124,7 @@ def measure_image(
             except (DeviceError, ModelError) as error:
                 yield Failure(model.sha256, model.name, _explained(error, model, board))
             except LinkError as error:
-                raise _reason_of_silence(flasher, error) from error
+                raise _reason_of_failure(flasher, error) from error
     finally:
         connection.close()
 
@@ -163,7 +163,7 @@ class _Connection:
         try:
             self.info = self._session.hello()
         except LinkError as error:
-            raise _reason_of_silence(self.flasher, error) from error
+            raise _reason_of_failure(self.flasher, error) from error
         self.info.check_identity(self.image, self.board)
         self.info.check_setup(self.board)
         return self._session
@@ -251,7 +251,7 @@ def _measurement(
     )
 
 
-def _reason_of_silence(flasher: Flasher, error: LinkError) -> UnasError:
+def _reason_of_failure(flasher: Flasher, error: LinkError) -> UnasError:
     """Why the line failed: the unit has stopped, where it can tell, else the line's own error."""
     failure = flasher.failure()
     return error if failure is None else EmulatorError(failure)

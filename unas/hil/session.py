@@ -21,7 +21,7 @@ from unas.errors import (
 )
 from unas.hil.device_info import DeviceInfo, parse_lines
 from unas.hil.transport import Transport
-from unas.hil.wire import Decoder, ErrorCode, Frame, ReadWhat, Type, encode
+from unas.hil.wire import ErrorCode, Frame, FrameDecoder, ReadWhat, Type, encode
 
 _DATA_HEADER = struct.Struct("<BII")
 _RUNTIME_ERRORS: dict[int, type[DeviceError] | type[ModelError]] = {
@@ -80,7 +80,7 @@ class RawMeasurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ArenaTrial:
     """One inference in an arena of a given size.
 
     Attributes:
@@ -110,7 +110,7 @@ class Session:
     ) -> None:
         self._transport = transport
         self._deadlines = deadlines or Deadlines()
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
         self._frames: list[Frame | None] = []
         self._sequence = 0
         self._asked = 0  # how often the last request was sent
@@ -195,7 +195,7 @@ class Session:
         arena_bytes: int,
         order: Sequence[int] = (),
         deadline_s: float | None = None,
-    ) -> Trial:
+    ) -> ArenaTrial:
         """Run one inference in an arena of a given size. The last measurement is gone by this.
 
         Args:
@@ -219,7 +219,7 @@ class Session:
             status, intact, used, size, crc = (int(lines[key]) for key in keys)
         except (KeyError, ValueError) as error:
             raise LinkError(f"the device's TRIAL is broken ({error}); flash it again") from error
-        return Trial(status, bool(intact), used, size, crc)
+        return ArenaTrial(status, bool(intact), used, size, crc)
 
     def reset(self) -> None:
         """Restart the device; the next step is ``hello``."""

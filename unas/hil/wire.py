@@ -92,7 +92,7 @@ def decode(encoded: bytes) -> Frame | None:
     return Frame(kind, sequence, body[_HEADER.size : -_CRC.size])
 
 
-class Decoder:
+class FrameDecoder:
     """Cuts a byte stream into frames."""
 
     def __init__(self) -> None:

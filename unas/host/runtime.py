@@ -136,7 +136,7 @@ def int8_outputs(
     if inputs.dtype != np.int8 or not len(inputs):
         raise ModelError(
             f"{len(inputs)} inputs of type {inputs.dtype} for an int8 model; give at least one, "
-            "quantised with the scale of the model's input"
+            "quantized with the scale of the model's input"
         )
     with open_on_host(model, arena_bytes=arena_bytes, kernels=FAST_KERNELS) as library:
         outputs = [infer_on_host(library, one.tobytes()) for one in inputs]

@@ -27,18 +27,18 @@ class Comparison:
         model: The model.
         macs: Multiply-accumulates of one inference.
         operator_macs: The same per operator, by its position in the model.
-        found: Per runtime, in the order asked for, what was measured, or why it could not be.
+        results: Per runtime, in the order asked for, the measurement or why there is none.
     """
 
     model: Flatbuffer
     macs: int
     operator_macs: Mapping[int, int]
-    found: Mapping[str, Measurement | UnasError]
+    results: Mapping[str, Measurement | UnasError]
 
     @property
     def measured(self) -> dict[str, Measurement]:
         """The runtimes that ran the model."""
-        return {name: f for name, f in self.found.items() if isinstance(f, Measurement)}
+        return {name: r for name, r in self.results.items() if isinstance(r, Measurement)}
 
     @property
     def outputs_equal(self) -> bool:
@@ -49,18 +49,19 @@ class Comparison:
     def complaints(self) -> list[str]:
         """What is wrong, a line each: outputs that differ, runtimes that did not run the model."""
         name, lines = self.model.name, []
-        for runtime, found in self.found.items():
-            if isinstance(found, UnasError):
-                lines.append(f"{name}: {runtime} did not run it: {found}")
-            elif found.output.mismatches:
+        for runtime, result in self.results.items():
+            if isinstance(result, UnasError):
+                lines.append(f"{name}: {runtime} did not run it: {result}")
+            elif result.output.mismatches:
+                output = result.output
                 lines.append(
-                    f"{name}: {found.output.mismatches} of {found.output.output_bytes} bytes of "
-                    f"{runtime}'s output differ from {found.output.golden}"
+                    f"{name}: {output.mismatches} of {output.output_bytes} bytes of "
+                    f"{runtime}'s output differ from {output.golden}"
                 )
         measured = list(self.measured.items())
-        for runtime, found in measured[1:]:
+        for runtime, measurement in measured[1:]:
             first, other = measured[0]
-            if found.output_sha256 != other.output_sha256:
+            if measurement.output_sha256 != other.output_sha256:
                 lines.append(f"{name}: the outputs of {first} and {runtime} differ")
         return lines
 
@@ -77,20 +78,20 @@ class Comparison:
             "flatbuffer_bytes": self.model.flatbuffer_bytes,
             "macs": self.macs,
             "complaints": self.complaints(),
-            "runtimes": [self._runtime(name, found) for name, found in self.found.items()],
+            "runtimes": [self._runtime(name, result) for name, result in self.results.items()],
         }
 
-    def _runtime(self, name: str, found: Measurement | UnasError) -> dict[str, Any]:
-        if isinstance(found, UnasError):
-            return {"runtime": name, "error": str(found)}
+    def _runtime(self, name: str, result: Measurement | UnasError) -> dict[str, Any]:
+        if isinstance(result, UnasError):
+            return {"runtime": name, "error": str(result)}
         return {
             "runtime": name,
-            "program_bytes": found.program_bytes,
-            "median_cycles": found.median_cycles,
-            "latency_us": found.latency_us,
-            "instructions": found.instructions,
-            "instructions_per_mac": self.per_mac(found.instructions),
-            "arena_used_bytes": found.arena.used_bytes,
+            "program_bytes": result.program_bytes,
+            "median_cycles": result.median_cycles,
+            "latency_us": result.latency_us,
+            "instructions": result.instructions,
+            "instructions_per_mac": self.per_mac(result.instructions),
+            "arena_used_bytes": result.arena.used_bytes,
             "operators": [
                 {
                     "index": operator.index,
@@ -102,9 +103,9 @@ class Comparison:
                         operator.instructions, self.operator_macs.get(operator.index, 0)
                     ),
                 }
-                for operator in found.operators
+                for operator in result.operators
             ],
-            "measurement": found.to_json_dict(),
+            "measurement": result.to_json_dict(),
         }
 
 
@@ -158,12 +159,12 @@ def compare(
 
 
 def _comparison(
-    model: Flatbuffer, graph: Graph, found: Mapping[str, Measurement | UnasError]
+    model: Flatbuffer, graph: Graph, results: Mapping[str, Measurement | UnasError]
 ) -> Comparison:
     figures = estimate(graph)
     return Comparison(
         model=model,
         macs=figures.macs,
         operator_macs={operator.position: operator.macs for operator in figures.operators},
-        found=found,
+        results=results,
     )

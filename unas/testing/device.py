@@ -13,10 +13,10 @@ from enum import Enum, auto
 from unas.artifact import FirmwareImage
 from unas.board import Board
 from unas.errors import LinkClosedError
-from unas.hil.wire import PROTOCOL, Decoder, ErrorCode, Frame, ReadWhat, Type, encode
+from unas.hil.wire import PROTOCOL, ErrorCode, Frame, FrameDecoder, ReadWhat, Type, encode
 
 
-class Fault(Enum):
+class LineFault(Enum):
     """One misbehaviour; each is used up by the answer it spoils."""
 
     DROP = auto()  # the answer gets lost
@@ -59,9 +59,9 @@ class FakeDevice:
     operators: Sequence[tuple[str, int]] = (("CONV_2D", 700), ("SOFTMAX", 300))
     output: bytes = bytes(range(10))
     refusal: tuple[int, str] | None = None
-    faults: deque[Fault | None] = field(default_factory=deque)
+    faults: deque[LineFault | None] = field(default_factory=deque)
     fault_record: Mapping[str, str] = field(default_factory=dict)
-    models: Sequence[str] = ("",)
+    models: Sequence[str] = ()
     arena_needed: int = 2048
     arena_claimed: int = 2048
     arena_exact: bool = True
@@ -86,24 +86,24 @@ class FakeDevice:
         if self._hung:
             return []
         fault = self.faults.popleft() if self.faults else None
-        if fault is Fault.GONE:
+        if fault is LineFault.GONE:
             raise LinkClosedError("serial port fake is gone; plug the board in again")
-        if fault is Fault.DROP:
+        if fault is LineFault.DROP:
             return []
-        if fault is Fault.GARBLED:
+        if fault is LineFault.GARBLED:
             return [encode(Frame(Type.ERROR, request.sequence, struct.pack("<H", ErrorCode.FRAME)))]
-        if fault is Fault.RESET:
+        if fault is LineFault.RESET:
             begun = [Frame(Type.STARTED, request.sequence)] if request.type == Type.MEASURE else []
             return [encode(frame) for frame in (*begun, Frame(Type.BOOT, 0))]
         good = b"".join(encode(frame) for frame in self._frames(request))
-        if fault is Fault.CORRUPT:
+        if fault is LineFault.CORRUPT:
             spoiled = bytearray(good)
             spoiled[len(spoiled) // 2] ^= 0x40
             return [bytes(spoiled)]
         before = {
-            Fault.NOISE: b"\x07garbage\0\0",
-            Fault.LOG: encode(Frame(Type.LOG, 0, b"hello from the device")),
-            Fault.STALE: encode(Frame(Type.DATA, (request.sequence - 1) % 256, bytes(12))),
+            LineFault.NOISE: b"\x07garbage\0\0",
+            LineFault.LOG: encode(Frame(Type.LOG, 0, b"hello from the device")),
+            LineFault.STALE: encode(Frame(Type.DATA, (request.sequence - 1) % 256, bytes(12))),
         }
         return [before[fault], good] if fault in before else [good]
 
@@ -141,8 +141,9 @@ class FakeDevice:
 
     def _summary(self) -> dict[str, str]:
         total = sum(cycles for _, cycles in self.operators)
+        known = self._measured_model < len(self.models)
         return {
-            "model": self.models[self._measured_model],
+            "model": self.models[self._measured_model] if known else "",
             "input_bytes": "10",
             "cold_cycles": "1500",
             "samples": str(self._measured_runs),
@@ -221,7 +222,7 @@ class FakeTransport:
     def __init__(self, device: FakeDevice) -> None:
         self._device = device
         device.start()
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
         self._incoming: deque[bytes] = deque()
         self._closed = False
 

@@ -14,7 +14,7 @@ from unas.artifact import FirmwareImage
 from unas.board import Board
 from unas.errors import LinkClosedError
 from unas.hil.flash import StageMark
-from unas.hil.wire import Decoder
+from unas.hil.wire import FrameDecoder
 from unas.record import Measurement, Provenance
 from unas.store.cache import MeasurementKey
 from unas.testing.device import FakeDevice, matching_info
@@ -61,6 +61,7 @@ class PtyFlasher(FakeFlasher):
         super().__init__(reason)
         self._board, self._device = board, device
         self._served: tuple[threading.Thread, threading.Event] | None = None
+        self._lock = threading.Lock()  # the lab closes from another thread than it flashes
         self.closed = False
 
     def flash(self, image: FirmwareImage) -> str:
@@ -69,25 +70,30 @@ class PtyFlasher(FakeFlasher):
         Raises:
             LinkClosedError: The flasher is closed.
         """
-        if self.closed:
-            raise LinkClosedError("the flasher is closed; make a new one")
-        super().flash(image)
-        self._hang_up()
+        with self._lock:
+            if self.closed:
+                raise LinkClosedError("the flasher is closed; make a new one")
+            super().flash(image)
+            self._hang_up()
+            return self._start(image)
+
+    def _start(self, image: FirmwareImage) -> str:
         self._device.info, self._device.models = matching_info(self._board, image), image.models
         self._device.start()
         master, slave = pty.openpty()
         tty.setraw(slave)
-        stop = threading.Event()
+        port, stop = os.ttyname(slave), threading.Event()
         arguments = (master, slave, self._device, stop)
         thread = threading.Thread(target=_serve, args=arguments, daemon=True)
-        self._served = thread, stop
         thread.start()
-        return os.ttyname(slave)
+        self._served = thread, stop
+        return port
 
     def close(self) -> None:
         """Hang up; later flashing fails."""
-        self.closed = True
-        self._hang_up()
+        with self._lock:
+            self.closed = True
+            self._hang_up()
 
     def _hang_up(self) -> None:
         if self._served is not None:
@@ -98,7 +104,7 @@ class PtyFlasher(FakeFlasher):
 
 
 def _serve(master: int, slave: int, device: FakeDevice, stop: threading.Event) -> None:
-    decoder = Decoder()
+    decoder = FrameDecoder()
     try:
         while not stop.is_set():
             if not select.select([master], [], [], 0.01)[0]:
