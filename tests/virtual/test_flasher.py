@@ -14,8 +14,9 @@ import pytest
 from unas.artifact import FirmwareImage
 from unas.board import Board, load_board
 from unas.errors import EmulatorError
-from unas.hil.flash import VirtualFlasher
+from unas.hil.flash import Flasher, VirtualFlasher
 from unas.names import Timing
+from unas.testing.contracts import FlasherContract
 
 Firmware = Callable[..., Path]
 
@@ -31,6 +32,18 @@ def _flasher(board: Board, timing: Timing | None = None) -> Iterator[VirtualFlas
 
 def _image(firmware: Firmware, board: Board) -> FirmwareImage:
     return FirmwareImage(firmware(), Path(), board.id, "", "", (), 0, {})
+
+
+class TestVirtualFlasher(FlasherContract):
+    @pytest.fixture(autouse=True)
+    def _take_board(self, firmware: Firmware, f746: Board) -> None:
+        self.firmware, self.board = firmware, f746
+
+    def flasher(self) -> Flasher:
+        return VirtualFlasher(self.board)
+
+    def image(self) -> FirmwareImage:
+        return _image(self.firmware, self.board)
 
 
 def test_a_changed_value_is_what_runs(firmware: Firmware, f746: Board) -> None:

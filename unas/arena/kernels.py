@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one operator asks of the tensor arena, beside its tensors, by the kernels that compute it.
+"""What one operator needs in the tensor arena, beside its tensors, by the kernels that compute it.
 
 ``dsp`` and ``plain`` are the built-in runtime's kernels; the figures follow from what their
-prepare functions ask for (firmware_templates/runtime/kernels). ``cmsis-nn`` are TensorFlow Lite
+prepare functions request (firmware_templates/runtime/kernels). ``cmsis-nn`` are TensorFlow Lite
 Micro's with CMSIS-NN on cores with the DSP extension, ``reference`` its portable ones: nothing
 works in place. Their working memory is that of CMSIS-NN's ``arm_*_get_buffer_size`` functions; what
 is kept for an operator is not known to the byte there and is left to the fit.
@@ -46,7 +46,7 @@ _ELEMENTWISE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What an operator asks for.
+    """What an operator needs in the arena, beside its tensors.
 
     Attributes:
         state_bytes: Kept from preparation on.
@@ -69,7 +69,7 @@ def operator_needs(
     output: Shape,
     kernels: KernelSet,
 ) -> Needs:
-    """What an operator asks of the arena.
+    """What an operator needs in the arena, beside its tensors.
 
     Quantization is not known here: kernels are taken to have a scale by output channel and factors
     below one half, as converted networks do.
@@ -123,7 +123,7 @@ def _conv(
     scratch = 0
     if not plain:
         gather = 0 if pointwise or channels % 4 == 0 else -(-taps // 4) * 4
-        scratch = gather + _words_bytes(taps) * _least_pixels(window, channels, filters)
+        scratch = gather + _words_bytes(taps) * _min_pixels_at_once(window, channels, filters)
     row_bytes = columns.size * channels
     if pointwise:
         offered, extra = filters <= channels, channels if plain else 0
@@ -133,7 +133,7 @@ def _conv(
     return Needs(state, scratch, (0,), extra) if offered else Needs(state, scratch)
 
 
-def _least_pixels(window: Window, channels: int, filters: int) -> int:
+def _min_pixels_at_once(window: Window, channels: int, filters: int) -> int:
     rows, columns = window.rows, window.columns
     out = rows.output * columns.output
     tensors = out * filters + rows.size * columns.size * channels
@@ -154,9 +154,9 @@ def _is_plain_faster(window: Window, channels: int, filters: int) -> bool:
     fours, ones = divmod(filters, 4)
     plain = 180 + 139 * pixels + down * columns.output * (52 * fours + 57 * ones)
     plain += seen * (12 * fours + 6 * ones) + 34 * pixels * filters
-    ours = 516 + pixels * (41 + 92 * rows.taps) + gathered
-    ours += filters * (39 * blocks + 10 * pixels + gathered + gathered // 6)
-    return plain <= ours + ours // 6
+    dsp = 516 + pixels * (41 + 92 * rows.taps) + gathered
+    dsp += filters * (39 * blocks + 10 * pixels + gathered + gathered // 6)
+    return plain <= dsp + dsp // 6
 
 
 def _depthwise(

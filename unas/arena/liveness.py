@@ -21,7 +21,7 @@ ALIGNMENT = 16
 
 
 def aligned(size: int) -> int:
-    """Rounded up to the arena's alignment."""
+    """A size rounded up to the arena's alignment."""
     return (size + ALIGNMENT - 1) & -ALIGNMENT
 
 
@@ -85,7 +85,7 @@ def buffers_of(graph: Graph, kernels: KernelSet) -> Buffers:
 
 
 class _Sharing:
-    """State of one decision about who shares with whom."""
+    """State of one decision: which buffers share their bytes."""
 
     def __init__(self, graph: Graph, needs: list[Needs]) -> None:
         self._graph, self._needs = graph, needs
@@ -170,7 +170,7 @@ class _Sharing:
         return None
 
     def _change(self, step: int, need: Needs) -> int:
-        """By how many bytes the operator needs more with its offer taken."""
+        """How many bytes more the operator needs if it overwrites that input."""
         scratch = self._scratch[step]
         output = self._size[self._graph.operators[step].output]
         return aligned(scratch + need.extra_bytes) - aligned(scratch) - aligned(output)

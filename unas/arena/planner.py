@@ -74,7 +74,7 @@ def _place(groups: Sequence[BufferGroup], limit: int | None = None) -> ArenaPlan
 
 
 def _lowest(spans: Sequence[Span], placed: Sequence[_Placed]) -> int:
-    """The lowest offset at which nothing placed is in the way of any of them."""
+    """The lowest offset at which all spans of a group are free."""
     at, before = 0, -1
     while at != before:  # one that moves up may run into what another one had passed
         before = at

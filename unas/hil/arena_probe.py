@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The smallest tensor arena a model runs in, found on the device by running it there."""
+"""The smallest tensor arena a model runs in, by running it on the device."""
 
 from __future__ import annotations
 

@@ -53,15 +53,15 @@ class Flasher(Protocol):
         ...
 
     def stages(self) -> list[StageMark]:
-        """Stages the firmware has entered since ``flash``; empty where the unit cannot tell."""
+        """Stages the firmware has entered since ``flash``; none where there is no trace port."""
         ...
 
     def failure(self) -> str | None:
-        """Why the unit stopped for good, where it can tell."""
+        """Why the unit stopped for good; None if it runs, or gives no reason."""
         ...
 
     def close(self) -> None:
-        """Let go of the unit. May be called twice."""
+        """Give the unit back, and end what runs for it. May be called twice."""
         ...
 
 
@@ -93,11 +93,11 @@ class PlatformioFlasher:
         return self._unit.port
 
     def stages(self) -> list[StageMark]:
-        """Silicon keeps no trace without a trace probe."""
+        """None: there is no trace probe."""
         return []
 
     def failure(self) -> str | None:
-        """Silicon cannot tell."""
+        """None: a board on the desk reports no reason."""
         return None
 
     def close(self) -> None:
@@ -172,7 +172,7 @@ class VirtualFlasher:
         return marks
 
     def failure(self) -> str | None:
-        """The emulator's own words, if it stopped."""
+        """The emulator's message, if it stopped."""
         errors = [str(event["error"]) for event in self._read_events() if "error" in event]
         return errors[-1] if errors else None
 
@@ -265,7 +265,7 @@ class QemuFlasher:
         return []
 
     def failure(self) -> str | None:
-        """QEMU's own words, if it stopped: it does on a lockup of the core."""
+        """QEMU's message, if it stopped: it does on a lockup of the core."""
         if self._process is None or self._process.exit_code() is None:
             return None
         reason = _reason(self._process.output())

@@ -86,7 +86,7 @@ class ArenaTrial:
     Attributes:
         status: 0, or why the runtime refused: ``ErrorCode`` less 100.
         intact: No byte of the board's arena beyond that size was touched.
-        used_bytes: What the runtime says it uses.
+        used_bytes: Size that the runtime reports as used.
         output_bytes: Size of the output.
         output_crc32: CRC-32 of the output.
     """
@@ -196,7 +196,7 @@ class Session:
         order: Sequence[int] = (),
         deadline_s: float | None = None,
     ) -> ArenaTrial:
-        """Run one inference in an arena of a given size. The last measurement is gone by this.
+        """Run one inference in an arena of a given size. The device drops its last measurement.
 
         Args:
             model: Index in the image.

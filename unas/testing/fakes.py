@@ -36,7 +36,7 @@ class FakeFlasher:
         return "fake"
 
     def stages(self) -> list[StageMark]:
-        """None."""
+        """No trace."""
         return []
 
     def failure(self) -> str | None:
