@@ -4,18 +4,17 @@
 from __future__ import annotations
 
 import difflib
-import functools
 import hashlib
 import itertools
+import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-from unas._codec import plain_table, read_table, shown
 from unas._paths import boards_dir
-from unas._text import parse_toml, toml_text
 from unas.errors import ConfigError
 from unas.units import parse_bytes
 
@@ -24,7 +23,6 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _QEMU_MACHINE = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _FLAG = re.compile(r"-m[a-z0-9=+.\-]+")
 _PIN = re.compile(r"P[A-K](?:[0-9]|1[0-5])")
-_USB_ID = re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +38,7 @@ class MemoryRegion:
         alias_of: Name of the region that this one shows at another address, or None.
         wait_states: Of the bus behind it; None where the board file does not say.
         line_bytes: Width of one flash read.
+        erase_cycles: Endurance of flash.
         bus: How the core reaches it: ``"direct"`` (no wait states: TCM, SRAM of a Cortex-M4),
             ``"accelerator"`` (flash behind ST's ART) or ``"axi"`` (behind the L1 caches).
         bus_bytes: Width of that bus.
@@ -54,6 +53,7 @@ class MemoryRegion:
     alias_of: str | None = None
     wait_states: int | None = None
     line_bytes: int | None = None
+    erase_cycles: int | None = None
     bus: str = "direct"
     bus_bytes: int = 4
     bus_cycles: int = 0
@@ -109,10 +109,7 @@ class Console:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A kind of board. See ``boards/f746.toml`` for the meaning of each field.
-
-    Two boards are equal if all values are; ``source``, the text they were read from, may differ.
-    """
+    """A kind of board. See ``boards/f746.toml`` for the meaning of each field."""
 
     id: str
     name: str
@@ -133,16 +130,18 @@ class Board:
     virtual_machine: str | None
     qemu_machine: str | None
     virtual_timing: str | None
-    source: str = field(default="", repr=False, compare=False)
+    source: str = field(repr=False, compare=False)
 
     @property
     def file_sha256(self) -> str:
-        """Hex digest of ``source``; of ``to_toml()`` for a value that ``source`` does not say."""
-        return _digest(self, self.source)
+        """Hex digest of ``to_toml``: of the file that was read, another one for a changed value."""
+        return hashlib.sha256(self.to_toml().encode()).hexdigest()
 
     def to_toml(self) -> str:
-        """The board as a board file; ``read_board`` makes an equal value of it."""
-        return toml_text(plain_table(_to_file(self)))
+        """The board file: as it was read, or written anew where a value was changed since."""
+        if self.source and read_board(self.source, self.id, self.id) == self:
+            return self.source
+        return _to_toml(self)
 
     @property
     def flash_bytes(self) -> int:
@@ -168,225 +167,203 @@ class Board:
         )
 
 
-def _matching(pattern: re.Pattern[str], advice: str) -> Callable[[object], str]:
-    """A parser of strings of one form."""
+class _Table:
+    """One TOML table whose keys must all be known; keeps the path for messages."""
 
-    def parse(data: object) -> str:
-        if not isinstance(data, str) or not pattern.fullmatch(data):
-            raise ConfigError(f"{shown(data)} {advice}")
-        return data
+    def __init__(self, data: Mapping[str, Any], where: str) -> None:
+        self._data, self._where, self._known = data, where, set[str]()
 
-    return parse
-
-
-_Name = Annotated[str, _matching(_IDENTIFIER, "is no name; use a-z, 0-9 and _, letter first")]
-_Pin = Annotated[str, _matching(_PIN, "is no pin; write it as PD8")]
-_Flag = Annotated[str, _matching(_FLAG, f"must match {_FLAG.pattern}; correct it")]
-_UsbId = Annotated[str, _matching(_USB_ID, f"must match {_USB_ID.pattern}; correct it")]
-_QemuMachine = Annotated[str, _matching(_QEMU_MACHINE, "is no machine of QEMU; see -machine help")]
-
-
-@dataclass(frozen=True, slots=True)
-class _RegionTable:
-    """[[memory]]. ``erase_cycles``, the endurance of flash, is for readers of the file."""
-
-    name: _Name
-    kind: str
-    start: int
-    size: Annotated[int, parse_bytes]
-    use: str | None = None
-    alias_of: _Name | None = None
-    wait_states: int | None = None
-    line_bytes: int | None = None
-    erase_cycles: int | None = None
-    bus: str = "direct"
-    bus_bytes: int = 4
-    bus_cycles: int = 0
-
-    def __post_init__(self) -> None:
-        if self.kind not in ("flash", "ram", "rom") or self.use not in (None, "code", "data"):
-            raise ConfigError(
-                "kind is flash, ram or rom and use is code or data, "
-                f"not {self.kind!r} and {self.use!r}"
+    def take(self, key: str, kind: type | tuple[type, ...], default: Any = ...) -> Any:
+        self._known.add(key)
+        if key not in self._data:
+            if default is ...:
+                near = difflib.get_close_matches(key, self._data, n=1)
+                hint = f"is {near[0]!r} meant to be it?" if near else "add it"
+                raise ConfigError(f"{self._where}: {key!r} is missing; {hint}")
+            return default
+        value = self._data[key]
+        wrong_bool = isinstance(value, bool) and kind is not bool
+        if not isinstance(value, kind) or wrong_bool:
+            wanted = (
+                kind.__name__ if isinstance(kind, type) else " or ".join(k.__name__ for k in kind)
             )
-        if self.bus not in ("direct", "accelerator", "axi") or self.bus_bytes not in (4, 8):
-            raise ConfigError(
-                "bus is direct, accelerator or axi and bus_bytes 4 or 8, "
-                f"not {self.bus!r} and {self.bus_bytes}"
-            )
-        if self.start < 0 or self.size <= 0 or self.start + self.size > 1 << 32:
-            raise ConfigError(f"{self.name} is not within 32 bits; correct start or size")
+            raise ConfigError(f"{self._where}: {key!r} is {value!r}; it must be of type {wanted}")
+        return value
 
-    def region(self) -> MemoryRegion:
-        """What the table says."""
-        return MemoryRegion(
-            self.name,
-            self.kind,
-            self.start,
-            self.size,
-            self.use,
-            self.alias_of,
-            self.wait_states,
-            self.line_bytes,
-            self.bus,
-            self.bus_bytes,
-            self.bus_cycles,
+    def has(self, key: str) -> bool:
+        return key in self._data
+
+    def size(self, key: str) -> int:
+        try:
+            return parse_bytes(self.take(key, (str, int)))
+        except ConfigError as error:
+            raise ConfigError(f"{self._where}: {key!r}: {error}") from error
+
+    def strings(self, key: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+        values = self.take(key, list)
+        for value in values:
+            if not isinstance(value, str) or not pattern.fullmatch(value):
+                raise ConfigError(
+                    f"{self._where}: {value!r} in {key!r} must match {pattern.pattern}; correct it"
+                )
+        return tuple(values)
+
+    def name(self, key: str, default: Any = ...) -> Any:
+        value = self.take(key, str, default)
+        if value is not default and not _IDENTIFIER.fullmatch(value):
+            raise ConfigError(
+                f"{self._where}: {key!r} is {value!r}; use a-z, 0-9 and _, letter first"
+            )
+        return value
+
+    def table(self, key: str, default: Any = ...) -> _Table:
+        return _Table(self.take(key, dict, default), f"{self._where} [{key}]")
+
+    def tables(self, key: str) -> list[_Table]:
+        rows = self.take(key, list)
+        if not all(isinstance(row, dict) for row in rows):
+            raise ConfigError(f"{self._where}: {key!r} must be tables: write [[{key}]]")
+        return [_Table(row, f"{self._where} [[{key}]] #{i + 1}") for i, row in enumerate(rows)]
+
+    def done(self) -> None:
+        for key in self._data:
+            if key not in self._known:
+                near = difflib.get_close_matches(key, sorted(self._known), n=3)
+                hint = (
+                    f"did you mean {' or '.join(near)}?"
+                    if near
+                    else f"known: {sorted(self._known)}"
+                )
+                raise ConfigError(f"{self._where}: unknown key {key!r}; {hint}")
+
+
+def _region(table: _Table) -> MemoryRegion:
+    region = MemoryRegion(
+        name=table.name("name"),
+        kind=table.take("kind", str),
+        start=table.take("start", int),
+        size_bytes=table.size("size"),
+        use=table.take("use", str, None),
+        alias_of=table.name("alias_of", None),
+        wait_states=table.take("wait_states", int, None),
+        line_bytes=table.take("line_bytes", int, None),
+        erase_cycles=table.take("erase_cycles", int, None),
+        bus=table.take("bus", str, "direct"),
+        bus_bytes=table.take("bus_bytes", int, 4),
+        bus_cycles=table.take("bus_cycles", int, 0),
+    )
+    table.done()
+    if region.kind not in ("flash", "ram", "rom") or region.use not in (None, "code", "data"):
+        raise ConfigError(
+            f"{table._where}: kind is flash, ram or rom and use is code or data, "
+            f"not {region.kind!r} and {region.use!r}"
         )
+    if region.bus not in ("direct", "accelerator", "axi") or region.bus_bytes not in (4, 8):
+        raise ConfigError(
+            f"{table._where}: bus is direct, accelerator or axi and bus_bytes 4 or 8, "
+            f"not {region.bus!r} and {region.bus_bytes}"
+        )
+    if region.start < 0 or region.size_bytes <= 0 or region.end > 1 << 32:
+        raise ConfigError(
+            f"{table._where}: {region.name} is not within 32 bits; correct start or size"
+        )
+    return region
 
 
-@dataclass(frozen=True, slots=True)
-class _BuildTable:
-    cpu_flags: tuple[_Flag, ...]
-    openocd_board: _Name | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _SerialTable:
-    baud: int
-    usb_ids: tuple[_UsbId, ...]
-    uart: _Name | None = None
-    tx: _Pin | None = None
-    rx: _Pin | None = None
-
-    def __post_init__(self) -> None:
-        if self.uart is None and (self.tx or self.rx):
-            raise ConfigError("tx and rx are pins of a 'uart'; name it")
-
-
-@dataclass(frozen=True, slots=True)
-class _VirtualTable:
-    machine: _Name | None = None
-    qemu: _QemuMachine | None = None
-    timing: _Name | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _BoardFile:
-    """A board file, table by table."""
-
-    schema: int
-    name: str
-    mcu: str
-    core: str
-    core_clock_hz: int
-    port: _Name
-    build: _BuildTable
-    serial: _SerialTable
-    cpu: Cpu
-    memory: tuple[_RegionTable, ...]
-    hse_hz: int = 0
-    lse_hz: int = 0
-    accelerator: Accelerator | None = None
-    virtual: _VirtualTable = field(default_factory=_VirtualTable)
-
-    def __post_init__(self) -> None:
-        if self.schema != _SCHEMA:
-            raise ConfigError(f"schema must be {_SCHEMA}; this file is of another version of unas")
-        _check_memory(self.memory)
-
-
-def _check_memory(regions: tuple[_RegionTable, ...]) -> None:
+def _memory(tables: list[_Table], where: str) -> tuple[MemoryRegion, ...]:
+    regions = tuple(_region(t) for t in tables)
     ordered = sorted(regions, key=lambda r: r.start)
     for low, high in itertools.pairwise(ordered):
-        if low.start + low.size > high.start:
-            raise ConfigError(f"regions {low.name} and {high.name} overlap; correct one")
+        if low.end > high.start:
+            raise ConfigError(f"{where}: regions {low.name} and {high.name} overlap; correct one")
     names = [r.name for r in regions]
     if len(set(names)) != len(names):
-        raise ConfigError("two memory regions share a name; rename one")
+        raise ConfigError(f"{where}: two memory regions share a name; rename one")
     for use in ("code", "data"):
         if not any(r.use == use for r in regions):
-            raise ConfigError(f'no memory region has use = "{use}"; mark one')
+            raise ConfigError(f'{where}: no memory region has use = "{use}"; mark one')
     for region in regions:
         if region.alias_of is not None and region.alias_of not in names:
-            raise ConfigError(f"{region.name} is alias_of {region.alias_of!r}: no such region")
-
-
-def _to_file(board: Board) -> _BoardFile:
-    console = board.console
-    return _BoardFile(
-        schema=_SCHEMA,
-        name=board.name,
-        mcu=board.mcu,
-        core=board.core,
-        core_clock_hz=board.core_clock_hz,
-        port=board.port,
-        build=_BuildTable(board.cpu_flags, board.openocd_board),
-        serial=_SerialTable(
-            board.baud,
-            board.usb_ids,
-            console and console.uart,
-            console and console.tx,
-            console and console.rx,
-        ),
-        cpu=board.cpu,
-        memory=tuple(
-            _RegionTable(
-                r.name,
-                r.kind,
-                r.start,
-                r.size_bytes,
-                r.use,
-                r.alias_of,
-                r.wait_states,
-                r.line_bytes,
-                bus=r.bus,
-                bus_bytes=r.bus_bytes,
-                bus_cycles=r.bus_cycles,
+            raise ConfigError(
+                f"{where}: {region.name} is alias_of {region.alias_of!r}: no such region"
             )
-            for r in board.memory
-        ),
-        hse_hz=board.hse_hz,
-        lse_hz=board.lse_hz,
-        accelerator=board.accelerator,
-        virtual=_VirtualTable(board.virtual_machine, board.qemu_machine, board.virtual_timing),
+    return regions
+
+
+def _cpu(table: _Table) -> Cpu:
+    defaults = {f.name: ... if f.default is MISSING else f.default for f in fields(Cpu)}
+    return Cpu(**{name: table.take(name, int, default) for name, default in defaults.items()})
+
+
+def _accelerator(root: _Table) -> Accelerator | None:
+    if not root.has("accelerator"):
+        return None
+    table = root.table("accelerator")
+    kinds = {"unified": bool}
+    found = Accelerator(
+        **{
+            f.name: table.take(
+                f.name, kinds.get(f.name, int), ... if f.default is MISSING else f.default
+            )
+            for f in fields(Accelerator)
+        }
     )
+    table.done()
+    return found
 
 
-def read_board(text: str, board_id: str, where: str) -> Board:
-    """A board from the text of a board file.
+def _console(serial: _Table) -> Console | None:
+    uart = serial.name("uart", None)
+    pins: list[str | None] = [serial.take(key, str, None) for key in ("tx", "rx")]
+    for pin in pins:
+        if pin is not None and not _PIN.fullmatch(pin):
+            raise ConfigError(f"{serial._where}: {pin!r} is no pin; write it as PD8")
+    if uart is None:
+        if any(pins):
+            raise ConfigError(f"{serial._where}: tx and rx are pins of a 'uart'; name it")
+        return None
+    return Console(uart, *pins)
 
-    Args:
-        text: TOML.
-        board_id: Its id.
-        where: The file, for messages.
 
-    Raises:
-        ConfigError: The text is no TOML, or has unknown, missing or wrong entries.
-    """
-    file = read_table(parse_toml(text, where), _BoardFile, where)
-    serial, virtual = file.serial, file.virtual
-    return Board(
+def _qemu_machine(virtual: _Table) -> str | None:
+    name: str | None = virtual.take("qemu", str, None)
+    if name is not None and not _QEMU_MACHINE.fullmatch(name):
+        raise ConfigError(f"{virtual._where}: {name!r} is no machine of QEMU; see -machine help")
+    return name
+
+
+def _board(root: _Table, board_id: str, where: str, source: str) -> Board:
+    if root.take("schema", int) != _SCHEMA:
+        raise ConfigError(
+            f"{where}: schema must be {_SCHEMA}; this file is of another version of unas"
+        )
+    build, serial, cpu = root.table("build"), root.table("serial"), root.table("cpu")
+    virtual = root.table("virtual", {})
+    board = Board(
         id=board_id,
-        name=file.name,
-        mcu=file.mcu,
-        core=file.core,
-        core_clock_hz=file.core_clock_hz,
-        hse_hz=file.hse_hz,
-        lse_hz=file.lse_hz,
-        port=file.port,
-        cpu_flags=file.build.cpu_flags,
-        openocd_board=file.build.openocd_board,
-        baud=serial.baud,
-        console=None if serial.uart is None else Console(serial.uart, serial.tx, serial.rx),
-        usb_ids=serial.usb_ids,
-        cpu=file.cpu,
-        accelerator=file.accelerator,
-        memory=tuple(table.region() for table in file.memory),
-        virtual_machine=virtual.machine,
-        qemu_machine=virtual.qemu,
-        virtual_timing=virtual.timing,
-        source=text,
+        name=root.take("name", str),
+        mcu=root.take("mcu", str),
+        core=root.take("core", str),
+        core_clock_hz=root.take("core_clock_hz", int),
+        hse_hz=root.take("hse_hz", int, 0),
+        lse_hz=root.take("lse_hz", int, 0),
+        port=root.name("port"),
+        cpu_flags=build.strings("cpu_flags", _FLAG),
+        openocd_board=build.name("openocd_board", None),
+        baud=serial.take("baud", int),
+        console=_console(serial),
+        usb_ids=serial.strings("usb_ids", re.compile(r"[0-9a-f]{4}:[0-9a-f]{4}")),
+        cpu=_cpu(cpu),
+        accelerator=_accelerator(root),
+        memory=_memory(root.tables("memory"), where),
+        virtual_machine=virtual.name("machine", None),
+        qemu_machine=_qemu_machine(virtual),
+        virtual_timing=virtual.name("timing", None),
+        source=source,
     )
-
-
-@functools.lru_cache(maxsize=64)  # asked for each image and each environment
-def _digest(board: Board, source: str) -> str:
-    """Hex digest of the text that says this value: of ``source``, or of the canonical one."""
-    try:
-        text = source if read_board(source, board.id, board.id) == board else board.to_toml()
-    except ConfigError:
-        text = board.to_toml()
-    return hashlib.sha256(text.encode()).hexdigest()
+    for table in (root, build, serial, cpu, virtual):
+        table.done()
+    return board
 
 
 def list_boards() -> tuple[str, ...]:
@@ -413,11 +390,63 @@ def load_board(id_or_path: str) -> Board:
     if not _IDENTIFIER.fullmatch(path.stem):
         raise ConfigError(f"{path}: the file's name is the board's id; use a-z, 0-9 and _ only")
     try:
-        text = path.read_bytes().decode()  # not read_text: the digest is of the file as it is
+        text = path.read_bytes().decode()
     except OSError as error:
         raise ConfigError(
             f"cannot read board file {path}: {error.strerror}; check the path"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is no valid TOML: {error}; save it as UTF-8") from error
+        raise ConfigError(f"{path} is no valid TOML: {error}; correct it") from error
     return read_board(text, path.stem, str(path))
+
+
+def read_board(text: str, board_id: str, where: str) -> Board:
+    """Read the text of a board file.
+
+    Args:
+        text: TOML.
+        board_id: Of the board.
+        where: Names the text in messages.
+
+    Raises:
+        ConfigError: It has unknown, missing or wrong entries.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is no valid TOML: {error}; correct it") from error
+    return _board(_Table(data, where), board_id, where, text)
+
+
+def _to_toml(board: Board) -> str:
+    console = board.console or Console("")
+    tables: dict[str, dict[str, Any]] = {
+        "build": {"cpu_flags": board.cpu_flags, "openocd_board": board.openocd_board},
+        "serial": {
+            "baud": board.baud,
+            "uart": console.uart or None,
+            "tx": console.tx,
+            "rx": console.rx,
+            "usb_ids": board.usb_ids,
+        },
+        "cpu": asdict(board.cpu),
+        "accelerator": asdict(board.accelerator) if board.accelerator else {},
+        "virtual": {
+            "machine": board.virtual_machine,
+            "qemu": board.qemu_machine,
+            "timing": board.virtual_timing,
+        },
+    }
+    lines = [f"schema = {_SCHEMA}"]
+    for key in ("name", "mcu", "core", "core_clock_hz", "hse_hz", "lse_hz", "port"):
+        lines.append(f"{key} = {json.dumps(getattr(board, key))}")
+    for name, table in tables.items():
+        values = {key: value for key, value in table.items() if value is not None}
+        lines += ["", f"[{name}]"] if values else []
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    for region in board.memory:
+        values = {key: value for key, value in asdict(region).items() if value is not None}
+        values["size"] = values.pop("size_bytes")
+        lines += ["", "[[memory]]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import unas.config
-from unas._text import toml_text
 from unas.config import (
     LatencyMode,
     MacCount,
@@ -21,6 +20,7 @@ from unas.config import (
     study_from_toml,
 )
 from unas.config.load import study_from_dict
+from unas.config.writing import toml_text
 from unas.errors import ConfigError
 from unas.space.catalogue import find_space
 from unas.train.datasets import check_options

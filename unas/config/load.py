@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from unas._codec import near_names, read_table
-from unas._text import parse_toml
 from unas.config.study import CONSTRAINT_KEYS, SCHEMA, StudyConfig
 from unas.constraints import Constraints
 from unas.errors import ConfigError
@@ -53,7 +53,11 @@ def study_from_toml(text: str, where: str, name: str) -> StudyConfig:
     Raises:
         ConfigError: Unknown, missing or wrong entries.
     """
-    return study_from_dict(parse_toml(text, where), where, name)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is no valid TOML: {error}; correct it") from error
+    return study_from_dict(data, where, name)
 
 
 def study_from_dict(data: Mapping[str, Any], where: str, name: str) -> StudyConfig:

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from unas._codec import plain_table
-from unas._text import toml_text
 from unas.config.board import BoardConfig, LatencyConfig, LatencyMode
 from unas.config.checks import require
 from unas.config.search import DataConfig, ResourcesConfig, SearchConfig, SpaceConfig
 from unas.config.training import DistillationConfig, PruningConfig, TrainingConfig
+from unas.config.writing import toml_text
 from unas.constraints import Constraints
 
 SCHEMA = 1
