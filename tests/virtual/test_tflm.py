@@ -77,14 +77,7 @@ def test_both_runtimes_agree_on_drawn_networks(f746: Board) -> None:
         model = write_flatbuffer(draw_network(rng, 6), seed=seed, name=f"m{seed}")
         models.append((model, read_flatbuffer(model.data, model.name)))
     bench = Bench(f746, procedure=Procedure(0, 1, 1))
-    steps = compare(bench, [BUILTIN, find_runtime("tflm")], models, MemoryStore())
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            comparisons = end.value
-            break
-    for comparison in comparisons:
+    for comparison in compare(bench, [BUILTIN, find_runtime("tflm")], models, MemoryStore()):
         assert comparison.complaints() == []
         assert set(comparison.measured) == {"builtin", "tflm"}
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from unas.calibrate.draw import DrawnNetwork, Point
 from unas.calibrate.kernels import KernelBenchmark
 from unas.errors import StoreError
 from unas.lab.bench import Bench
-from unas.lab.lab import Lab
+from unas.lab.lab import Result, measure_all
 from unas.record import Measurement
 from unas.store.cache import MeasurementStore
 
@@ -139,20 +138,20 @@ class CalibrationBench:
     def _measure(
         self, kind: str, bench: Bench, models: Sequence[Flatbuffer]
     ) -> dict[str, Measurement]:
-        lab = Lab(bench, self._store, fresh=self._fresh, log=self._log)
         found: dict[str, Measurement] = {}
         self._asked[kind] += len({model.sha256 for model in models})
         started = time.monotonic()
-        # closing: an interrupt between two results must stop the workers too, and in order.
-        with contextlib.closing(lab.measure(models)) as results:
-            for result, stored in results:
-                self._done[kind] += 1
-                self._stored += stored
-                self._on_result(kind, stored, self._done[kind], self._asked[kind])
-                if isinstance(result, Measurement):
-                    found[result.model_sha256] = result
-                else:
-                    self.failures.append(str(result.error))
+
+        def count(result: Result, stored: bool) -> None:
+            self._done[kind] += 1
+            self._stored += stored
+            self._on_result(kind, stored, self._done[kind], self._asked[kind])
+            if isinstance(result, Measurement):
+                found[result.model_sha256] = result
+            else:
+                self.failures.append(str(result.error))
+
+        measure_all(bench, self._store, models, fresh=self._fresh, log=self._log, on_result=count)
         self._seconds += time.monotonic() - started
         wrong = [m.model_name for m in found.values() if not m.output.equal]
         if wrong:

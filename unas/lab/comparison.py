@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +11,9 @@ from unas.artifact import Flatbuffer
 from unas.errors import ConfigError, UnasError
 from unas.firmware.runtimes import Runtime
 from unas.graph import Graph
+from unas.hil.measure import Failure
 from unas.lab.bench import Bench
-from unas.lab.lab import Lab
+from unas.lab.lab import Result, measure_all
 from unas.record import Measurement
 from unas.resources.estimate import estimate
 from unas.store.cache import MeasurementStore
@@ -116,7 +116,8 @@ def compare(
     store: MeasurementStore,
     *,
     log: Callable[[str], None] | None = None,
-) -> Generator[tuple[str, str], None, list[Comparison]]:
+    on_step: Callable[[str, str], None] = lambda *_: None,
+) -> list[Comparison]:
     """Measure all models anew under all runtimes, one runtime after the other.
 
     All models are in one image per runtime where they fit. Nothing comes from the store.
@@ -127,9 +128,8 @@ def compare(
         models: Each with its graph.
         store: Takes the measurements.
         log: Takes the device's log lines.
-
-    Yields:
-        (runtime, model name) before the images of a runtime are built, then after each model.
+        on_step: Takes a runtime and "" before its images are built, and the name of each model
+            after it was measured.
 
     Returns:
         A comparison per model, in the order given.
@@ -142,29 +142,37 @@ def compare(
     digests = [model.sha256 for model, _ in models]
     if len(set(names)) < len(names) or len(set(digests)) < len(digests):
         raise ConfigError("a runtime or a model is named twice; name each once")
-    found: dict[tuple[str, str], Measurement | UnasError] = {}
+    flatbuffers = [model for model, _ in models]
+    results: dict[str, dict[str, Result]] = {}
     for runtime in runtimes:
-        yield runtime.name, ""
-        # One worker: so that the models share an image, and each runtime's program is one.
-        lab = Lab(replace(bench, runtime=runtime, workers=1), store, fresh=True, log=log)
-        with contextlib.closing(lab.measure([model for model, _ in models])) as results:
-            for result, _ in results:
-                value = result if isinstance(result, Measurement) else result.error
-                found[runtime.name, result.model_sha256] = value
-                yield runtime.name, result.model_name
+        on_step(runtime.name, "")
+        results[runtime.name] = measure_all(
+            # One worker: so that the models share an image, and each runtime's program is one.
+            replace(bench, runtime=runtime, workers=1),
+            store,
+            flatbuffers,
+            fresh=True,
+            log=log,
+            on_result=_on_result(on_step, runtime.name),
+        )
     return [
-        _comparison(model, graph, {name: found[name, model.sha256] for name in names})
+        _comparison(model, graph, {name: results[name][model.sha256] for name in names})
         for model, graph in models
     ]
 
 
-def _comparison(
-    model: Flatbuffer, graph: Graph, results: Mapping[str, Measurement | UnasError]
-) -> Comparison:
+def _on_result(on_step: Callable[[str, str], None], runtime: str) -> Callable[[Result, bool], None]:
+    return lambda result, _stored: on_step(runtime, result.model_name)
+
+
+def _comparison(model: Flatbuffer, graph: Graph, results: Mapping[str, Result]) -> Comparison:
     figures = estimate(graph)
     return Comparison(
         model=model,
         macs=figures.macs,
         operator_macs={operator.position: operator.macs for operator in figures.operators},
-        results=results,
+        results={
+            name: result.error if isinstance(result, Failure) else result
+            for name, result in results.items()
+        },
     )

@@ -59,11 +59,10 @@ class Lab:
             UnasError: The bench itself failed: no compiler, a unit that does not answer…
         """
         builder = self._bench.builder(0)
-        firmware_hash = builder.recipe.firmware_hash
+        keys = self._keys(models, builder.recipe.firmware_hash)
         missing = []
         for model in {model.sha256: model for model in models}.values():
-            key = self._key(model.sha256, firmware_hash)
-            stored = None if self._fresh else self._store.get(key)
+            stored = None if self._fresh else self._store.get(keys[model.sha256])
             if stored is None:
                 missing.append(model)
             else:
@@ -73,16 +72,24 @@ class Lab:
         with contextlib.closing(_Run(self._bench, missing, builder, self._log).results()) as run:
             for result in run:
                 if isinstance(result, Measurement):
-                    self._store.put(self._key(result.model_sha256, firmware_hash), result)
+                    self._store.put(keys[result.model_sha256], result)
                 yield result, False
 
-    def _key(self, model_sha256: str, firmware_hash: str) -> MeasurementKey:
-        bench, procedure = self._bench, self._bench.procedure
-        return MeasurementKey(
-            model_sha256, bench.board.id, firmware_hash, bench.source,
-            procedure.warmup, procedure.runs, procedure.seed,
-            procedure.verify_arena, procedure.max_output_bytes,
-        )  # fmt: skip
+    def _keys(self, models: Sequence[Flatbuffer], firmware_hash: str) -> dict[str, MeasurementKey]:
+        """By model; ``source`` is asked for once, because it reads files or starts a program."""
+        board_id, source, procedure = (
+            self._bench.board.id,
+            self._bench.source,
+            self._bench.procedure,
+        )
+        return {
+            model.sha256: MeasurementKey(
+                model.sha256, board_id, firmware_hash, source,
+                procedure.warmup, procedure.runs, procedure.seed,
+                procedure.verify_arena, procedure.max_output_bytes,
+            )
+            for model in models
+        }  # fmt: skip
 
 
 def measure_all(
