@@ -48,7 +48,7 @@ def _naive(board: Board, count: int, folder: Path) -> list[float]:
             yield rng.random((1, *INPUT_SHAPE), dtype=np.float32)
 
     seconds = []
-    flasher = VirtualFlasher(board, board.id)
+    flasher = VirtualFlasher(board)
     for index in range(count):
         architecture = draw_within(
             np.random.default_rng([0, index]),
@@ -75,13 +75,14 @@ def _naive(board: Board, count: int, folder: Path) -> list[float]:
 def _ours(board: Board, count: int, folder: Path) -> float:
     from unas.calibrate import draw_samples
     from unas.hil.measure import Procedure
-    from unas.lab.lab import Bench, Lab
+    from unas.lab.bench import Bench
+    from unas.lab.lab import Lab
     from unas.testing.fakes import MemoryStore
 
     os.environ["UNAS_CACHE"] = str(folder / "unas")
     started = time.monotonic()
     samples = list(draw_samples(board, count, 0))
-    bench = Bench(board, board.id, workers=2, procedure=Procedure(0, RUNS, 1))
+    bench = Bench(board, workers=2, procedure=Procedure(0, RUNS, 1))
     results = list(Lab(bench, MemoryStore()).measure([sample.model for sample in samples]))
     assert len(results) == count
     return (time.monotonic() - started) / count

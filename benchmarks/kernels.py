@@ -34,7 +34,8 @@ from unas.graph import (
 )
 from unas.graph.builder import GraphBuilder
 from unas.hil.measure import Failure, Procedure
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement
 from unas.resources.counts import operator_paper_macs
 from unas.testing.fakes import MemoryStore
@@ -157,7 +158,7 @@ def measure(models: Sequence[Flatbuffer], board: str, runtime: Runtime) -> dict[
     Raises:
         UnasError: A model does not run, or its output differs from the golden one.
     """
-    bench = Bench(load_board(board), board, procedure=Procedure(0, 1), runtime=runtime)
+    bench = Bench(load_board(board), procedure=Procedure(0, 1), runtime=runtime)
     found = {}
     for result, _ in Lab(bench, MemoryStore()).measure(models):
         if isinstance(result, Failure):

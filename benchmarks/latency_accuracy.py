@@ -31,7 +31,8 @@ from unas.cost.model_selection import Fitted
 from unas.cost.types import Sample
 from unas.graph import Graph
 from unas.hil.measure import Procedure
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement
 from unas.store.cache import DirectoryStore
 from unas.store.measurements import sample_of
@@ -105,7 +106,7 @@ def main() -> None:
     parser.add_argument("models", nargs="*", type=Path)
     given = parser.parse_args()
     board = load_board(given.board)
-    bench = Bench(board, given.board, procedure=Procedure(0, 1))
+    bench = Bench(board, procedure=Procedure(0, 1))
     lab = CalibrationLab(bench, DirectoryStore(cache_dir() / "measurements"))
     points = lab.networks(list(draw_samples(board, max(TRAIN) + TEST, 0)))
     context = CalibrationContext.of(board, points[0].measurement)

@@ -16,7 +16,9 @@
     ├── DeviceError             the device answered with an error
     │   ├── ArenaTooSmallError  the tensor arena does not fit the board's RAM
     │   └── DeviceFaultError    the core faulted; carries PC, LR, CFSR and the stage
-    ├── LinkError               bytes did not come, or came broken, in time
+    ├── LinkError               the line to a device failed: bytes came broken, or none came
+    │   ├── LinkClosedError     the line is closed: unplugged, or its other end has stopped
+    │   └── LinkTimeoutError    no answer within the deadline
     ├── IdentityError           another firmware, board or model answered than was asked for
     ├── WorkerError             a process that trains was lost or failed; says in which stage
     └── StoreError              results that cannot be read or written
@@ -88,7 +90,15 @@ class DeviceFaultError(DeviceError):
 
 
 class LinkError(UnasError):
-    """Bytes did not come, or came broken, within the deadline."""
+    """The line to a device failed: bytes came broken, or none came."""
+
+
+class LinkClosedError(LinkError):
+    """The line is closed: the cable is unplugged, or the other end has stopped."""
+
+
+class LinkTimeoutError(LinkError):
+    """No answer came within the deadline."""
 
 
 class IdentityError(UnasError):

@@ -10,15 +10,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from unas.calibrate.measuring import CalibrationLab
 
 from unas.board import load_board
 from unas.calibrate.campaign import CalibrationPlan, calibrate_plainly
 from unas.calibrate.draw import draw_samples
+from unas.calibrate.measuring import CalibrationLab
 from unas.candidate import Candidate
 from unas.firmware.build import compiler_version
 from unas.hil.measure import Procedure
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement
 from unas.search.catalogue import make_strategy
 from unas.space.catalogue import find_space
@@ -97,9 +98,7 @@ class RecordedStore:
 @pytest.mark.slow
 def test_a_calibration_draws_the_same_networks_and_fits_the_same(tmp_path: Path) -> None:
     board = load_board("f746")
-    bench = CalibrationLab(
-        Bench(board, "f746", procedure=Procedure(0, 1)), RecordedStore(_measurements())
-    )
+    bench = CalibrationLab(Bench(board, procedure=Procedure(0, 1)), RecordedStore(_measurements()))
     write_calibration(tmp_path, calibrate_plainly(CalibrationPlan(board, 100, 0, seed=0), bench))
     for name in ("measurements.csv", "measurements.jsonl", "samples.jsonl"):
         assert (tmp_path / name).read_bytes() == (CALIBRATION / name).read_bytes(), name
@@ -131,7 +130,7 @@ def test_emulated_cycles_are_those_that_were_published() -> None:
     wanted = {m.model_sha256: m for m in published}
     board = load_board("f746")
     models = [one.model for one in draw_samples(board, 100, seed=0)]
-    lab = Lab(Bench(board, "f746", procedure=Procedure(0, 1)), MemoryStore())
+    lab = Lab(Bench(board, procedure=Procedure(0, 1)), MemoryStore())
     results = [result for result, _ in lab.measure([m for m in models if m.sha256 in wanted])]
     assert len(results) == len(wanted)
     for result in results:

@@ -55,7 +55,7 @@ def _written(seed: int) -> Flatbuffer:
 
 def test_both_ways_cost_the_same(f746: Board) -> None:
     models = [way(seed) for seed in range(COUNT) for way in (_converted, _written)]
-    flasher, builder = VirtualFlasher(f746, "f746"), Builder(f746, "agreement")
+    flasher, builder = VirtualFlasher(f746), Builder(f746, "agreement")
     try:
         found = []
         for batch in pack(models, f746):

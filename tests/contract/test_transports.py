@@ -6,6 +6,9 @@ import pty
 import threading
 import tty
 
+import pytest
+
+from unas.errors import LinkClosedError
 from unas.hil.transport import SerialTransport, Transport
 from unas.testing.contracts import TransportContract
 from unas.testing.fakes import LoopbackTransport
@@ -37,3 +40,14 @@ class TestSerialOnPty(TransportContract):
         os.close(slave)
         threading.Thread(target=_echo, args=(master,), daemon=True).start()
         return transport
+
+    @pytest.mark.parametrize("direction", ["read", "write"])
+    def test_a_line_whose_other_end_hangs_up_is_closed(self, direction: str) -> None:
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        transport = SerialTransport(os.ttyname(slave), 115200)
+        os.close(slave)
+        os.close(master)
+        with pytest.raises(LinkClosedError, match="plug the board in"):
+            transport.read(0.1) if direction == "read" else transport.write(b"x")
+        transport.close()

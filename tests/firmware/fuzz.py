@@ -19,7 +19,7 @@ import numpy as np
 from tests.firmware.random_graphs import draw_network
 from unas._paths import templates_dir
 from unas._process import run
-from unas.host.runtime import runtime_sources
+from unas.host.library import runtime_sources
 from unas.tflite.writer import write_flatbuffer
 
 FLAGS = ("-std=c11", "-g1", "-Wall", "-Wextra", "-Werror")

@@ -14,7 +14,7 @@ from tests.firmware.random_graphs import ADD, draw_network, draw_operator
 from tests.firmware.wild_quantization import Mode, rewrite_quantization
 from unas.errors import UnsupportedOperatorError
 from unas.graph import Graph, OperatorKind
-from unas.host.reference import golden_output
+from unas.host.reference import reference_output
 from unas.host.runtime import run_on_host
 from unas.tflite.writer import write_flatbuffer
 
@@ -42,7 +42,7 @@ def _expect_equal(model: bytes, input_bytes: bytes, case: str) -> bytes:
         run_on_host(model, input_bytes, arena_bytes=ARENA_BYTES, kernels=kernels).output
         for kernels in ("plain", "dsp")
     ]
-    golden = golden_output(model, input_bytes)
+    golden = reference_output(model, input_bytes)
     assert golden.source.startswith("tflite-micro ")
     assert outputs == [golden.output] * len(outputs), case
     return golden.output

@@ -12,7 +12,7 @@ import pytest
 from unas._paths import templates_dir
 from unas._process import run
 from unas.board import Board
-from unas.host.runtime import runtime_sources
+from unas.host.library import runtime_sources
 
 pytestmark = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc"

@@ -23,16 +23,15 @@ from unas._paths import cache_dir
 from unas._process import Background, run
 from unas.artifact import Flatbuffer
 from unas.board import Board
-from unas.errors import ArenaTooSmallError, DeviceError, LinkError
+from unas.errors import ArenaTooSmallError, DeviceError, LinkClosedError
 from unas.firmware.build import compiler_version
 from unas.firmware.recipe import COMPILE_FLAGS, Recipe
 from unas.firmware.render import install_platform, render_project
-from unas.hil.arena_probe import Task, verified_arena
-from unas.hil.offline_plan import offline_order
+from unas.hil.arena_order import offline_order
+from unas.hil.arena_probe import MeasuredModel, verified_arena
 from unas.hil.session import Deadlines, Session
 from unas.hil.wire import Frame, Type, encode
-from unas.host.reference import golden_output
-from unas.host.seeded_input import seeded_input
+from unas.host.reference import reference_output, seeded_input
 from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)")
@@ -61,7 +60,7 @@ class Line:
     def read(self, timeout_s: float) -> bytes:
         ready, _, _ = select.select([self._master], [], [], timeout_s)
         if not ready and self.program.exit_code() is not None:
-            raise LinkError(f"the firmware ended: {self.program.output()}")
+            raise LinkClosedError(f"the firmware ended: {self.program.output()}")
         return os.read(self._master, 65536) if ready else b""
 
     def close(self) -> None:
@@ -142,7 +141,7 @@ def test_every_model_gives_the_golden_bytes(connect: Connect, models: list[Flatb
     for index, model in enumerate(models):
         raw = session.measure(index, warmup=1, runs=3, seed=5)
         assert raw.summary["model"] == model.sha256
-        expected = golden_output(model.data, seeded_input(raw.number("input_bytes"), 5))
+        expected = reference_output(model.data, seeded_input(raw.number("input_bytes"), 5))
         assert raw.output == expected.output
         # The clock ticks once a call: a timed run sees two calls, the profiled one more per mark.
         assert raw.samples == (1, 1, 1)
@@ -197,12 +196,12 @@ def test_the_arena_is_verified_by_the_real_firmware(connect: Connect) -> None:
     session = Session(connect(), DEADLINES)
     info = session.hello()
     raw = session.measure(0, warmup=0, runs=1, seed=1)
-    found = verified_arena(lambda _anew: session, Task(0, 1, (), raw), info)
+    found = verified_arena(lambda _anew: session, MeasuredModel(0, 1, (), raw), info)
     assert found.verified
     assert found.used_bytes == raw.number("arena_used_bytes")
     assert 0 < found.bound_bytes <= found.tensor_bytes + found.scratch_bytes
     vague = replace(raw, summary={**raw.summary, "arena_exact": "0", "arena_used_bytes": "1000"})
-    searched = verified_arena(lambda _anew: session, Task(0, 1, (), vague), info)
+    searched = verified_arena(lambda _anew: session, MeasuredModel(0, 1, (), vague), info)
     assert searched.used_bytes == found.used_bytes
 
 

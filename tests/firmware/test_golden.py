@@ -14,8 +14,8 @@ import pytest
 from tests.firmware.random_graphs import draw_operator
 from unas.errors import ModelError, ToolError
 from unas.graph import OperatorKind
-from unas.host import reference, runtime
-from unas.host.reference import golden_output
+from unas.host import library, reference
+from unas.host.reference import reference_output
 from unas.tflite.writer import write_flatbuffer
 
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no host C compiler (cc)")
@@ -42,7 +42,7 @@ def without_wheel(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_without_the_wheel_the_plain_kernels_stand_in(
     conv: tuple[bytes, bytes], without_wheel: None
 ) -> None:
-    stand_in = golden_output(*conv)
+    stand_in = reference_output(*conv)
     assert stand_in.source == "host build of the plain kernels"
     assert len(stand_in.output) > 0
 
@@ -54,9 +54,9 @@ def test_without_wheel_and_compiler_it_says_what_to_install(
     tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    runtime.host_library.cache_clear()
+    library.host_library.cache_clear()
     with pytest.raises(ToolError, match="install gcc or clang"):
-        golden_output(*conv)
+        reference_output(*conv)
 
 
 @needs_compiler
@@ -64,14 +64,14 @@ def test_the_stand_in_agrees_with_the_wheel(
     conv: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("tflite_micro", reason="the wheel is for Linux on x86-64 only")
-    wheel = golden_output(*conv)
+    wheel = reference_output(*conv)
     assert wheel.source.startswith("tflite-micro 0.")
     monkeypatch.setitem(sys.modules, "tflite_micro", None)
     reference._tflite_micro.cache_clear()
-    assert golden_output(*conv).output == wheel.output
+    assert reference_output(*conv).output == wheel.output
     reference._tflite_micro.cache_clear()
 
 
 def test_an_input_of_another_size_is_refused(conv: tuple[bytes, bytes]) -> None:
     with pytest.raises(ModelError, match="were given"):
-        golden_output(conv[0], conv[1] + b"\0")
+        reference_output(conv[0], conv[1] + b"\0")

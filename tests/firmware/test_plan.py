@@ -13,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.firmware.random_graphs import ADD, Sketch, draw_network
+from tests.unit.arena_first_fit import first_fit_bytes
+from unas.arena.search import lower_bound
 from unas.errors import UnsupportedOperatorError
 from unas.graph import AddOptions, Graph, OperatorKind
-from unas.hil.offline_plan import Group, groups_of, lower_bound, offline_order, search_order
+from unas.hil.arena_order import buffer_groups, offline_order
 from unas.host.runtime import HostBuffer, HostRun, list_buffers, run_on_host
 from unas.tflite.writer import write_flatbuffer
 
@@ -66,56 +68,10 @@ def test_buffers_that_live_at_once_lie_apart(kernels: str) -> None:
         run = run_on_host(model, input_bytes, arena_bytes=PLENTY, kernels=kernels)
         buffers = list_buffers(model, arena_bytes=PLENTY, kernels=kernels)
         assert _check_places(buffers) == _planned(run)
-        assert run.bound_bytes == lower_bound(groups_of(buffers)) <= _planned(run)
+        assert run.bound_bytes == lower_bound(buffer_groups(buffers).values()) <= _planned(run)
         assert run.plan == "greedy"
         shared += sum(one.owner != one.index for one in buffers)
     assert shared > 0  # this would prove little if nothing were written in place
-
-
-def _first_fit(groups: Sequence[Group], order: Sequence[int]) -> int:
-    """What the device does with an order, written down anew: bytes of the plan."""
-    by_index = {group.index: group for group in groups}
-    placed: list[tuple[int, Group]] = []
-    top = 0
-    for index in order:
-        group, at = by_index[index], 0
-        while True:
-            ends = [
-                other_at + other.heights[position]
-                for other_at, other in placed
-                for position, height in group.heights.items()
-                if position in other.heights
-                and other_at < at + height
-                and at < other_at + other.heights[position]
-            ]
-            if not ends:
-                break
-            at = min(ends)
-        placed.append((at, group))
-        top = max(top, at + max(group.heights.values()))
-    return top
-
-
-@st.composite
-def _groups(draw: st.DrawFn) -> tuple[Group, ...]:
-    groups = []
-    for index in range(draw(st.integers(1, 6))):
-        first = draw(st.integers(0, 6))
-        sizes = draw(st.lists(st.integers(1, 12), min_size=1, max_size=4))
-        groups.append(Group(index, {first + i: 16 * size for i, size in enumerate(sizes)}))
-    return tuple(groups)
-
-
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(_groups())
-def test_the_search_finds_an_optimal_order(groups: tuple[Group, ...]) -> None:
-    """Of all orders there are: one of them gives an optimal plan."""
-    best = min(_first_fit(groups, order) for order in itertools.permutations(range(len(groups))))
-    order = search_order(groups, 1 << 20)
-    assert sorted(order) == list(range(len(groups)))
-    assert _first_fit(groups, order) == best
-    assert lower_bound(groups) <= best
-    assert search_order(groups, best) == ()
 
 
 def test_the_host_finds_smaller_plans_and_the_device_uses_them() -> None:
@@ -133,7 +89,7 @@ def test_the_host_finds_smaller_plans_and_the_device_uses_them() -> None:
         assert found.output == greedy.output
         assert greedy.bound_bytes <= _planned(found) < _planned(greedy)
         assert _check_places(buffers) == _planned(found)
-        assert _first_fit(groups_of(buffers), order) == _planned(found)
+        assert first_fit_bytes(buffer_groups(buffers), order) == _planned(found)
         exact = found.arena_used_bytes
         assert run_on_host(model, input_bytes, arena_bytes=exact, order=order) == found
     assert better > 0

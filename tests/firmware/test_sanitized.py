@@ -14,7 +14,8 @@ from tests.firmware.random_graphs import ADD, draw_network, draw_operator
 from unas._paths import templates_dir
 from unas._process import Completed, run
 from unas.graph import OperatorKind
-from unas.host.runtime import run_on_host, runtime_sources
+from unas.host.library import runtime_sources
+from unas.host.runtime import run_on_host
 from unas.tflite.writer import write_flatbuffer
 
 pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)")

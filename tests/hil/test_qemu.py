@@ -51,7 +51,7 @@ def test_counts_and_bytes_are_those_of_unicorn(board_id: str) -> None:
     models = _networks()
     image = Builder(board, "qemu-test").build(models)
     by_qemu = _measure(QemuFlasher(board), image, models)
-    by_unicorn = _measure(VirtualFlasher(board, board_id), image, models)
+    by_unicorn = _measure(VirtualFlasher(board), image, models)
     for one, other in zip(by_qemu, by_unicorn, strict=True):
         assert one.output.equal
         assert other.output.equal

@@ -9,7 +9,8 @@ import pytest
 from unas.board import list_boards, load_board
 from unas.hil.measure import Procedure
 from unas.hil.units import choose_unit, load_units
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement, Provenance
 from unas.space.cnn import random_architecture
 from unas.testing.fakes import MemoryStore
@@ -26,7 +27,7 @@ def test_a_unit_measures_what_it_was_given(board_id: str) -> None:
         pytest.skip(f"no unit of {board_id} is plugged in (hardware_map.toml)")
     architecture = random_architecture(np.random.default_rng(1))
     model = write_flatbuffer(exported_graph(architecture, (16, 16, 3), 10), seed=1, name="net")
-    bench = Bench(board, board_id, unit, 1, Procedure(1, 5, 1))
+    bench = Bench(board, unit, 1, Procedure(1, 5, 1))
     ((found, _),) = list(Lab(bench, MemoryStore()).measure([model]))
     assert isinstance(found, Measurement), found
     assert found.provenance is Provenance.MEASURED

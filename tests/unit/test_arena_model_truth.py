@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.unit.arena_networks import random_networks
-from unas.arena.kernels import Kernels
+from unas.arena.kernels import 
 from unas.arena.liveness import buffers_of
 from unas.cost.memory import DESCRIPTIONS
 from unas.errors import ArchitectureError
@@ -30,8 +30,9 @@ from unas.graph import (
     Tensor,
 )
 from unas.graph.builder import GraphBuilder
-from unas.hil.offline_plan import offline_order
+from unas.hil.arena_order import offline_order
 from unas.host.runtime import HostRun, run_on_host
+from unas.names import KernelSet
 from unas.resources.counts import operator_macs
 from unas.tflite.writer import write_flatbuffer
 
@@ -74,7 +75,7 @@ def test_random_networks(kernels: str) -> None:
     for graph in graphs:
         own, helped = (host_run(graph, kernels, plan=plan) for plan in ("greedy", "searched"))
         planned, kept = DESCRIPTIONS[f"builtin-{kernels}"].count(graph)[:2]
-        assert buffers_of(graph, Kernels(kernels)).bound_bytes == own.bound_bytes
+        assert buffers_of(graph, KernelSet(kernels)).bound_bytes == own.bound_bytes
         assert kept == -(-own.persistent_bytes // 16) * 16
         own_bytes, helped_bytes = (run.arena_used_bytes - kept for run in (own, helped))
         if own.tensor_bytes + own.scratch_bytes == own.bound_bytes:

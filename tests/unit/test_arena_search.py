@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unas.errors import DeviceError
-from unas.hil.arena_probe import STEP_BYTES, Task, smallest_that_fits, verified_arena
+from unas.hil.arena_probe import STEP_BYTES, MeasuredModel, smallest_that_fits, verified_arena
 from unas.hil.session import Deadlines, Session
 from unas.record import ArenaUse
 from unas.testing.device import FakeDevice, FakeTransport
@@ -54,7 +54,7 @@ def _verify(device: FakeDevice, order: tuple[int, ...] = ()) -> ArenaUse:
     raw = sessions[0].measure(3, warmup=0, runs=1, seed=9, order=order)
     info = sessions[0].hello()
     # The time a measurement took is the yardstick for what hangs; here nothing takes any.
-    return verified_arena(connect, Task(3, 9, order, replace(raw, seconds=0.0)), info)
+    return verified_arena(connect, MeasuredModel(3, 9, order, replace(raw, seconds=0.0)), info)
 
 
 def test_an_exact_claim_is_tried_and_so_is_one_step_less() -> None:

@@ -16,8 +16,8 @@ from unas.errors import ConfigError, IdentityError, ModelError, StoreError, Unas
 from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN
 from unas.hil.device_info import DeviceInfo
 from unas.hil.wire import PROTOCOL
+from unas.lab.bench import Bench
 from unas.lab.comparison import Comparison, compare
-from unas.lab.lab import Bench
 from unas.record import Measurement, OperatorCycles, OutputCheck
 from unas.store.calibration import calibration_folder
 from unas.testing.contracts import example_measurement
@@ -27,8 +27,8 @@ from unas.tflite.reader import read_flatbuffer
 MODEL = Flatbuffer(b"never run here", "net")
 
 
-def _comparison(**found: Measurement | UnasError) -> Comparison:
-    return Comparison(MODEL, macs=50, operator_macs={0: 40, 1: 0}, found=found)
+def _comparison(**results: Measurement | UnasError) -> Comparison:
+    return Comparison(MODEL, macs=50, operator_macs={0: 40, 1: 0}, results=results)
 
 
 def test_equal_outputs_are_no_complaint() -> None:
@@ -77,7 +77,7 @@ def test_nothing_is_named_twice(f746: Board) -> None:
     pair = (sample.model, read_flatbuffer(sample.model.data, "net"))
     for runtimes, models in (([BUILTIN, BUILTIN], [pair]), ([BUILTIN, BUILTIN_PLAIN], [pair] * 2)):
         with pytest.raises(ConfigError, match="named twice"):
-            next(compare(Bench(f746, "f746"), runtimes, models, MemoryStore()))
+            compare(Bench(f746), runtimes, models, MemoryStore())
 
 
 @pytest.mark.parametrize(

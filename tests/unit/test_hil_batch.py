@@ -9,8 +9,8 @@ import pytest
 from tests.export_graphs import beyond_the_space
 from unas.errors import ModelError
 from unas.graph import Graph
-from unas.host.batch import int8_outputs
-from unas.host.reference import golden_output
+from unas.host.reference import reference_output
+from unas.host.runtime import int8_outputs
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
 from unas.tflite.io_quantization import IoQuantization, read_io_quantization
@@ -30,7 +30,7 @@ def test_a_batch_is_what_tensorflow_lite_micro_gives_one_by_one(seed: int) -> No
     model = write_flatbuffer(lower_graph(graph), seed=5, name="batch").data
     inputs = np.random.default_rng(1).integers(-128, 128, (5, *SHAPE)).astype(np.int8)
     outputs = int8_outputs(model, inputs)
-    expected = [golden_output(model, one.tobytes()).output for one in inputs]
+    expected = [reference_output(model, one.tobytes()).output for one in inputs]
     assert [row.tobytes() for row in outputs] == expected
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
-from unas.errors import DeviceError, EmulatorError, IdentityError, LinkError, UnasError
+from unas.errors import DeviceError, EmulatorError, IdentityError, LinkClosedError, UnasError
 from unas.hil.measure import Failure, Procedure, measure_image
 from unas.hil.session import Deadlines
 from unas.hil.wire import PROTOCOL
-from unas.host.reference import Golden
+from unas.host.reference import ReferenceOutput
 from unas.record import Measurement
-from unas.testing.device import FakeDevice, FakeTransport, Fault
+from unas.testing.device import FakeDevice, FakeTransport, LineFault, matching_info
 from unas.testing.fakes import FakeFlasher
 
 MODEL = Flatbuffer(b"never run here", "net")
@@ -28,23 +28,8 @@ def _image(board: Board) -> FirmwareImage:
 
 
 def _device(kind: Board, /, **changes: str) -> FakeDevice:
-    info = {
-        "protocol": str(PROTOCOL),
-        "board": kind.id,
-        "image_hash": "i",
-        "runtime": "builtin",
-        "runtime_revision": "1",
-        "kernels": "plain",
-        "model_count": "1",
-        "core_clock_hz": str(kind.core_clock_hz),
-        "cpuid": f"{kind.cpu.cpuid:08x}",
-        "device_id": f"{kind.cpu.device_id:08x}",
-        "icache": "1",
-        "dcache": "1",
-        "uid": "00" * 12,
-        "arena_capacity_bytes": "1000",
-    }
-    return FakeDevice(info={**info, **changes}, model_sha256=MODEL.sha256)
+    info = {**matching_info(kind, _image(kind)), "arena_capacity_bytes": "1000", **changes}
+    return FakeDevice(info=info, models=(MODEL.sha256,))
 
 
 def _measure(
@@ -89,7 +74,7 @@ def test_anything_else_than_asked_for_is_refused(f746: Board, change: dict[str, 
 
 def test_a_measurement_of_another_model_is_refused(f746: Board) -> None:
     device = _device(f746)
-    device.model_sha256 = Flatbuffer(b"another", "other").sha256
+    device.models = (Flatbuffer(b"another", "other").sha256,)
     with pytest.raises(IdentityError, match="asked for was"):
         _measure(f746, device)
 
@@ -97,8 +82,8 @@ def test_a_measurement_of_another_model_is_refused(f746: Board) -> None:
 def test_a_revision_in_the_device_id_does_not_matter(f746: Board) -> None:
     """Bits above the twelfth are the chip's revision."""
     device = _device(f746, device_id=f"{0x10010000 | f746.cpu.device_id:08x}")
-    device.faults = deque([None, Fault.GONE])
-    with pytest.raises(LinkError, match="gone"):
+    device.faults = deque([None, LineFault.GONE])
+    with pytest.raises(LinkClosedError):
         _measure(f746, device)
 
 
@@ -112,14 +97,15 @@ def test_a_counter_that_wrapped_is_not_believed(f746: Board) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "error"), [(None, LinkError), ("virtual f746 at 0x08000C58: lockup", EmulatorError)]
+    ("reason", "error"),
+    [(None, LinkClosedError), ("virtual f746 at 0x08000C58: lockup", EmulatorError)],
 )
 def test_a_line_that_breaks_is_told_in_the_best_words(
     f746: Board, reason: str | None, error: type[UnasError]
 ) -> None:
     device = _device(f746)
-    device.faults = deque([None, Fault.GONE])
-    with pytest.raises(error, match=reason or "gone"):
+    device.faults = deque([None, LineFault.GONE])
+    with pytest.raises(error, match=reason):
         _measure(f746, device, FakeFlasher(reason))
 
 
@@ -129,8 +115,8 @@ def test_an_arena_that_is_not_tried_is_what_the_runtime_claims(
     """And of a long output only the beginning is read, and checked."""
     device = _device(f746)
     device.output = bytes(range(200))
-    golden = Golden(bytes(range(199)) + b"?", "made up")
-    monkeypatch.setattr("unas.hil.measure.golden_output", lambda *_: golden)
+    golden = ReferenceOutput(bytes(range(199)) + b"?", "made up")
+    monkeypatch.setattr("unas.hil.derived.reference_output", lambda *_: golden)
     (full,) = _measure(f746, device)
     assert isinstance(full, Measurement)
     assert full.arena.verified

@@ -9,14 +9,16 @@ from unas.errors import (
     ArenaTooSmallError,
     DeviceError,
     DeviceFaultError,
+    LinkClosedError,
     LinkError,
+    LinkTimeoutError,
     ModelError,
     UnasError,
     UnsupportedOperatorError,
 )
 from unas.hil.session import Deadlines, RawMeasurement, Session
 from unas.hil.wire import ErrorCode
-from unas.testing.device import FakeDevice, FakeTransport, Fault
+from unas.testing.device import FakeDevice, FakeTransport, LineFault
 
 QUICK = Deadlines(answer_s=0.05, boot_s=0.3, measure_s=0.3, tries=3)
 
@@ -41,43 +43,49 @@ def test_a_measurement_comes_back_whole() -> None:
 @pytest.mark.parametrize(
     "faults",
     [
-        [Fault.DROP],
-        [Fault.CORRUPT],
-        [Fault.NOISE] * 8,
-        [Fault.LOG] * 8,
-        [None, Fault.STALE, Fault.STALE],
-        [None, Fault.DROP, None, Fault.CORRUPT, Fault.CORRUPT, None, Fault.DROP],
+        [LineFault.DROP],
+        [LineFault.CORRUPT],
+        [LineFault.GARBLED] * 2,
+        [LineFault.NOISE] * 8,
+        [LineFault.LOG] * 8,
+        [None, LineFault.STALE, LineFault.STALE],
+        [None, LineFault.DROP, None, LineFault.CORRUPT, LineFault.CORRUPT, None, LineFault.DROP],
     ],
 )
-def test_a_bad_line_changes_no_number(faults: list[Fault | None]) -> None:
+def test_a_bad_line_changes_no_number(faults: list[LineFault | None]) -> None:
     clean, bad = _measure(FakeDevice()), _measure(FakeDevice(faults=deque(faults)))
     assert (bad.samples, bad.marks, bad.output) == (clean.samples, clean.marks, clean.output)
 
 
-def test_broken_frames_are_counted() -> None:
-    device = FakeDevice(faults=deque([Fault.CORRUPT]))
-    session = _session(device)
-    session.measure(0, warmup=0, runs=1, seed=1)
-    assert session.broken_frames == 1
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_measurement_knows_how_often_it_was_requested(lost: int) -> None:
+    raw = _measure(FakeDevice(faults=deque([LineFault.DROP] * lost)))
+    assert raw.tries == 1 + lost
 
 
 def test_log_lines_reach_the_caller() -> None:
     lines: list[str] = []
-    session = _session(FakeDevice(faults=deque([Fault.LOG])), lines)
+    session = _session(FakeDevice(faults=deque([LineFault.LOG])), lines)
     session.hello()
     assert lines == ["hello from the device"]
 
 
-def test_a_silent_device_is_a_link_error() -> None:
-    device = FakeDevice(faults=deque([Fault.DROP] * 50))
-    with pytest.raises(LinkError, match="no answer to HELLO"):
+def test_a_silent_device_is_a_timeout() -> None:
+    device = FakeDevice(faults=deque([LineFault.DROP] * 50))
+    with pytest.raises(LinkTimeoutError, match="no answer to HELLO"):
         _session(device).hello()
 
 
-def test_a_line_that_stays_bad_is_a_link_error_with_the_number_of_tries() -> None:
-    device = FakeDevice(faults=deque([Fault.DROP] * 50))
-    with pytest.raises(LinkError, match="asked 3 times"):
+@pytest.mark.parametrize(
+    ("fault", "error"), [(LineFault.DROP, LinkTimeoutError), (LineFault.GARBLED, LinkError)]
+)
+def test_a_line_that_stays_bad_is_an_error_with_the_number_of_tries(
+    fault: LineFault, error: type[LinkError]
+) -> None:
+    device = FakeDevice(faults=deque([fault] * 50))
+    with pytest.raises(error, match="asked 3 times") as caught:
         _measure(device)
+    assert type(caught.value) is error
 
 
 def test_a_reset_while_measuring_brings_the_fault_record() -> None:
@@ -89,19 +97,34 @@ def test_a_reset_while_measuring_brings_the_fault_record() -> None:
         "fault_address": "60000000",
         "fault_stage": "4",
     }
-    device = FakeDevice(faults=deque([Fault.RESET]), fault_record=record)
+    device = FakeDevice(faults=deque([LineFault.RESET]), fault_record=record)
     with pytest.raises(DeviceFaultError, match=r"'timed run'.*pc=0x08001234"):
         _measure(device)
 
 
 def test_a_reset_without_a_record_is_named() -> None:
     with pytest.raises(DeviceFaultError, match="reset itself"):
-        _measure(FakeDevice(faults=deque([Fault.RESET])))
+        _measure(FakeDevice(faults=deque([LineFault.RESET])))
 
 
-def test_a_broken_line_is_not_retried() -> None:
-    with pytest.raises(LinkError, match="gone"):
-        _measure(FakeDevice(faults=deque([Fault.GONE])))
+class _Unplugged(FakeTransport):
+    """Writes succeed, as into a buffer of the system's; reads notice that the cable is out."""
+
+    words = "the cable lies on the floor"
+    reads = 0
+
+    def read(self, timeout_s: float) -> bytes:
+        self.reads += 1
+        raise LinkClosedError(self.words)
+
+
+@pytest.mark.parametrize("step", ["hello", "measure"])
+def test_a_closed_line_ends_it_at_once_whatever_its_words(step: str) -> None:
+    line = _Unplugged(FakeDevice())
+    session = Session(line, QUICK)
+    with pytest.raises(LinkClosedError, match=f"^{line.words}$"):
+        session.hello() if step == "hello" else session.measure(0, warmup=0, runs=1, seed=1)
+    assert line.reads == 1
 
 
 @pytest.mark.parametrize(

@@ -150,8 +150,8 @@ def test_measurements_from_before_the_choice_keep_their_names() -> None:
 
 def test_a_trial_of_the_arena_needs_the_whole_output() -> None:
     with pytest.raises(ConfigError, match="whole outputs"):
-        Procedure(most_output_bytes=10)
-    assert Procedure(verify_arena=False, most_output_bytes=10).most_output_bytes == 10
+        Procedure(max_output_bytes=10)
+    assert Procedure(verify_arena=False, max_output_bytes=10).max_output_bytes == 10
 
 
 _F746 = Path(__file__).parents[2] / "results" / "calibration" / "f746"

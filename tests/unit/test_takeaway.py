@@ -29,9 +29,8 @@ from unas.export.project import app_files
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime
 from unas.firmware.tflm import Library
-from unas.host.reference import golden_output
+from unas.host.reference import reference_output, seeded_input
 from unas.host.runtime import run_on_host
-from unas.host.seeded_input import seeded_input
 from unas.record import Record
 from unas.store.study_folder import StudyResults, read_study, study_folder
 from unas.train.datasets import load_dataset
@@ -208,7 +207,7 @@ def test_the_arena_is_what_the_runtime_takes(network: ExportedNetwork) -> None:
             network.model.data, given, arena_bytes=need.used_bytes, kernels=kernels,
             order=need.order,
         )  # fmt: skip
-        assert run.output == golden_output(network.model.data, given).output
+        assert run.output == reference_output(network.model.data, given).output
 
 
 def test_a_sample_is_quantised_as_the_network_wants_it(network: ExportedNetwork) -> None:

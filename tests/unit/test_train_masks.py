@@ -20,7 +20,7 @@ from unas.config import OptimizerConfig, PruningConfig, TrainingConfig
 from unas.graph import DenseOptions, Graph
 from unas.graph.builder import GraphBuilder
 from unas.graph.pruning import prunable_kernels, pruned_weights
-from unas.host.batch import int8_outputs
+from unas.host.runtime import int8_outputs
 from unas.tflite.converter import convert_keras
 from unas.tflite.io_quantization import read_io_quantization
 from unas.tflite.lowering import lower_graph

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 def _measure(board_id: str, model: Flatbuffer) -> Measurement:
     board = load_board(board_id)
-    flasher = VirtualFlasher(board, board_id)
+    flasher = VirtualFlasher(board)
     try:
         image = Builder(board, "boards").build([model])
         (found,) = measure_image(flasher, image, board, [model], Procedure(0, 1, 5))

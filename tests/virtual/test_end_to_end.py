@@ -27,7 +27,8 @@ from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Failure, Procedure, measure_image
 from unas.hil.session import Session
 from unas.hil.transport import SerialTransport
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Lab
 from unas.record import Measurement, Provenance
 from unas.space.cnn import random_architecture
 from unas.testing.fakes import MemoryStore
@@ -59,7 +60,7 @@ def image(f746: Board, models: list[Flatbuffer]) -> FirmwareImage:
 
 @pytest.fixture
 def flasher(f746: Board) -> Iterator[VirtualFlasher]:
-    flasher = VirtualFlasher(f746, "f746")
+    flasher = VirtualFlasher(f746)
     yield flasher
     flasher.close()
 
@@ -165,7 +166,7 @@ def test_a_board_that_dies_is_reported_in_its_own_words(
 
 
 def test_the_lab_measures_each_model_once(f746: Board, models: list[Flatbuffer]) -> None:
-    store, bench = MemoryStore(), Bench(f746, "f746", workers=2, procedure=PROCEDURE)
+    store, bench = MemoryStore(), Bench(f746, workers=2, procedure=PROCEDURE)
     first = list(Lab(bench, store).measure([*models, models[0]]))
     again = list(Lab(bench, store).measure(models))
     assert sorted(r.model_name for r, _ in first) == sorted(m.name for m in models)
@@ -185,7 +186,7 @@ def _failure(bench: Bench, model: Flatbuffer) -> UnasError:
 
 def test_a_model_larger_than_flash_is_named(f746: Board) -> None:
     big = Flatbuffer(bytes(f746.flash_bytes - 1000), "big")
-    error = _failure(Bench(f746, "f746"), big)
+    error = _failure(Bench(f746), big)
     assert isinstance(error, FlashOverflowError)
     assert "big" in str(error)
     assert "f746" in str(error)
@@ -237,7 +238,7 @@ def _with_operator(data: bytes, code: int) -> bytes:
 
 def test_an_emulator_that_cannot_start_says_why(f746: Board, tmp_path: Path) -> None:
     (tmp_path / "no.elf").write_bytes(b"this is no ELF")
-    flasher = VirtualFlasher(f746, "f746")
+    flasher = VirtualFlasher(f746)
     image = FirmwareImage(tmp_path / "no.elf", tmp_path, "f746", "", "", (), 0, {})
     with pytest.raises(EmulatorError, match="did not start"):
         flasher.flash(image)

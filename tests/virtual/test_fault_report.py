@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from unas._paths import boards_dir
-from unas.board import Board
+from unas.board import Board, load_board
 from unas.errors import DeviceFaultError
 from unas.firmware.build import Builder
 from unas.graph import Graph, Operator, OperatorKind, PoolOptions, Tensor
@@ -35,7 +35,7 @@ def test_memory_that_is_not_there_is_a_fault_with_its_place_and_stage(
     pool = Operator(OperatorKind.MAX_POOL_2D, (0,), 1, PoolOptions(2, 2, 2, 2))
     model = write_flatbuffer(Graph(tensors, (pool,), (0,), (1,)), seed=0, name="pool")
     image = Builder(f746, "fault").build([model])
-    flasher = VirtualFlasher(f746, str(tmp_path / "f746.toml"))
+    flasher = VirtualFlasher(load_board(str(tmp_path / "f746.toml")))
     try:
         (result,) = measure_image(flasher, image, f746, [model], Procedure(0, 1, 1))
     finally:

@@ -15,6 +15,7 @@ import serial
 
 from tests.virtual.probe_board import ProbeBoard, word, words
 from unas._process import Background
+from unas.board import load_board
 
 DEADLINE_S = 30.0
 
@@ -76,6 +77,7 @@ def test_it_says_what_it_is(program: Program) -> None:
     assert ready["pid"] == program.process.pid
     assert program.link.resolve() == Path(str(ready["port"]))
     assert isinstance(ready["native"], bool)
+    assert ready["board_sha256"] == load_board("f746").file_sha256
 
 
 def test_every_byte_value_both_ways(program: Program) -> None:

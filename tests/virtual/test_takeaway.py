@@ -16,8 +16,7 @@ from unas._process import run
 from unas.board import Board
 from unas.cli.main import main
 from unas.firmware.build import platformio_environment
-from unas.host.reference import golden_output
-from unas.host.seeded_input import seeded_input
+from unas.host.reference import reference_output, seeded_input
 from unas.virtual.machine.foreign import RunOptions, run_firmware
 from unas.virtual.machine.script import Send, Until
 
@@ -58,7 +57,7 @@ def test_the_exported_project_gives_the_golden_bytes(
     assert b"sample (wanted 3): class " in found.serial
     lines = LINE.findall(found.serial)
     assert [bytes.fromhex(line[3].decode()) for line in lines] == [
-        golden_output(model, data).output for data in inputs
+        reference_output(model, data).output for data in inputs
     ]
     for line in lines:
         scores = [(byte ^ 0x80) for byte in bytes.fromhex(line[3].decode())]  # as unsigned order

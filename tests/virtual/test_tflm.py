@@ -18,8 +18,8 @@ from unas.firmware.build import Builder
 from unas.firmware.runtimes import BUILTIN, find_runtime
 from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Failure, Procedure, measure_image
+from unas.lab.bench import Bench
 from unas.lab.comparison import compare
-from unas.lab.lab import Bench
 from unas.record import Measurement
 from unas.testing.fakes import MemoryStore
 from unas.tflite.reader import read_flatbuffer
@@ -48,7 +48,7 @@ PUBLISHED = {
 
 def _measure(board: Board, models: list[Flatbuffer]) -> tuple[FirmwareImage, list[Measurement]]:
     image = Builder(board, "tflm", find_runtime("tflm")).build(models)
-    flasher = VirtualFlasher(board, "f746")
+    flasher = VirtualFlasher(board)
     try:
         found = list(measure_image(flasher, image, board, models, Procedure(0, 1, 1)))
     finally:
@@ -76,15 +76,8 @@ def test_both_runtimes_agree_on_drawn_networks(f746: Board) -> None:
     for seed in range(4):
         model = write_flatbuffer(draw_network(rng, 6), seed=seed, name=f"m{seed}")
         models.append((model, read_flatbuffer(model.data, model.name)))
-    bench = Bench(f746, "f746", procedure=Procedure(0, 1, 1))
-    steps = compare(bench, [BUILTIN, find_runtime("tflm")], models, MemoryStore())
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            comparisons = end.value
-            break
-    for comparison in comparisons:
+    bench = Bench(f746, procedure=Procedure(0, 1, 1))
+    for comparison in compare(bench, [BUILTIN, find_runtime("tflm")], models, MemoryStore()):
         assert comparison.complaints() == []
         assert set(comparison.measured) == {"builtin", "tflm"}
 
@@ -103,7 +96,7 @@ def test_an_operator_without_kernel_is_named(f746: Board) -> None:
             data[place : place + len(raw)] = raw
     broken = replace(model, data=bytes(data))
     image = Builder(f746, "tflm", find_runtime("tflm")).build([broken])
-    flasher = VirtualFlasher(f746, "f746")
+    flasher = VirtualFlasher(f746)
     try:
         (result,) = measure_image(flasher, image, f746, [broken], Procedure(0, 1, 1))
     finally:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The tensor arena: when its buffers live, what kernels ask of it, where everything lies."""
+"""The tensor arena: when its buffers live, what kernels need in it, and at which offsets."""

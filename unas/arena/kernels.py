@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What one operator asks of the tensor arena, beside its tensors, by the kernels that compute it.
+"""What one operator needs in the tensor arena, beside its tensors, by the kernels that compute it.
 
 ``dsp`` and ``plain`` are the built-in runtime's kernels; the figures follow from what their
-prepare functions ask for (firmware_templates/runtime/kernels). ``cmsis-nn`` are TensorFlow Lite
+prepare functions request (firmware_templates/runtime/kernels). ``cmsis-nn`` are TensorFlow Lite
 Micro's with CMSIS-NN on cores with the DSP extension, ``reference`` its portable ones: nothing
 works in place. Their working memory is that of CMSIS-NN's ``arm_*_get_buffer_size`` functions; what
 is kept for an operator is not known to the byte there and is left to the fit.
@@ -13,10 +13,10 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 
 from unas.graph import ConvOptions, MeanOptions, OperatorKind, Options
 from unas.graph.window import Window, WindowAxis, conv_window
+from unas.names import KernelSet
 
 Shape = tuple[int, ...]
 
@@ -44,18 +44,9 @@ _ELEMENTWISE = frozenset(
 )
 
 
-class Kernels(StrEnum):
-    """Whose working memory and sharing rules are meant."""
-
-    DSP = "dsp"
-    PLAIN = "plain"
-    CMSIS_NN = "cmsis-nn"
-    REFERENCE = "reference"
-
-
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What an operator asks for.
+    """What an operator needs in the arena, beside its tensors.
 
     Attributes:
         state_bytes: Kept from preparation on.
@@ -72,9 +63,13 @@ class Needs:
 
 @functools.lru_cache(maxsize=1 << 16)
 def operator_needs(
-    kind: OperatorKind, options: Options, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+    kind: OperatorKind,
+    options: Options,
+    inputs: tuple[Shape, ...],
+    output: Shape,
+    kernels: KernelSet,
 ) -> Needs:
-    """What an operator asks of the arena.
+    """What an operator needs in the arena, beside its tensors.
 
     Quantization is not known here: kernels are taken to have a scale by output channel and factors
     below one half, as converted networks do.
@@ -86,9 +81,9 @@ def operator_needs(
         output: Shape of its output.
         kernels: Which kernels compute it.
     """
-    if kernels in (Kernels.CMSIS_NN, Kernels.REFERENCE):
+    if kernels in (KernelSet.CMSIS_NN, KernelSet.REFERENCE):
         scratch = _cmsis_scratch(kind, options, inputs, output)
-        return Needs(scratch_bytes=scratch if kernels is Kernels.CMSIS_NN else 0)
+        return Needs(scratch_bytes=scratch if kernels is KernelSet.CMSIS_NN else 0)
     state = _STATE_BYTES[kind]
     match kind:
         case OperatorKind.CONV_2D if isinstance(options, ConvOptions):
@@ -115,7 +110,7 @@ def _words_bytes(taps: int) -> int:
 
 
 def _conv(
-    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: KernelSet
 ) -> Needs:
     data, kernel = inputs[0], inputs[1]
     window = conv_window((data[1], data[2]), (kernel[1], kernel[2]), options)
@@ -124,11 +119,11 @@ def _conv(
     state += _FACTOR_BYTES * filters
     taps = kernel[1] * kernel[2] * channels
     pointwise = kernel[1] == kernel[2] == 1
-    plain = kernels is Kernels.PLAIN or _is_plain_faster(window, channels, filters)
+    plain = kernels is KernelSet.PLAIN or _is_plain_faster(window, channels, filters)
     scratch = 0
     if not plain:
         gather = 0 if pointwise or channels % 4 == 0 else -(-taps // 4) * 4
-        scratch = gather + _words_bytes(taps) * _least_pixels(window, channels, filters)
+        scratch = gather + _words_bytes(taps) * _min_pixels_at_once(window, channels, filters)
     row_bytes = columns.size * channels
     if pointwise:
         offered, extra = filters <= channels, channels if plain else 0
@@ -138,7 +133,7 @@ def _conv(
     return Needs(state, scratch, (0,), extra) if offered else Needs(state, scratch)
 
 
-def _least_pixels(window: Window, channels: int, filters: int) -> int:
+def _min_pixels_at_once(window: Window, channels: int, filters: int) -> int:
     rows, columns = window.rows, window.columns
     out = rows.output * columns.output
     tensors = out * filters + rows.size * columns.size * channels
@@ -159,20 +154,20 @@ def _is_plain_faster(window: Window, channels: int, filters: int) -> bool:
     fours, ones = divmod(filters, 4)
     plain = 180 + 139 * pixels + down * columns.output * (52 * fours + 57 * ones)
     plain += seen * (12 * fours + 6 * ones) + 34 * pixels * filters
-    ours = 516 + pixels * (41 + 92 * rows.taps) + gathered
-    ours += filters * (39 * blocks + 10 * pixels + gathered + gathered // 6)
-    return plain <= ours + ours // 6
+    dsp = 516 + pixels * (41 + 92 * rows.taps) + gathered
+    dsp += filters * (39 * blocks + 10 * pixels + gathered + gathered // 6)
+    return plain <= dsp + dsp // 6
 
 
 def _depthwise(
-    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: Kernels
+    state: int, options: ConvOptions, inputs: tuple[Shape, ...], output: Shape, kernels: KernelSet
 ) -> Needs:
     data, kernel = inputs[0], inputs[1]
     window = conv_window((data[1], data[2]), (kernel[1], kernel[2]), options)
     rows, columns = window.rows, window.columns
     state += _FACTOR_BYTES * kernel[3]
     alone = kernel[3] == data[3]  # every output channel has an input channel of its own
-    scratch = 0 if kernels is Kernels.PLAIN else _ring_bytes(rows, columns, alone)
+    scratch = 0 if kernels is KernelSet.PLAIN else _ring_bytes(rows, columns, alone)
     extra = 0 if scratch else min(rows.extent, rows.size) * columns.size * data[3]
     return Needs(state, scratch, (0,), extra) if alone else Needs(state, scratch)
 
@@ -193,12 +188,12 @@ def _ring_bytes(rows: WindowAxis, columns: WindowAxis, alone: bool) -> int:
     return held * width * 8 + 8 + block + weights
 
 
-def _dense(state: int, inputs: tuple[Shape, ...], kernels: Kernels) -> Needs:
+def _dense(state: int, inputs: tuple[Shape, ...], kernels: KernelSet) -> Needs:
     units, depth = inputs[1]
     batches = math.prod(inputs[0]) // depth
     state += _FACTOR_BYTES * units
     short = batches < 4 and (depth < 8 or units * depth < 192)
-    if kernels is Kernels.PLAIN or short:
+    if kernels is KernelSet.PLAIN or short:
         return Needs(state)
     return Needs(state, _words_bytes(depth) * min(batches, _PIXELS_AT_ONCE))
 

@@ -12,35 +12,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from unas.arena.kernels import Kernels, Needs, operator_needs
+from unas.arena.kernels import Needs, operator_needs
+from unas.arena.search import Span
 from unas.graph import Graph, OperatorKind
+from unas.names import KernelSet
 
 ALIGNMENT = 16
 
 
 def aligned(size: int) -> int:
-    """Rounded up to the arena's alignment."""
+    """A size rounded up to the arena's alignment."""
     return (size + ALIGNMENT - 1) & -ALIGNMENT
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Buffers with one place.
+class BufferGroup:
+    """Buffers that share their bytes, so that one offset holds for all of them.
 
     Attributes:
-        index: Of the buffer that owns the place: a tensor, or the number of tensors plus the
+        index: Of the buffer that owns the bytes: a tensor, or the number of tensors plus the
             position of the operator whose working memory it is.
         size: Bytes of that buffer, not aligned.
         first: Operator that writes that buffer.
         last: Operator that reads that buffer last; the number of operators for an output.
-        spans: (first, last, aligned bytes) of all that lie there.
+        spans: Of all buffers of the group, with aligned bytes.
     """
 
     index: int
     size: int
     first: int
     last: int
-    spans: tuple[tuple[int, int, int], ...]
+    spans: tuple[Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +50,19 @@ class Buffers:
     """A graph as the planner sees it.
 
     Attributes:
-        groups: What needs a place.
-        bound_bytes: The most that lives at once: no plan has less.
-        state_bytes: What the operators keep.
+        groups: What needs an offset.
+        bound_bytes: The largest sum of bytes that live at once: no plan has less.
+        state_bytes: What the operators keep from preparation on.
         owners: The group in which each activation lies, by tensor.
     """
 
-    groups: tuple[Group, ...]
+    groups: tuple[BufferGroup, ...]
     bound_bytes: int
     state_bytes: int
     owners: Mapping[int, int]
 
 
-def buffers_of(graph: Graph, kernels: Kernels) -> Buffers:
+def buffers_of(graph: Graph, kernels: KernelSet) -> Buffers:
     """Lives and sharing of a graph's buffers.
 
     Args:
@@ -83,7 +85,7 @@ def buffers_of(graph: Graph, kernels: Kernels) -> Buffers:
 
 
 class _Sharing:
-    """State of one decision about who shares with whom."""
+    """State of one decision: which buffers share their bytes."""
 
     def __init__(self, graph: Graph, needs: list[Needs]) -> None:
         self._graph, self._needs = graph, needs
@@ -95,21 +97,21 @@ class _Sharing:
         self._scratch = [need.scratch_bytes for need in needs]
         self._owner = {i: i for i in self._first}
         self._ends = dict(self._last)  # by owner: when the last that shares with it is read last
-        self._spans: dict[int, list[tuple[int, int, int]]] = {}
+        self._spans: dict[int, list[Span]] = {}
         self._live = [aligned(scratch) for scratch in self._scratch]
         self._join_reshapes()
 
     def result(self) -> Buffers:
         self._take_offers()
         groups = [
-            Group(i, self._size[i], self._first[i], self._last[i], tuple(spans))
+            BufferGroup(i, self._size[i], self._first[i], self._last[i], tuple(spans))
             for i, spans in self._spans.items()
         ]
         tensors = len(self._graph.tensors)
         for step, scratch in enumerate(self._scratch):
             if scratch:
                 spans = ((step, step, aligned(scratch)),)
-                groups.append(Group(tensors + step, scratch, step, step, spans))
+                groups.append(BufferGroup(tensors + step, scratch, step, step, spans))
         state = sum(need.state_bytes for need in self._needs)
         return Buffers(tuple(groups), max(self._live, default=0), state, self._owner)
 
@@ -137,19 +139,19 @@ class _Sharing:
                     self._live[step] += size
 
     def _take_offers(self) -> None:
-        """First all that are free, then those that cost, where they lower the peak."""
-        most = 0
+        """First all offers that cost nothing, then those that cost, where they lower the peak."""
+        unavoidable = 0  # what the most demanding operator needs in any case
         for step, need in enumerate(self._needs):
             offered = self._offer(step, need)
-            least = self._live[step]
+            min_live = self._live[step]
             if offered is not None and need.extra_bytes:
-                least = min(least, least + self._change(step, need))
+                min_live = min(min_live, min_live + self._change(step, need))
             elif offered is not None:
                 self._take(step, need, offered)
-                least = self._live[step]
-            most = max(most, least)
+                min_live = self._live[step]
+            unavoidable = max(unavoidable, min_live)
         for step, need in enumerate(self._needs):
-            if self._live[step] > most:
+            if self._live[step] > unavoidable:
                 offered = self._offer(step, need)
                 if offered is not None:
                     self._take(step, need, offered)
@@ -168,7 +170,7 @@ class _Sharing:
         return None
 
     def _change(self, step: int, need: Needs) -> int:
-        """By how many bytes the operator needs more with its offer taken."""
+        """How many bytes more the operator needs if it overwrites that input."""
         scratch = self._scratch[step]
         output = self._size[self._graph.operators[step].output]
         return aligned(scratch + need.extra_bytes) - aligned(scratch) - aligned(output)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where buffers come to lie: the greedy plans of the built-in runtime, and a search beyond them.
+"""Plans of the tensor arena: the built-in runtime's greedy ones, and the search beyond them.
 
 One buffer after the other, each at the lowest offset that is free for all its life; what differs is
 the order (Y. Pisarchyk and J. Lee, "Efficient Memory Management for Deep Neural Net Inference",
@@ -9,30 +9,15 @@ arXiv:2001.03288, section 5.2). TensorFlow Lite Micro's planner is the first of 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from unas.arena.liveness import Buffers, Group, aligned
-from unas.arena.search import searched_plan
+from unas.arena.liveness import BufferGroup, Buffers, aligned
+from unas.arena.search import PREDICTION_NODE_LIMIT, ArenaPlan, Span, heights_of, search_plan
 
-Span = tuple[int, int, int]  # first and last operator, bytes
 _Placed = tuple[int, int, int, int]  # from offset, to offset, first and last operator
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Where everything lies.
-
-    Attributes:
-        bytes: Where the highest group ends.
-        offsets: From the arena's start, by the group's index.
-    """
-
-    bytes: int
-    offsets: Mapping[int, int]
-
-
-def best_plan(buffers: Buffers) -> Plan:
+def best_plan(buffers: Buffers) -> ArenaPlan:
     """The smallest plan: often of ``bound_bytes``, never of less.
 
     The runtime tries an order by size, by life, by their product and by start, in this turn, and
@@ -42,37 +27,38 @@ def best_plan(buffers: Buffers) -> Plan:
     for rank in (_by_life, _by_area, _by_start):
         if best.bytes <= buffers.bound_bytes:
             return best
-        one = _place(sorted(buffers.groups, key=rank), best.bytes)
-        best = one if one.bytes < best.bytes else best
+        plan = _place(sorted(buffers.groups, key=rank), best.bytes)
+        best = plan if plan.bytes < best.bytes else best
     if best.bytes <= buffers.bound_bytes:
         return best
-    found = searched_plan(buffers.groups, known=best.bytes, bound=buffers.bound_bytes)
-    return Plan(*found) if found else best
+    heights = {group.index: heights_of(group.spans) for group in buffers.groups}
+    smaller = search_plan(heights, known_bytes=best.bytes, node_limit=PREDICTION_NODE_LIMIT)
+    return smaller or best
 
 
-def greedy_plan(buffers: Buffers) -> Plan:
+def greedy_plan(buffers: Buffers) -> ArenaPlan:
     """The one plan that TensorFlow Lite Micro makes: by size, of equals the last first."""
     return _place(sorted(buffers.groups, key=lambda group: (-aligned(group.size), -group.index)))
 
 
-def _by_size(group: Group) -> tuple[int, int, int]:
+def _by_size(group: BufferGroup) -> tuple[int, int, int]:
     return -aligned(group.size), -group.size, group.index
 
 
-def _by_life(group: Group) -> tuple[int, int, int]:
+def _by_life(group: BufferGroup) -> tuple[int, int, int]:
     return group.first - group.last, -group.size, group.index
 
 
-def _by_area(group: Group) -> tuple[int, int, int]:
+def _by_area(group: BufferGroup) -> tuple[int, int, int]:
     life = group.last - group.first + 1
     return -aligned(group.size) * life, -group.size, group.index
 
 
-def _by_start(group: Group) -> tuple[int, int, int]:
+def _by_start(group: BufferGroup) -> tuple[int, int, int]:
     return group.first, -group.size, group.index
 
 
-def _place(groups: Sequence[Group], limit: int | None = None) -> Plan:
+def _place(groups: Sequence[BufferGroup], limit: int | None = None) -> ArenaPlan:
     """Place groups in this order; stops at a plan that is no smaller than the limit."""
     offsets: dict[int, int] = {}
     placed: list[_Placed] = []  # by offset
@@ -84,11 +70,11 @@ def _place(groups: Sequence[Group], limit: int | None = None) -> Plan:
             top = max(top, at + size)
         if limit is not None and top >= limit:
             break
-    return Plan(top, offsets)
+    return ArenaPlan(top, offsets)
 
 
 def _lowest(spans: Sequence[Span], placed: Sequence[_Placed]) -> int:
-    """The lowest offset at which nothing placed is in the way of any of them."""
+    """The lowest offset at which all spans of a group are free."""
     at, before = 0, -1
     while at != before:  # one that moves up may run into what another one had passed
         before = at

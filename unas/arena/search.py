@@ -1,104 +1,145 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Searches a smaller plan of the tensor arena than the greedy ones, as the host does for a device.
+"""Searches a smaller plan of the tensor arena than the greedy ones.
 
 Depth first, branch and bound, over plans whose offsets never fall from one placed group to the
 next. A branch ends where the groups that wait, stacked on those that are placed, would reach as
-high as the best plan so far. ``unas.hil.offline_plan`` searches likewise, with more patience.
+high as the best plan so far.
+
+The result is an order as much as a plan: a device that is handed the order places one group after
+the other, each at the lowest free offset. In the order of an optimal plan's offsets this gives an
+optimal plan (no group comes to lie higher than it lay), so orders are enough, and none of them can
+be wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from unas.arena.liveness import Group
+# Placements that are tried: for a device, which uses the plan for good, and for a prediction, which
+# is asked for many networks. A first way down takes one for each group; few networks gain by more.
+DEVICE_NODE_LIMIT = 20_000
+PREDICTION_NODE_LIMIT = 80
 
-# A first way down takes one for each group; few networks gain by more.
-NODE_LIMIT = 80
+Span = tuple[int, int, int]
+"""First and last operator, and bytes, of one buffer."""
+Heights = Mapping[int, int]
+"""Bytes that a group of buffers takes while an operator runs, by the operator's position."""
 
 
-def searched_plan(
-    groups: Sequence[Group], *, known: int, bound: int, node_limit: int = NODE_LIMIT
-) -> tuple[int, dict[int, int]] | None:
-    """The smallest plan found, as its bytes and offsets by group; None if none is below ``known``.
+@dataclass(frozen=True, slots=True)
+class ArenaPlan:
+    """Where groups of buffers lie in the arena.
+
+    Attributes:
+        bytes: Where the highest group ends.
+        offsets: From the arena's start, by the group's index, in the order of placing.
+    """
+
+    bytes: int
+    offsets: Mapping[int, int]
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Indices of the groups in the order in which they were placed."""
+        return tuple(self.offsets)
+
+
+def heights_of(spans: Iterable[Span]) -> dict[int, int]:
+    """The heights of buffers that share their bytes."""
+    heights: dict[int, int] = {}
+    for first, last, size in spans:
+        for step in range(first, last + 1):
+            heights[step] = max(heights.get(step, 0), size)
+    return heights
+
+
+def lower_bound(groups: Iterable[Heights]) -> int:
+    """The largest sum of bytes that live at once: no plan has less."""
+    live: dict[int, int] = {}
+    for heights in groups:
+        for step, height in heights.items():
+            live[step] = live.get(step, 0) + height
+    return max(live.values(), default=0)
+
+
+def search_plan(
+    groups: Mapping[int, Heights], *, known_bytes: int, node_limit: int
+) -> ArenaPlan | None:
+    """The smallest plan that can be found; None if none is smaller than a known one.
 
     Args:
-        groups: What is to be placed.
-        known: Bytes of a plan that is known.
-        bound: No plan has less.
-        node_limit: Placements to try.
+        groups: What is to be placed, by index.
+        known_bytes: Of a plan that is known.
+        node_limit: Placements to try; if the search ends before, the plan is optimal.
     """
-    return _Search(groups, known, bound, node_limit).run()
+    return _Search(groups, known_bytes, node_limit).run()
 
 
 class _Search:
-    """State of one search. Heights are bytes by step."""
+    """State of one search. Steps are positions of operators."""
 
-    def __init__(self, groups: Sequence[Group], known: int, bound: int, nodes: int) -> None:
-        heights = [(_heights(group), group.index) for group in groups]
+    def __init__(self, groups: Mapping[int, Heights], known_bytes: int, node_limit: int) -> None:
         # The large and long-lived first: they decide most.
-        heights.sort(key=lambda pair: (-sum(pair[0].values()), pair[1]))
-        self._heights = [height for height, _ in heights]
-        self._names = [name for _, name in heights]
-        self._offsets: dict[int, int] = {}
-        self._found: dict[int, int] | None = None
-        self._best, self._bound, self._nodes = known, bound, nodes
-        steps = 1 + max((step for height in self._heights for step in height), default=0)
-        self._tops = [0] * steps  # how high the placed ones reach
+        ordered = sorted(groups.items(), key=lambda item: (-sum(item[1].values()), item[0]))
+        self._indices = [index for index, _ in ordered]
+        self._heights = [heights for _, heights in ordered]
+        self._best_bytes = known_bytes
+        self._best: ArenaPlan | None = None
+        self._nodes_left = node_limit
+        steps = 1 + max((step for heights in self._heights for step in heights), default=0)
+        self._tops = [0] * steps  # how high the placed groups reach
         self._waiting = [0] * steps  # bytes that are not placed yet
-        for height in self._heights:
-            for step, size in height.items():
-                self._waiting[step] += size
-        self._left = set(range(len(self._heights)))
+        for heights in self._heights:
+            for step, height in heights.items():
+                self._waiting[step] += height
+        self._bound = max(self._waiting)
+        self._offsets: dict[int, int] = {}
+        self._left = set(range(len(ordered)))
 
-    def run(self) -> tuple[int, dict[int, int]] | None:
-        if self._best > self._bound:
+    def run(self) -> ArenaPlan | None:
+        if self._best_bytes > self._bound:
             self._descend(0)
-        return None if self._found is None else (self._best, self._found)
+        return self._best
 
     def _descend(self, floor: int) -> None:
         if not self._left:
-            self._best, self._found = max(self._tops), dict(self._offsets)
+            self._best_bytes = max(self._tops)
+            self._best = ArenaPlan(self._best_bytes, dict(self._offsets))
             return
         tops = self._tops
         choices = sorted(
             [(max(floor, max([tops[s] for s in self._heights[i]])), i) for i in self._left]
         )
         for offset, i in choices:
-            if self._nodes == 0 or self._best == self._bound:
+            if self._nodes_left == 0 or self._best_bytes == self._bound:
                 return
-            self._nodes -= 1
-            saved = self._place(i, offset)
+            self._nodes_left -= 1
+            tops_before = self._place(i, offset)
             if self._is_promising(offset):
                 self._descend(offset)
-            self._take_back(i, saved)
+            self._take_back(i, tops_before)
 
     def _is_promising(self, floor: int) -> bool:
         return all(
-            (max(top, floor) + waiting if waiting else top) < self._best
+            (max(top, floor) + waiting if waiting else top) < self._best_bytes
             for top, waiting in zip(self._tops, self._waiting, strict=True)
         )
 
     def _place(self, i: int, offset: int) -> list[tuple[int, int]]:
-        saved = []
-        self._offsets[self._names[i]] = offset
-        for step, size in self._heights[i].items():
-            saved.append((step, self._tops[step]))
-            self._tops[step] = offset + size
-            self._waiting[step] -= size
+        tops_before = []
+        self._offsets[self._indices[i]] = offset
+        for step, height in self._heights[i].items():
+            tops_before.append((step, self._tops[step]))
+            self._tops[step] = offset + height
+            self._waiting[step] -= height
         self._left.remove(i)
-        return saved
+        return tops_before
 
-    def _take_back(self, i: int, saved: Sequence[tuple[int, int]]) -> None:
-        for step, top in saved:
+    def _take_back(self, i: int, tops_before: Sequence[tuple[int, int]]) -> None:
+        del self._offsets[self._indices[i]]
+        for step, top in tops_before:
             self._tops[step] = top
-        for step, size in self._heights[i].items():
-            self._waiting[step] += size
+        for step, height in self._heights[i].items():
+            self._waiting[step] += height
         self._left.add(i)
-
-
-def _heights(group: Group) -> dict[int, int]:
-    heights: dict[int, int] = {}
-    for first, last, size in group.spans:
-        for step in range(first, last + 1):
-            heights[step] = max(heights.get(step, 0), size)
-    return heights

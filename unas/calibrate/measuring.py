@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,7 +12,8 @@ from unas.artifact import Flatbuffer
 from unas.calibrate.draw import DrawnNetwork, Point
 from unas.calibrate.kernels import KernelBenchmark
 from unas.errors import StoreError
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import Result, measure_all
 from unas.record import Measurement
 from unas.store.cache import MeasurementStore
 
@@ -104,7 +104,7 @@ class CalibrationLab:
             warmup=0,
             runs=1,
             verify_arena=False,
-            most_output_bytes=_KERNEL_OUTPUT_BYTES,
+            max_output_bytes=_KERNEL_OUTPUT_BYTES,
         )
         models = {benchmark.name: benchmark.model() for benchmark in benchmarks}
         bench = replace(self._bench, procedure=procedure)
@@ -138,20 +138,20 @@ class CalibrationLab:
     def _measure(
         self, kind: str, bench: Bench, models: Sequence[Flatbuffer]
     ) -> dict[str, Measurement]:
-        lab = Lab(bench, self._store, fresh=self._fresh, log=self._log)
         measured: dict[str, Measurement] = {}
         self._asked[kind] += len({model.sha256 for model in models})
         started = time.monotonic()
-        # closing: an interrupt between two results must stop the workers too, and in order.
-        with contextlib.closing(lab.measure(models)) as results:
-            for result, stored in results:
-                self._done[kind] += 1
-                self._stored += stored
-                self._on_result(kind, stored, self._done[kind], self._asked[kind])
-                if isinstance(result, Measurement):
-                    measured[result.model_sha256] = result
-                else:
-                    self.failures.append(str(result.error))
+
+        def count(result: Result, stored: bool) -> None:
+            self._done[kind] += 1
+            self._stored += stored
+            self._on_result(kind, stored, self._done[kind], self._asked[kind])
+            if isinstance(result, Measurement):
+                measured[result.model_sha256] = result
+            else:
+                self.failures.append(str(result.error))
+
+        measure_all(bench, self._store, models, fresh=self._fresh, log=self._log, on_result=count)
         self._seconds += time.monotonic() - started
         wrong = [m.model_name for m in measured.values() if not m.output.equal]
         if wrong:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from unas.cli.output import note
-from unas.errors import ConfigError, ModelError
+from unas.errors import ModelError
 
 if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
     from unas.firmware.runtimes import Runtime
     from unas.graph import Graph
     from unas.hil.measure import Procedure
-    from unas.lab.lab import Bench, Emulation
+    from unas.lab.bench import Bench, Emulation
 
 BoardOption = Annotated[
     str,
@@ -101,17 +101,9 @@ def choose_emulation(emulator: str, timing: str | None) -> Emulation:
     Raises:
         ConfigError: No such emulator or timing mode, or one that the emulator has not.
     """
-    from unas.lab.lab import Emulation, Emulator
-    from unas.virtual.timing.counters import TIMINGS
+    from unas.lab.bench import find_emulation
 
-    if emulator not in set(Emulator):
-        raise ConfigError(f"no emulator {emulator!r}; known: {', '.join(Emulator)}")
-    chosen = Emulator(emulator)
-    if timing is not None and timing not in TIMINGS:
-        raise ConfigError(f"no timing mode {timing!r}; choose one of {', '.join(TIMINGS)}")
-    if chosen is Emulator.QEMU and timing not in (None, "instructions"):
-        raise ConfigError(f"QEMU counts instructions, not {timing!r}; leave --timing out")
-    return Emulation(chosen, timing)
+    return find_emulation(emulator, timing)
 
 
 def choose_bench(
@@ -128,19 +120,18 @@ def choose_bench(
     Raises:
         ConfigError: No such board or unit, or both --unit and --virtual.
     """
-    from unas.board import load_board
-    from unas.hil.units import choose_unit, load_units
-    from unas.lab.lab import Bench, Emulator
+    from unas.lab.bench import open_bench
 
-    if unit_name is not None and virtual:
-        raise ConfigError("--unit and --virtual exclude each other; leave one out")
-    board = load_board(board_argument)
-    unit = None if virtual else choose_unit(board, unit_name, load_units())
-    if unit is None:
-        why = "as asked" if virtual else "no unit is plugged in"
-        by = " in QEMU" if emulation.emulator is Emulator.QEMU else ""
-        note(f"{why}: using the virtual {board.name}{by}; its numbers are emulated, not measured")
-    return Bench(board, board_argument, unit, workers, procedure, runtime, emulation)
+    return open_bench(
+        board_argument,
+        unit_name,
+        virtual=virtual,
+        workers=workers,
+        procedure=procedure,
+        runtime=runtime,
+        emulation=emulation,
+        log=note,
+    )
 
 
 def read_model(path: Path) -> tuple[Flatbuffer, Graph]:

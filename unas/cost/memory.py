@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from unas.arena.kernels import Kernels
 from unas.arena.liveness import aligned, buffers_of
 from unas.arena.planner import best_plan, greedy_plan
 from unas.cost.memory_fit import ByteFit, ByteQuality, fit_bytes
 from unas.errors import StoreError
 from unas.graph import Graph, OperatorKind
+from unas.names import KernelSet
 from unas.record import Prediction
 
 NOMINAL = 0.9
@@ -37,7 +37,7 @@ _WEIGHTED = frozenset(
 )
 
 
-def _built_in_terms(kernels: Kernels, graph: Graph) -> tuple[float, ...]:
+def _built_in_terms(kernels: KernelSet, graph: Graph) -> tuple[float, ...]:
     """Planned bytes, kept bytes, 1."""
     buffers = buffers_of(graph, kernels)
     operators = len(graph.operators)
@@ -45,7 +45,7 @@ def _built_in_terms(kernels: Kernels, graph: Graph) -> tuple[float, ...]:
     return best_plan(buffers).bytes, aligned(kept + _OPERATOR_BYTES * operators), 1.0
 
 
-def _interpreter_terms(kernels: Kernels, graph: Graph) -> tuple[float, ...]:
+def _interpreter_terms(kernels: KernelSet, graph: Graph) -> tuple[float, ...]:
     """Planned bytes, tensors, operators, channels of weighted operators, 1."""
     planned = greedy_plan(buffers_of(graph, kernels)).bytes
     channels = _weighted_channels(graph)
@@ -75,13 +75,13 @@ _BUILT_IN = ("planned_bytes", "kept_bytes", "one")
 _INTERPRETER = ("planned_bytes", "tensors", "operators", "channels", "one")
 # By the name in stored models; of two with the same error the first is taken.
 DESCRIPTIONS: dict[str, Description] = {
-    "builtin-dsp": Description(_BUILT_IN, partial(_built_in_terms, Kernels.DSP)),
-    "builtin-plain": Description(_BUILT_IN, partial(_built_in_terms, Kernels.PLAIN)),
+    "builtin-dsp": Description(_BUILT_IN, partial(_built_in_terms, KernelSet.DSP)),
+    "builtin-plain": Description(_BUILT_IN, partial(_built_in_terms, KernelSet.PLAIN)),
     "interpreter-cmsis-nn": Description(
-        _INTERPRETER, partial(_interpreter_terms, Kernels.CMSIS_NN)
+        _INTERPRETER, partial(_interpreter_terms, KernelSet.CMSIS_NN)
     ),
     "interpreter-reference": Description(
-        _INTERPRETER, partial(_interpreter_terms, Kernels.REFERENCE)
+        _INTERPRETER, partial(_interpreter_terms, KernelSet.REFERENCE)
     ),
 }
 

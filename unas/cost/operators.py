@@ -16,9 +16,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from unas._codec import read_object, shown
-from unas.arena.kernels import Kernels
 from unas.arena.liveness import Buffers, buffers_of
-from unas.arena.planner import Plan, best_plan
+from unas.arena.planner import best_plan
+from unas.arena.search import ArenaPlan
 from unas.errors import StoreError
 from unas.graph import (
     Activation,
@@ -31,6 +31,7 @@ from unas.graph import (
     PoolOptions,
 )
 from unas.graph.window import Pair, Window, WindowAxis, conv_window, pool_window
+from unas.names import KernelSet
 
 Shape = tuple[int, int, int]
 _WITH_KERNEL = (OperatorKind.CONV_2D, OperatorKind.DEPTHWISE_CONV_2D)
@@ -276,7 +277,7 @@ def _hwc(shape: tuple[int, ...]) -> Shape:
 
 Span = tuple[int, int]
 # Kernels whose plan is known to the byte.
-_PLANNED = (Kernels.DSP, Kernels.PLAIN)
+_PLANNED = (KernelSet.DSP, KernelSet.PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,7 +306,7 @@ def calls_of(graph: Graph, layout: ArenaLayout) -> tuple[Call, ...]:
     listed = kernels(graph)
     if layout.kernels not in _PLANNED:
         return tuple(Call(kernel) for kernel in listed)
-    buffers = buffers_of(graph, Kernels(layout.kernels))
+    buffers = buffers_of(graph, KernelSet(layout.kernels))
     arena = _PlannedArena(graph, buffers, best_plan(buffers), layout.fast_bytes)
     return tuple(Call(kernel, arena.placement(step, kernel)) for step, kernel in enumerate(listed))
 
@@ -313,7 +314,9 @@ def calls_of(graph: Graph, layout: ArenaLayout) -> tuple[Call, ...]:
 class _PlannedArena:
     """Buffers at their offsets, and how far fast memory reaches."""
 
-    def __init__(self, graph: Graph, buffers: Buffers, plan: Plan, fast_bytes: int | None) -> None:
+    def __init__(
+        self, graph: Graph, buffers: Buffers, plan: ArenaPlan, fast_bytes: int | None
+    ) -> None:
         self._graph, self._owners, self._plan = graph, buffers.owners, plan
         self._fast = plan.bytes if fast_bytes is None else fast_bytes
         tensors = len(graph.tensors)

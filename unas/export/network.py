@@ -20,9 +20,9 @@ from unas.artifact import Flatbuffer
 from unas.errors import StoreError
 from unas.export.input_meaning import input_words
 from unas.graph import Graph
-from unas.hil.offline_plan import offline_order
+from unas.hil.arena_order import offline_order
+from unas.host.reference import seeded_input
 from unas.host.runtime import run_on_host
-from unas.host.seeded_input import seeded_input
 from unas.record import Record
 from unas.store.study_folder import SAMPLE_FILE, StudyResults
 from unas.tflite.reader import read_flatbuffer

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The smallest tensor arena a model runs in, found on the device by running it there."""
+"""The smallest tensor arena a model runs in, by running it on the device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from unas.errors import DeviceError, DeviceFaultError, LinkError
 from unas.hil.device_info import DeviceInfo
-from unas.hil.session import RawMeasurement, Session, Trial
+from unas.hil.session import ArenaTrial, RawMeasurement, Session
 from unas.hil.wire import ErrorCode
 from unas.record import ArenaUse
 
@@ -21,17 +21,17 @@ _HANG_FLOOR_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """One model that was measured just now.
+class MeasuredModel:
+    """The model that the device measured last.
 
     Attributes:
-        model: Index in the image.
+        index: In the image.
         seed: Seed of the input.
-        order: What was handed over with the measurement.
-        raw: What came back.
+        order: Of placing the buffers, as it was handed over with the measurement.
+        raw: The result.
     """
 
-    model: int
+    index: int
     seed: int
     order: Sequence[int]
     raw: RawMeasurement
@@ -49,9 +49,9 @@ def smallest_that_fits(fits: Callable[[int], bool], guess: int, capacity: int) -
     Raises:
         DeviceError: Not even the capacity fits.
     """
-    most = capacity // STEP_BYTES
-    at = min(max(-(-guess // STEP_BYTES), 1), most)
-    stride, low, high = 1, 0, most + 1  # low does not fit, high does (or is beyond)
+    max_steps = capacity // STEP_BYTES
+    at = min(max(-(-guess // STEP_BYTES), 1), max_steps)
+    stride, low, high = 1, 0, max_steps + 1  # low does not fit, high does (or is beyond)
     if fits(at * STEP_BYTES):
         high = at
         while low < high - stride and fits((high - stride) * STEP_BYTES):
@@ -59,16 +59,16 @@ def smallest_that_fits(fits: Callable[[int], bool], guess: int, capacity: int) -
         low = max(low, high - stride)
     else:
         low = at
-        while low + stride <= most and not fits((low + stride) * STEP_BYTES):
+        while low + stride <= max_steps and not fits((low + stride) * STEP_BYTES):
             low, stride = low + stride, 2 * stride
-        high = min(low + stride, most + 1)
+        high = min(low + stride, max_steps + 1)
     while high - low > 1:
         middle = (low + high) // 2
         if fits(middle * STEP_BYTES):
             high = middle
         else:
             low = middle
-    if high > most:
+    if high > max_steps:
         raise DeviceError(
             f"the model ran in the whole arena of {capacity} bytes, but not again when it was "
             "asked for its smallest one; report it with the model"
@@ -76,38 +76,40 @@ def smallest_that_fits(fits: Callable[[int], bool], guess: int, capacity: int) -
     return high * STEP_BYTES
 
 
-def verified_arena(connect: Callable[[bool], Session], task: Task, info: DeviceInfo) -> ArenaUse:
-    """Find out, on the device, the smallest arena of a model.
+def verified_arena(
+    connect: Callable[[bool], Session], measured: MeasuredModel, info: DeviceInfo
+) -> ArenaUse:
+    """Find the smallest arena of a model on the device.
 
-    A runtime that can say it exactly is held to it: that many bytes must do, one step less must be
-    refused. For another the smallest size is searched; there a trial may end in a fault or in
-    nothing at all, and the device is started anew.
+    A runtime that claims an exact size is held to it: that many bytes must do, one step less must
+    be refused. For any other runtime the smallest size is searched; there a trial may end in a
+    fault or without an answer, and the device is restarted.
 
     Args:
-        connect: Gives the session with the device; with True, after starting it anew.
-        task: The model.
-        info: What the device said of itself.
+        connect: Gives the session with the device; with True, after restarting it.
+        measured: The model.
+        info: The device's INFO.
 
     Raises:
         DeviceError: The runtime's claim does not hold.
         LinkError: The device does not answer.
     """
-    raw = task.raw
+    raw = measured.raw
     claim = claimed_arena(raw, info)
     if raw.number("arena_exact"):
-        _check_claim(connect(False), task, claim.claimed_bytes)
+        _check_claim(connect(False), measured, claim.claimed_bytes)
         return replace(claim, verified=True)
-    prober = _Prober(connect, task)
+    prober = _Prober(connect, measured)
     used = smallest_that_fits(prober, claim.claimed_bytes, claim.capacity_bytes)
     return replace(claim, used_bytes=used, verified=True)
 
 
 def claimed_arena(raw: RawMeasurement, info: DeviceInfo) -> ArenaUse:
-    """The arena as the runtime tells it; nothing is tried.
+    """The arena as the runtime reports it; nothing is tried.
 
     Args:
         raw: A measurement.
-        info: What the device said of itself.
+        info: The device's INFO.
     """
     claimed = raw.number("arena_used_bytes")
     return ArenaUse(
@@ -122,29 +124,31 @@ def claimed_arena(raw: RawMeasurement, info: DeviceInfo) -> ArenaUse:
     )
 
 
-def _try(session: Session, task: Task, arena_bytes: int, deadline_s: float | None = None) -> Trial:
+def _try(
+    session: Session, measured: MeasuredModel, arena_bytes: int, deadline_s: float | None = None
+) -> ArenaTrial:
     return session.try_arena(
-        task.model,
-        seed=task.seed,
+        measured.index,
+        seed=measured.seed,
         arena_bytes=arena_bytes,
-        order=task.order,
+        order=measured.order,
         deadline_s=deadline_s,
     )
 
 
-def _is_good(trial: Trial, output: bytes) -> bool:
+def _is_good(trial: ArenaTrial, output: bytes) -> bool:
     same = (trial.output_bytes, trial.output_crc32) == (len(output), zlib.crc32(output))
     return trial.status == 0 and trial.intact and same
 
 
-def _check_claim(session: Session, task: Task, claimed: int) -> None:
-    enough = _try(session, task, claimed)
-    if not _is_good(enough, task.raw.output):
+def _check_claim(session: Session, measured: MeasuredModel, claimed: int) -> None:
+    enough = _try(session, measured, claimed)
+    if not _is_good(enough, measured.raw.output):
         raise DeviceError(
             f"the runtime says it needs an arena of {claimed} bytes, but there it "
             + _what_went_wrong(enough)
         )
-    less = _try(session, task, max(claimed - STEP_BYTES, 0))
+    less = _try(session, measured, max(claimed - STEP_BYTES, 0))
     if less.status != _TOO_SMALL or not less.intact:
         raise DeviceError(
             f"the runtime says it needs an arena of {claimed} bytes, but {STEP_BYTES} bytes less "
@@ -152,7 +156,7 @@ def _check_claim(session: Session, task: Task, claimed: int) -> None:
         )
 
 
-def _what_went_wrong(trial: Trial) -> str:
+def _what_went_wrong(trial: ArenaTrial) -> str:
     if not trial.intact:
         return "writes beyond it"
     if trial.status != 0:
@@ -163,22 +167,22 @@ def _what_went_wrong(trial: Trial) -> str:
 class _Prober:
     """Tries sizes with a runtime that may do anything in an arena that is too small."""
 
-    def __init__(self, connect: Callable[[bool], Session], task: Task) -> None:
-        self._connect, self._task = connect, task
-        self._deadline_s = max(_HANG_FLOOR_S, _HANG_FACTOR * task.raw.seconds)
-        self._anew = False
+    def __init__(self, connect: Callable[[bool], Session], measured: MeasuredModel) -> None:
+        self._connect, self._measured = connect, measured
+        self._deadline_s = max(_HANG_FLOOR_S, _HANG_FACTOR * measured.raw.seconds)
+        self._restart = False
 
     def __call__(self, arena_bytes: int) -> bool:
-        # What is silent once may be a broken line; what is silent again hangs.
+        # A device that is silent once may have a bad line; one that is silent again hangs.
         for _ in range(2):
-            session = self._connect(self._anew)
-            self._anew = False
+            session = self._connect(self._restart)
+            self._restart = False
             try:
-                trial = _try(session, self._task, arena_bytes, self._deadline_s)
+                trial = _try(session, self._measured, arena_bytes, self._deadline_s)
             except DeviceFaultError:
                 return False
             except LinkError:
-                self._anew = True
+                self._restart = True
             else:
-                return _is_good(trial, self._task.raw.output)
+                return _is_good(trial, self._measured.raw.output)
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a device says of itself, and whether it is what was asked for."""
+"""The answer to HELLO: what a device is, and whether it is what was asked for."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def parse_lines(payload: bytes, what: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class DeviceInfo:
-    """The answer to HELLO."""
+    """The values of INFO, the answer to HELLO."""
 
     values: Mapping[str, str]
 
@@ -53,7 +53,7 @@ class DeviceInfo:
         """A value.
 
         Raises:
-            LinkError: The device did not tell it.
+            LinkError: INFO has no such key.
         """
         try:
             return self.values[key]
@@ -64,7 +64,7 @@ class DeviceInfo:
         """A decimal value.
 
         Raises:
-            LinkError: The device did not tell it, or it is no number.
+            LinkError: INFO has no such key, or its value is no number.
         """
         value = self.text(key)
         if not value.isdigit():
@@ -104,14 +104,14 @@ class DeviceInfo:
         Raises:
             IdentityError: Something differs.
         """
-        found = {
+        facts = {
             "core clock in Hz": (self.number("core_clock_hz"), board.core_clock_hz),
             "CPUID": (int(self.text("cpuid"), 16), board.cpu.cpuid),
             "device id": (int(self.text("device_id"), 16) & 0xFFF, board.cpu.device_id),
             "instruction cache on": (self.number("icache"), int(board.cpu.icache_bytes > 0)),
             "data cache on": (self.number("dcache"), int(board.cpu.dcache_bytes > 0)),
         }
-        for what, (actual, expected) in found.items():
+        for what, (actual, expected) in facts.items():
             if actual != expected:
                 raise IdentityError(
                     f"the device's {what} is {actual:#x}, the board file {board.id} says "

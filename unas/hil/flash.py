@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Getting an image onto a unit: a board on the desk, or a virtual one.
-
-QEMU in the place of a unit: a second emulator, that shares no line with Unicorn's machine.
-
-(Unicorn's core comes from QEMU; its counting, its peripherals and our machine around it do not.)
-"""
+"""Flashers: each puts an image on one unit, be it a board on the desk or a virtual one."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shutil
@@ -23,6 +19,7 @@ from unas.artifact import FirmwareImage
 from unas.board import Board
 from unas.errors import ConfigError, EmulatorError, StoreError, ToolError
 from unas.hil.units import Unit
+from unas.names import Timing
 from unas.record import Provenance
 
 _START_TIMEOUT_S = 60.0  # the native hook is compiled at first use
@@ -56,15 +53,15 @@ class Flasher(Protocol):
         ...
 
     def stages(self) -> list[StageMark]:
-        """Stages the firmware has entered since ``flash``; empty where the unit cannot tell."""
+        """Stages the firmware has entered since ``flash``; none where there is no trace port."""
         ...
 
     def failure(self) -> str | None:
-        """Why the unit stopped for good, where it can tell."""
+        """Why the unit stopped for good; None if it runs, or gives no reason."""
         ...
 
     def close(self) -> None:
-        """Let go of the unit. May be called twice."""
+        """Give the unit back, and end what runs for it. May be called twice."""
         ...
 
 
@@ -72,7 +69,7 @@ class PlatformioFlasher:
     """A board on the desk, through ``pio run -t upload`` and its debug probe."""
 
     provenance = Provenance.MEASURED
-    timing = "silicon"
+    timing: str = Timing.SILICON
 
     def __init__(self, unit: Unit, environment: dict[str, str]) -> None:
         self._unit = unit
@@ -96,11 +93,11 @@ class PlatformioFlasher:
         return self._unit.port
 
     def stages(self) -> list[StageMark]:
-        """Silicon keeps no trace without a trace probe."""
+        """None: there is no trace probe."""
         return []
 
     def failure(self) -> str | None:
-        """Silicon cannot tell."""
+        """None: a board on the desk reports no reason."""
         return None
 
     def close(self) -> None:
@@ -112,47 +109,58 @@ class VirtualFlasher:
 
     provenance = Provenance.EMULATED
 
-    def __init__(
-        self, board: Board, board_argument: str, instance: int = 0, timing: str | None = None
-    ) -> None:
+    def __init__(self, board: Board, instance: int = 0, timing: Timing | None = None) -> None:
         """Prepare a virtual board.
 
         Args:
-            board: Kind of board.
-            board_argument: What the user gave as ``--board``: an id or a path.
+            board: Kind of board; the value is what runs, whatever its file has become since.
             instance: Tells several virtual boards apart; part of the chip's unique id.
             timing: What cycles are; None: the best there is.
         """
         self.timing, self._wanted_timing = "", timing
-        self._board, self._argument, self._instance = board, board_argument, instance
+        self._board, self._instance = board, instance
         self._process: Background | None = None
         self._folder = tempfile.TemporaryDirectory(prefix="unas-virtual-")
-        self._events = Path(self._folder.name) / "events.jsonl"
+        folder = Path(self._folder.name)
+        self._events, self._log = folder / "events.jsonl", folder / "log"
+        text = board.to_toml().encode()
+        self._board_sha256 = hashlib.sha256(text).hexdigest()
+        self._board_file = folder / f"{board.id}.toml"
+        self._board_file.write_bytes(text)
 
     def flash(self, image: FirmwareImage) -> str:
         """Start an emulator with the image; one that runs already is stopped."""
         self._stop()
         self._events.write_bytes(b"")
-        command = [sys.executable, "-m", "unas.virtual", str(image.elf), "--board", self._argument]
-        command += ["--events", str(self._events), "--instance", str(self._instance)]
+        command = [sys.executable, "-m", "unas.virtual", str(image.elf)]
+        command += ["--board", str(self._board_file), "--events", str(self._events)]
+        command += ["--instance", str(self._instance)]
         if self._wanted_timing is not None:
             command += ["--timing", self._wanted_timing]
-        self._process = Background(command, log=Path(self._folder.name) / "log")
+        self._process = Background(command, log=self._log)
+        ready = self._wait_until_ready(self._process, image)
+        if ready.get("board_sha256") != self._board_sha256:
+            self._stop()
+            raise EmulatorError(
+                f"the virtual {self._board.id} runs as another board than it was given (digest "
+                f"{ready.get('board_sha256')}, not {self._board_sha256}); report it"
+            )
+        self.timing = str(ready["timing"])
+        return str(ready["port"])
+
+    def _wait_until_ready(self, process: Background, image: FirmwareImage) -> dict[str, object]:
         end = time.monotonic() + _START_TIMEOUT_S
         while time.monotonic() < end:
-            ready = next(
-                (line for line in self._process.output().splitlines() if line.startswith("{")), None
-            )
-            if ready is not None:
-                started = json.loads(ready)
-                self.timing = str(started["timing"])
-                return str(started["port"])
-            if self._process.exit_code() is not None:
+            for line in process.output().split("\n")[:-1]:  # whole lines only
+                if line.startswith("{"):
+                    ready: dict[str, object] = json.loads(line)
+                    return ready
+            if process.exit_code() is not None:
                 break
             time.sleep(0.02)
         raise EmulatorError(
-            f"the virtual {self._board.id} did not start: {last_line(self._process.output())}; "
-            f"try: python -m unas.virtual {image.elf} --board {self._argument}"
+            f"the virtual {self._board.id} did not start: {last_line(process.output())}; "
+            f"try: python -m unas.virtual {image.elf} --board {self._board.id}"
         )
 
     def stages(self) -> list[StageMark]:
@@ -164,7 +172,7 @@ class VirtualFlasher:
         return marks
 
     def failure(self) -> str | None:
-        """The emulator's own words, if it stopped."""
+        """The emulator's message, if it stopped."""
         errors = [str(event["error"]) for event in self._read_events() if "error" in event]
         return errors[-1] if errors else None
 
@@ -207,10 +215,13 @@ def qemu_version() -> str:
 
 
 class QemuFlasher:
-    """QEMU runs the ELF; its UART is a pty."""
+    """QEMU runs the ELF, and its UART is a pty: a second emulator to hold the first against.
+
+    Unicorn's core comes from QEMU; its counting, its peripherals and our machine around it do not.
+    """
 
     provenance = Provenance.EMULATED
-    timing = "instructions"
+    timing: str = Timing.INSTRUCTIONS
 
     def __init__(self, board: Board) -> None:
         """Prepare the machine that the board file names.
@@ -254,7 +265,7 @@ class QemuFlasher:
         return []
 
     def failure(self) -> str | None:
-        """QEMU's own words, if it stopped: it does on a lockup of the core."""
+        """QEMU's message, if it stopped: it does on a lockup of the core."""
         if self._process is None or self._process.exit_code() is None:
             return None
         reason = _reason(self._process.output())

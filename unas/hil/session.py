@@ -13,13 +13,15 @@ from unas.errors import (
     ArenaTooSmallError,
     DeviceError,
     DeviceFaultError,
+    LinkClosedError,
     LinkError,
+    LinkTimeoutError,
     ModelError,
     UnsupportedOperatorError,
 )
 from unas.hil.device_info import DeviceInfo, parse_lines
 from unas.hil.transport import Transport
-from unas.hil.wire import Decoder, ErrorCode, Frame, ReadWhat, Type, encode
+from unas.hil.wire import ErrorCode, Frame, FrameDecoder, ReadWhat, Type, encode
 
 _DATA_HEADER = struct.Struct("<BII")
 _RUNTIME_ERRORS: dict[int, type[DeviceError] | type[ModelError]] = {
@@ -45,7 +47,17 @@ class Deadlines:
 
 @dataclass(frozen=True, slots=True)
 class RawMeasurement:
-    """What the device returns for one model: cycles and bytes, nothing derived."""
+    """What the device returns for one model: cycles and bytes, nothing derived.
+
+    Attributes:
+        summary: Lines ``key=value`` of SUMMARY.
+        samples: Cycles of each timed run.
+        marks: Cycle counter at the start of the profiled run and after each of its operators.
+        operators: Names of the operators, in execution order.
+        output: Bytes of the output tensor, or their beginning.
+        seconds: Of the host, from STARTED to DONE.
+        tries: How often the measurement was requested before it started.
+    """
 
     summary: dict[str, str]
     samples: tuple[int, ...]
@@ -53,6 +65,7 @@ class RawMeasurement:
     operators: tuple[str, ...]
     output: bytes
     seconds: float
+    tries: int = 1
 
     def number(self, key: str) -> int:
         """A value of the summary.
@@ -67,13 +80,13 @@ class RawMeasurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ArenaTrial:
     """One inference in an arena of a given size.
 
     Attributes:
         status: 0, or why the runtime refused: ``ErrorCode`` less 100.
         intact: No byte of the board's arena beyond that size was touched.
-        used_bytes: What the runtime says it uses.
+        used_bytes: Size that the runtime reports as used.
         output_bytes: Size of the output.
         output_crc32: CRC-32 of the output.
     """
@@ -97,21 +110,18 @@ class Session:
     ) -> None:
         self._transport = transport
         self._deadlines = deadlines or Deadlines()
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
         self._frames: list[Frame | None] = []
         self._sequence = 0
+        self._asked = 0  # how often the last request was sent
         self._log = log or (lambda _text: None)
-
-    @property
-    def broken_frames(self) -> int:
-        """How many frames came broken: the quality of the line is data too."""
-        return self._decoder.broken
 
     def hello(self) -> DeviceInfo:
         """Ask who is there, until it answers to this very question.
 
         Raises:
-            LinkError: Nothing answered in time.
+            LinkClosedError: The line is closed.
+            LinkTimeoutError: Nothing answered in time.
         """
         nonce = secrets.randbits(32)
         end = time.monotonic() + self._deadlines.boot_s
@@ -120,14 +130,14 @@ class Session:
             self._send(Type.HELLO, struct.pack("<I", nonce))
             try:
                 frame = self._answer(Type.INFO, min(self._deadlines.answer_s, 1.0))
-            except LinkError as error:
-                if "gone" in str(error):
-                    raise
+            except LinkClosedError:
+                raise
+            except LinkError:
                 continue
             info = DeviceInfo(parse_lines(frame.payload, "INFO"))
             if info.values.get("nonce") == str(nonce):
                 return info
-        raise LinkError(
+        raise LinkTimeoutError(
             f"no answer to HELLO within {self._deadlines.boot_s:.0f} s; check that the firmware is "
             "flashed, the board is powered and the port is the right one"
         )
@@ -140,7 +150,7 @@ class Session:
         runs: int,
         seed: int,
         order: Sequence[int] = (),
-        most_output_bytes: int | None = None,
+        max_output_bytes: int | None = None,
     ) -> RawMeasurement:
         """Time one model of the image.
 
@@ -150,7 +160,7 @@ class Session:
             runs: Timed runs.
             seed: Seed of the input.
             order: Buffers in the order to place them in the arena, if the runtime takes advice.
-            most_output_bytes: How many bytes of the output are read; None: all.
+            max_output_bytes: How many bytes of the output are read; None: all.
 
         Raises:
             LinkError: The line failed, or the deadline passed.
@@ -161,7 +171,7 @@ class Session:
         """
         payload = struct.pack("<HHHI", model, warmup, runs, seed)
         self._ask(Type.MEASURE, payload + _packed(order), Type.STARTED)
-        started = time.monotonic()
+        tries, started = self._asked, time.monotonic()
         self._wait_until_done(self._deadlines.measure_s)
         seconds = time.monotonic() - started
         summary = self._read_all(ReadWhat.SUMMARY)
@@ -172,8 +182,9 @@ class Session:
             samples=struct.unpack(f"<{len(samples) // 8}Q", samples),
             marks=struct.unpack(f"<{len(marks) // 8}Q", marks),
             operators=tuple(self._read_all(ReadWhat.OPERATORS).decode("ascii").split()),
-            output=self._read_all(ReadWhat.OUTPUT, most_output_bytes),
+            output=self._read_all(ReadWhat.OUTPUT, max_output_bytes),
             seconds=seconds,
+            tries=tries,
         )
 
     def try_arena(
@@ -184,8 +195,8 @@ class Session:
         arena_bytes: int,
         order: Sequence[int] = (),
         deadline_s: float | None = None,
-    ) -> Trial:
-        """Run one inference in an arena of a given size. The last measurement is gone by this.
+    ) -> ArenaTrial:
+        """Run one inference in an arena of a given size. The device drops its last measurement.
 
         Args:
             model: Index in the image.
@@ -208,17 +219,17 @@ class Session:
             status, intact, used, size, crc = (int(lines[key]) for key in keys)
         except (KeyError, ValueError) as error:
             raise LinkError(f"the device's TRIAL is broken ({error}); flash it again") from error
-        return Trial(status, bool(intact), used, size, crc)
+        return ArenaTrial(status, bool(intact), used, size, crc)
 
     def reset(self) -> None:
-        """Start the device anew; the next step is ``hello``."""
+        """Restart the device; the next step is ``hello``."""
         self._send(Type.RESET, b"")
 
     def _wait_until_done(self, timeout_s: float) -> None:
-        """Wait for DONE. A device that starts anew instead says BOOT: find out why.
+        """Wait for DONE. A device that restarts instead sends BOOT: find out why.
 
         A frame that came broken can only have been DONE: the device is silent until then, and what
-        it has to tell waits to be read.
+        it has to send waits to be read.
         """
         frame = self._next({Type.DONE, Type.BOOT}, timeout_s, or_broken=True)
         if frame is None or frame.type == Type.DONE:
@@ -229,7 +240,7 @@ class Session:
             "check its power supply"
         )
 
-    def _read_all(self, what: ReadWhat, most: int | None = None) -> bytes:
+    def _read_all(self, what: ReadWhat, max_bytes: int | None = None) -> bytes:
         collected = bytearray()
         while True:
             payload = struct.pack("<BI", what, len(collected))
@@ -241,25 +252,32 @@ class Session:
             if kind != what or offset != len(collected):
                 raise LinkError("a DATA frame answers another READ; flash the firmware again")
             collected += chunk
-            if len(collected) >= (total if most is None else min(total, most)):
-                return bytes(collected[:most])
+            if len(collected) >= (total if max_bytes is None else min(total, max_bytes)):
+                return bytes(collected[:max_bytes])
             if not chunk:
                 raise LinkError("a DATA frame is empty before the end; flash the firmware again")
 
     def _ask(self, kind: Type, payload: bytes, answer: Type) -> Frame:
-        """Send and wait, again where the answer did not come or the request came broken.
+        """Send a request and wait for its answer; repeat it where either came broken or not at all.
 
         A repeated request keeps its sequence number: an answer to any of its copies is one.
+
+        Raises:
+            LinkClosedError: The line is closed.
+            LinkError: The last try failed.
         """
         self._sequence = (self._sequence + 1) % 256
-        last: LinkError | None = None
-        for _ in range(self._deadlines.tries):
+        self._asked = 0
+        while True:
+            self._asked += 1
             self._send(kind, payload)
             try:
                 return self._answer(answer, self._deadlines.answer_s)
+            except LinkClosedError:
+                raise
             except LinkError as error:
-                last = error
-        raise LinkError(f"{last} (asked {self._deadlines.tries} times)") from last
+                if self._asked >= self._deadlines.tries:
+                    raise type(error)(f"{error} (asked {self._asked} times)") from error
 
     def _send(self, kind: Type, payload: bytes) -> None:
         self._frames.clear()
@@ -279,7 +297,8 @@ class Session:
             None for a frame that came broken, if ``or_broken``.
 
         Raises:
-            LinkError: None came in time.
+            LinkTimeoutError: None came in time.
+            LinkClosedError: The line is closed.
         """
         end = time.monotonic() + timeout_s
         while True:
@@ -299,7 +318,9 @@ class Session:
             remaining = end - time.monotonic()
             if remaining <= 0:
                 names = " or ".join(sorted(kind.name for kind in wanted))
-                raise LinkError(f"no {names} within {timeout_s:g} s; check cable and power supply")
+                raise LinkTimeoutError(
+                    f"no {names} within {timeout_s:g} s; check cable and power supply"
+                )
             self._frames += self._decoder.feed(self._transport.read(min(remaining, 0.5)))
 
     def _raise(self, frame: Frame) -> None:

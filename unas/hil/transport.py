@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Protocol
 
 import serial
 
-from unas.errors import LinkError
+from unas.errors import LinkClosedError, LinkError
+
+# What pyserial raises where the other end is gone; TypeError where it was closed meanwhile.
+_CLOSED: tuple[type[Exception], ...] = (serial.SerialException, OSError, TypeError)
+with contextlib.suppress(ImportError):  # Windows has none
+    import termios
+
+    _CLOSED += (termios.error,)
 
 
 class Transport(Protocol):
@@ -17,7 +25,7 @@ class Transport(Protocol):
         """Send all of it.
 
         Raises:
-            LinkError: The other end is gone.
+            LinkClosedError: The other end is gone, or the transport was closed.
         """
         ...
 
@@ -25,12 +33,12 @@ class Transport(Protocol):
         """Bytes that have come, at least one; empty if none came in time.
 
         Raises:
-            LinkError: The other end is gone.
+            LinkClosedError: The other end is gone, or the transport was closed.
         """
         ...
 
     def close(self) -> None:
-        """Give the pipe back. May be called twice."""
+        """Give the pipe back. May be called twice; reads and writes after it are errors."""
         ...
 
 
@@ -58,8 +66,8 @@ class SerialTransport:
         try:
             self._serial.write(data)
             self._serial.flush()
-        except (serial.SerialException, OSError) as error:
-            raise self._gone(error) from error
+        except _CLOSED as error:
+            raise self._closed(error) from error
 
     def read(self, timeout_s: float) -> bytes:
         """Bytes that have come."""
@@ -67,12 +75,14 @@ class SerialTransport:
             self._serial.timeout = timeout_s
             first: bytes = self._serial.read(1)
             return first + self._serial.read(self._serial.in_waiting) if first else b""
-        except (serial.SerialException, OSError, TypeError) as error:  # TypeError: closed meanwhile
-            raise self._gone(error) from error
+        except _CLOSED as error:
+            raise self._closed(error) from error
 
     def close(self) -> None:
         """Give the port back."""
         self._serial.close()
 
-    def _gone(self, error: Exception) -> LinkError:
-        return LinkError(f"serial port {self._port} is gone: {error}; plug the board in again")
+    def _closed(self, error: Exception) -> LinkClosedError:
+        return LinkClosedError(
+            f"serial port {self._port} is gone: {error}; plug the board in again"
+        )

@@ -92,12 +92,11 @@ def decode(encoded: bytes) -> Frame | None:
     return Frame(kind, sequence, body[_HEADER.size : -_CRC.size])
 
 
-class Decoder:
-    """Cuts a byte stream into frames; counts what was broken."""
+class FrameDecoder:
+    """Cuts a byte stream into frames."""
 
     def __init__(self) -> None:
         self._pending = bytearray()
-        self.broken = 0
 
     def feed(self, received: bytes) -> list[Frame | None]:
         """Frames that these bytes complete, in order; None stands for one that came broken."""
@@ -107,11 +106,8 @@ class Decoder:
             encoded = bytes(self._pending) + part
             self._pending.clear()
             if encoded:
-                frame = decode(encoded)
-                self.broken += frame is None
-                frames.append(frame)
+                frames.append(decode(encoded))
         self._pending += rest
         if len(self._pending) > _FRAME_MAX:
             self._pending.clear()
-            self.broken += 1
         return frames

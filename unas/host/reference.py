@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes that a correct inference gives.
+"""The input of a timed run, and the bytes that a correct inference gives for it.
 
-The golden implementation is TensorFlow Lite Micro, from the ``tflite-micro`` wheel. TensorFlow's
+The reference implementation is TensorFlow Lite Micro, from the ``tflite-micro`` wheel. TensorFlow's
 own interpreter is none: its optimised kernels round differently and differ in many bytes.
 """
 
@@ -21,11 +21,27 @@ from unas.host.runtime import run_on_host
 # The wheel's default (ten times the file) is too small for small files with large activations. This
 # holds whatever fits 1 MiB of RAM on a board, with the 64-bit descriptions that the host needs.
 _ARENA_BYTES = 8 * 1024 * 1024
+_MASK = 0xFFFFFFFF
+
+
+def seeded_input(count: int, seed: int) -> bytes:
+    """``count`` int8 values as bytes: the high byte of a 32-bit xorshift (Marsaglia 2003, 13-17-5).
+
+    ``firmware_templates/src/bench.c`` computes the same on the device. Seed 0 stands for 1.
+    """
+    state = (seed & _MASK) or 1
+    values = bytearray(count)
+    for i in range(count):
+        state ^= (state << 13) & _MASK
+        state ^= state >> 17
+        state ^= (state << 5) & _MASK
+        values[i] = state >> 24
+    return bytes(values)
 
 
 @dataclass(frozen=True, slots=True)
-class Golden:
-    """Expected output.
+class ReferenceOutput:
+    """The output that a device must give.
 
     Attributes:
         output: Bytes of the output tensor.
@@ -36,8 +52,8 @@ class Golden:
     source: str
 
 
-def golden_output(model: bytes, input_bytes: bytes) -> Golden:
-    """Compute what a device must answer.
+def reference_output(model: bytes, input_bytes: bytes) -> ReferenceOutput:
+    """Compute the output that a device must give.
 
     Where the ``tflite-micro`` wheel does not exist (it is for Linux on x86-64 only), the built-in
     runtime's plain kernels, compiled for this machine, stand in; ``source`` says so.
@@ -50,16 +66,18 @@ def golden_output(model: bytes, input_bytes: bytes) -> Golden:
         input_bytes: The int8 input tensor.
 
     Raises:
-        ModelError: The input has another size than the model's, or the golden implementation
+        ModelError: The input has another size than the model's, or the reference implementation
             refuses the model.
         ToolError: Neither the wheel nor a C compiler is there.
     """
     runtime = _tflite_micro()
     if runtime is None:
         run = run_on_host(model, input_bytes, arena_bytes=_ARENA_BYTES)
-        return Golden(run.output, "host build of the plain kernels")
+        return ReferenceOutput(run.output, "host build of the plain kernels")
     version = importlib.metadata.version("tflite-micro")
-    return Golden(_run_tflite_micro(runtime, model, input_bytes), f"tflite-micro {version}")
+    return ReferenceOutput(
+        _run_tflite_micro(runtime, model, input_bytes), f"tflite-micro {version}"
+    )
 
 
 @functools.cache

@@ -1,73 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The built-in runtime, compiled for this machine and called in-process."""
+"""The built-in runtime in this process: inferences, and the plan of its tensor arena.
+
+The same C that runs on the device, so the same bytes.
+"""
 
 from __future__ import annotations
 
 import ctypes
-import functools
-import hashlib
-import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from unas._paths import cache_dir, templates_dir
-from unas._process import run
-from unas.errors import (
-    ArenaTooSmallError,
-    DeviceError,
-    ModelError,
-    ToolError,
-    UnsupportedOperatorError,
-)
+import numpy as np
+from numpy.typing import NDArray
 
-_FLAGS = ("-std=c11", "-O2", "-DNDEBUG", "-fPIC", "-shared")
-# The kernels, as the runtime names them, and the flags that choose them.
-# "fast" is "plain" for this very machine: three times as fast, and the same bytes as long as the
-# compiler does not fuse the few multiplications and additions of floats.
-_KERNELS = {
-    "plain": ("-DRT_PLAIN_KERNELS",),
-    "dsp": ("-DRT_DSP_EMULATION",),
-    "fast": ("-DRT_PLAIN_KERNELS", "-O3", "-march=native", "-ffp-contract=off"),
-}
-_COMPILERS = ("cc", "gcc", "clang")
-_COMPILE_TIMEOUT_S = 120.0
+from unas.errors import ArenaTooSmallError, DeviceError, ModelError, UnsupportedOperatorError
+from unas.host.library import FAST_KERNELS, ArenaStruct, BufferStruct, ErrorStruct, host_library
+from unas.names import KernelSet
+
+# More than any board has: whether a model fits a board is not the question here.
+_BATCH_ARENA_BYTES = 16 * 1024 * 1024
 _ALIGNMENT = 16
 _MAX_BUFFERS = 1 << 15  # tensors and operators; the runtime takes no more
 _LOCK = threading.Lock()  # the runtime has one open model at a time
-
-
-class _Error(ctypes.Structure):
-    """``runtime_error`` of runtime_api.h."""
-
-    _fields_ = (
-        ("status", ctypes.c_int),
-        ("operator_index", ctypes.c_int32),
-        ("needed_bytes", ctypes.c_uint32),
-        ("text", ctypes.c_char * 96),
-    )
-
-
-class _ArenaUse(ctypes.Structure):
-    """``runtime_arena`` of runtime_api.h."""
-
-    _fields_ = (
-        *((name, ctypes.c_uint32) for name in ("used", "tensor", "scratch", "persistent", "bound")),
-        ("plan", ctypes.c_char_p),
-        ("exact", ctypes.c_bool),
-    )
-
-
-class _Listed(ctypes.Structure):
-    """``rt_listed`` of rt_list.c."""
-
-    _fields_ = tuple(
-        (name, ctypes.c_uint32) for name in ("bytes", "at", "owner", "first", "last", "in_arena")
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +32,7 @@ class HostBuffer:
 
     Attributes:
         index: Its number in the runtime.
-        owner: The buffer whose place it has; its own number if it shares no other's.
+        owner: The buffer whose bytes it shares; its own number if it shares no other's.
         bytes: Size, aligned as in the arena.
         first: Operator that writes it first.
         last: Operator that reads it last; the number of operators for the model's output.
@@ -102,7 +58,8 @@ class HostRun:
         tensor_bytes: Activations, after planning.
         scratch_bytes: What the kernels' working memory adds.
         persistent_bytes: Prepared operators and the tensors' descriptions.
-        bound_bytes: The most that lives at once: no plan has less for tensors and scratch.
+        bound_bytes: The largest sum of tensors and working memory that live at once; no plan has
+            less.
         plan: How they were placed: "greedy", or "offline" in an order that was given.
     """
 
@@ -121,7 +78,7 @@ def run_on_host(
     input_bytes: bytes,
     *,
     arena_bytes: int,
-    kernels: str = "plain",
+    kernels: str = KernelSet.PLAIN,
     order: Sequence[int] = (),
 ) -> HostRun:
     """Run one inference.
@@ -132,7 +89,7 @@ def run_on_host(
         arena_bytes: Size of the tensor arena.
         kernels: "plain"; "fast": the same, compiled for this machine; or "dsp": those for
             Armv7E-M, their instructions emulated in C.
-        order: Buffers in the order in which to place them; see ``unas.hil.offline_plan``.
+        order: Buffers in the order in which to place them; see ``unas.hil.arena_order``.
 
     Raises:
         ModelError: The runtime cannot read the model, or the input has another size.
@@ -142,7 +99,7 @@ def run_on_host(
     """
     with open_on_host(model, arena_bytes=arena_bytes, kernels=kernels, order=order) as library:
         output = infer_on_host(library, input_bytes)
-        use = _ArenaUse()
+        use = ArenaStruct()
         library.runtime_arena_use(ctypes.byref(use))
         names = [library.runtime_operator_name(i) for i in range(library.runtime_operator_count())]
     return HostRun(
@@ -157,11 +114,44 @@ def run_on_host(
     )
 
 
+def int8_outputs(
+    model: bytes, inputs: NDArray[np.int8], *, arena_bytes: int = _BATCH_ARENA_BYTES
+) -> NDArray[np.int8]:
+    """Run a model on many inputs; it is opened once.
+
+    Args:
+        model: An int8 .tflite file.
+        inputs: (n, ...), each of the size of the model's input tensor.
+        arena_bytes: Size of the tensor arena.
+
+    Returns:
+        (n, elements of the output tensor).
+
+    Raises:
+        ModelError: The runtime cannot read the model, or the inputs have another size or type.
+        UnsupportedOperatorError: It has no kernel for an operator.
+        ArenaTooSmallError: The arena is too small.
+        ToolError: There is no C compiler, or it failed.
+    """
+    if inputs.dtype != np.int8 or not len(inputs):
+        raise ModelError(
+            f"{len(inputs)} inputs of type {inputs.dtype} for an int8 model; give at least one, "
+            "quantized with the scale of the model's input"
+        )
+    with open_on_host(model, arena_bytes=arena_bytes, kernels=FAST_KERNELS) as library:
+        outputs = [infer_on_host(library, one.tobytes()) for one in inputs]
+    return np.frombuffer(b"".join(outputs), np.int8).reshape(len(inputs), -1)
+
+
 @contextmanager
 def open_on_host(
-    model: bytes, *, arena_bytes: int, kernels: str = "plain", order: Sequence[int] = ()
+    model: bytes,
+    *,
+    arena_bytes: int,
+    kernels: str = KernelSet.PLAIN,
+    order: Sequence[int] = (),
 ) -> Iterator[ctypes.CDLL]:
-    """Open a model for as many inferences as one likes; nothing else runs meanwhile.
+    """Open a model for any number of inferences; no other model is open meanwhile.
 
     Args:
         model: An int8 .tflite file.
@@ -175,45 +165,45 @@ def open_on_host(
         ArenaTooSmallError: The arena is too small.
         ToolError: There is no C compiler, or it failed.
     """
-    library = host_library(kernels)
+    library, arena = host_library(kernels), _Arena(arena_bytes)
     # Kept alive until the end: the runtime reads the file where it lies.
     file = ctypes.create_string_buffer(model, max(len(model), 1))
-    arena = ctypes.create_string_buffer(arena_bytes + _ALIGNMENT)
-    base = -(-ctypes.addressof(arena) // _ALIGNMENT) * _ALIGNMENT
-    error, hint = _Error(), (ctypes.c_uint16 * len(order))(*order)
+    error, items = ErrorStruct(), (ctypes.c_uint16 * len(order))(*order)
     with _LOCK:
-        library.runtime_set_order(hint, len(order))
-        library.runtime_open(
-            file, len(model), ctypes.c_void_p(base), arena_bytes, ctypes.byref(error)
-        )
+        library.runtime_set_order(items, len(order))
+        library.runtime_open(file, len(model), arena.start, arena_bytes, ctypes.byref(error))
         _check(error)
         yield library
 
 
 def infer_on_host(library: ctypes.CDLL, input_bytes: bytes) -> bytes:
-    """One inference of the model that is open; the output's bytes.
+    """Run one inference of the model that is open; gives the output's bytes.
 
     Raises:
         ModelError: The input has another size.
         DeviceError: A kernel failed.
     """
-    error, size = _Error(), ctypes.c_size_t()
-    place = library.runtime_input(ctypes.byref(size))
+    error, size = ErrorStruct(), ctypes.c_size_t()
+    address = library.runtime_input(ctypes.byref(size))
     if size.value != len(input_bytes):
         raise ModelError(
             f"the model's input has {size.value} bytes, {len(input_bytes)} were given; "
             "give one int8 value per element"
         )
-    ctypes.memmove(place, input_bytes, len(input_bytes))
+    ctypes.memmove(address, input_bytes, len(input_bytes))
     library.runtime_invoke(None, None, ctypes.byref(error))
     _check(error)
     return ctypes.string_at(library.runtime_output(ctypes.byref(size)), size.value)
 
 
 def list_buffers(
-    model: bytes, *, arena_bytes: int, kernels: str = "plain", order: Sequence[int] = ()
+    model: bytes,
+    *,
+    arena_bytes: int,
+    kernels: str = KernelSet.PLAIN,
+    order: Sequence[int] = (),
 ) -> tuple[HostBuffer, ...]:
-    """The buffers that take part in the plan of a model's arena, and their places.
+    """The buffers that take part in the plan of a model's arena, and their offsets.
 
     Args:
         model: An int8 .tflite file.
@@ -225,16 +215,13 @@ def list_buffers(
         ModelError: The runtime cannot open the model in this arena.
         ToolError: There is no C compiler, or it failed.
     """
-    library = host_library(kernels)
+    library, arena = host_library(kernels), _Arena(arena_bytes)
     file = ctypes.create_string_buffer(model, max(len(model), 1))
-    arena = ctypes.create_string_buffer(arena_bytes + _ALIGNMENT)
-    base = -(-ctypes.addressof(arena) // _ALIGNMENT) * _ALIGNMENT
-    listed = (_Listed * _MAX_BUFFERS)()
-    hint = (ctypes.c_uint16 * len(order))(*order)
+    listed = (BufferStruct * _MAX_BUFFERS)()
+    items = (ctypes.c_uint16 * len(order))(*order)
     count = library.rt_list_buffers(
-        file, len(model), ctypes.c_void_p(base), arena_bytes, hint, len(order),
-        listed, _MAX_BUFFERS,
-    )  # fmt: skip
+        file, len(model), arena.start, arena_bytes, items, len(order), listed, _MAX_BUFFERS
+    )
     if count == 0:
         raise ModelError("the runtime cannot open the model on the host; export it again")
     return tuple(
@@ -244,12 +231,16 @@ def list_buffers(
     )
 
 
-def runtime_sources() -> tuple[Path, ...]:
-    """The C files of the built-in runtime, sorted."""
-    return tuple(sorted((templates_dir() / "runtime").rglob("*.c")))
+class _Arena:
+    """Memory for a tensor arena; its start is aligned as on the device."""
+
+    def __init__(self, size: int) -> None:
+        self._memory = ctypes.create_string_buffer(size + _ALIGNMENT)
+        address = -(-ctypes.addressof(self._memory) // _ALIGNMENT) * _ALIGNMENT
+        self.start = ctypes.c_void_p(address)
 
 
-def _check(error: _Error) -> None:
+def _check(error: ErrorStruct) -> None:
     text = error.text.decode(errors="replace")
     match error.status:
         case 0:
@@ -264,75 +255,3 @@ def _check(error: _Error) -> None:
             raise ArenaTooSmallError(f"{text}; give a larger arena or a smaller model")
         case _:
             raise DeviceError(f"the runtime failed on the host: {text}; report it with the model")
-
-
-def _compiler() -> str:
-    for name in _COMPILERS:
-        if path := shutil.which(name):
-            return path
-    raise ToolError(
-        "no C compiler on PATH to build the plain kernels for this machine; install gcc or clang"
-    )
-
-
-def _build(kernels: str) -> Path:
-    """Compile the runtime once per content and compiler; later calls find it in the cache."""
-    compiler, root = _compiler(), templates_dir()
-    sources = (*runtime_sources(), root / "host" / "rt_list.c")
-    flags = (*_FLAGS, *_KERNELS[kernels])
-    headers = sorted((*(root / "runtime").rglob("*.h"), *(root / "include").glob("*.h")))
-    version = run([compiler, "--version"], timeout_s=_COMPILE_TIMEOUT_S).stdout
-    # What the compiler takes this machine for: a cache may be shared by several.
-    list_macros = [compiler, *flags, "-dM", "-E", "-x", "c", os.devnull]
-    machine = run(list_macros, timeout_s=_COMPILE_TIMEOUT_S).stdout
-    digest = hashlib.sha256("\0".join((version, machine, *flags)).encode())
-    for path in (*sources, *headers):
-        digest.update(f"\0{path.relative_to(root)}\0".encode() + path.read_bytes())
-    folder = cache_dir() / "host-runtime"
-    library = folder / f"{digest.hexdigest()[:32]}.so"
-    if not library.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            built = Path(scratch) / "runtime.so"
-            include = f"-I{root / 'include'}"
-            run([compiler, *flags, include, "-o", built, *sources], timeout_s=_COMPILE_TIMEOUT_S)
-            built.replace(library)  # atomic: another process may build the same one
-    return library
-
-
-@functools.cache
-def host_library(kernels: str = "plain") -> ctypes.CDLL:
-    """The runtime as a library of this machine.
-
-    Args:
-        kernels: As in ``run_on_host``.
-
-    Raises:
-        ToolError: There is no C compiler, or it failed.
-    """
-    library = ctypes.CDLL(str(_build(kernels)))
-    library.runtime_open.argtypes = (
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-        ctypes.c_void_p,
-        ctypes.c_size_t,
-        ctypes.c_void_p,
-    )
-    library.runtime_set_order.argtypes = (ctypes.c_void_p, ctypes.c_uint32)
-    library.rt_list_buffers.restype = ctypes.c_uint32
-    library.rt_list_buffers.argtypes = (
-        ctypes.c_char_p,
-        ctypes.c_size_t,
-        ctypes.c_void_p,
-        ctypes.c_size_t,
-        ctypes.c_void_p,
-        ctypes.c_uint32,
-        ctypes.c_void_p,
-        ctypes.c_uint32,
-    )
-    library.runtime_input.restype = ctypes.c_void_p
-    library.runtime_output.restype = ctypes.c_void_p
-    library.runtime_operator_count.restype = ctypes.c_uint32
-    library.runtime_operator_name.restype = ctypes.c_char_p
-    library.runtime_operator_name.argtypes = (ctypes.c_uint32,)
-    return library

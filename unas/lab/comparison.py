@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +11,9 @@ from unas.artifact import Flatbuffer
 from unas.errors import ConfigError, UnasError
 from unas.firmware.runtimes import Runtime
 from unas.graph import Graph
-from unas.lab.lab import Bench, Lab
+from unas.hil.measure import Failure
+from unas.lab.bench import Bench
+from unas.lab.lab import Result, measure_all
 from unas.record import Measurement
 from unas.resources.estimate import estimate
 from unas.store.cache import MeasurementStore
@@ -26,18 +27,18 @@ class Comparison:
         model: The model.
         macs: Multiply-accumulates of one inference.
         operator_macs: The same per operator, by its position in the model.
-        found: Per runtime, in the order asked for, what was measured, or why it could not be.
+        results: Per runtime, in the order asked for, the measurement or why there is none.
     """
 
     model: Flatbuffer
     macs: int
     operator_macs: Mapping[int, int]
-    found: Mapping[str, Measurement | UnasError]
+    results: Mapping[str, Measurement | UnasError]
 
     @property
     def measured(self) -> dict[str, Measurement]:
         """The runtimes that ran the model."""
-        return {name: f for name, f in self.found.items() if isinstance(f, Measurement)}
+        return {name: r for name, r in self.results.items() if isinstance(r, Measurement)}
 
     @property
     def outputs_equal(self) -> bool:
@@ -48,18 +49,19 @@ class Comparison:
     def complaints(self) -> list[str]:
         """What is wrong, a line each: outputs that differ, runtimes that did not run the model."""
         name, lines = self.model.name, []
-        for runtime, found in self.found.items():
-            if isinstance(found, UnasError):
-                lines.append(f"{name}: {runtime} did not run it: {found}")
-            elif found.output.mismatches:
+        for runtime, result in self.results.items():
+            if isinstance(result, UnasError):
+                lines.append(f"{name}: {runtime} did not run it: {result}")
+            elif result.output.mismatches:
+                output = result.output
                 lines.append(
-                    f"{name}: {found.output.mismatches} of {found.output.output_bytes} bytes of "
-                    f"{runtime}'s output differ from {found.output.golden}"
+                    f"{name}: {output.mismatches} of {output.output_bytes} bytes of "
+                    f"{runtime}'s output differ from {output.golden}"
                 )
         measured = list(self.measured.items())
-        for runtime, found in measured[1:]:
+        for runtime, measurement in measured[1:]:
             first, other = measured[0]
-            if found.output_sha256 != other.output_sha256:
+            if measurement.output_sha256 != other.output_sha256:
                 lines.append(f"{name}: the outputs of {first} and {runtime} differ")
         return lines
 
@@ -76,20 +78,20 @@ class Comparison:
             "flatbuffer_bytes": self.model.flatbuffer_bytes,
             "macs": self.macs,
             "complaints": self.complaints(),
-            "runtimes": [self._runtime(name, found) for name, found in self.found.items()],
+            "runtimes": [self._runtime(name, result) for name, result in self.results.items()],
         }
 
-    def _runtime(self, name: str, found: Measurement | UnasError) -> dict[str, Any]:
-        if isinstance(found, UnasError):
-            return {"runtime": name, "error": str(found)}
+    def _runtime(self, name: str, result: Measurement | UnasError) -> dict[str, Any]:
+        if isinstance(result, UnasError):
+            return {"runtime": name, "error": str(result)}
         return {
             "runtime": name,
-            "program_bytes": found.program_bytes,
-            "median_cycles": found.median_cycles,
-            "latency_us": found.latency_us,
-            "instructions": found.instructions,
-            "instructions_per_mac": self.per_mac(found.instructions),
-            "arena_used_bytes": found.arena.used_bytes,
+            "program_bytes": result.program_bytes,
+            "median_cycles": result.median_cycles,
+            "latency_us": result.latency_us,
+            "instructions": result.instructions,
+            "instructions_per_mac": self.per_mac(result.instructions),
+            "arena_used_bytes": result.arena.used_bytes,
             "operators": [
                 {
                     "index": operator.index,
@@ -101,9 +103,9 @@ class Comparison:
                         operator.instructions, self.operator_macs.get(operator.index, 0)
                     ),
                 }
-                for operator in found.operators
+                for operator in result.operators
             ],
-            "measurement": found.to_json_dict(),
+            "measurement": result.to_json_dict(),
         }
 
 
@@ -114,7 +116,8 @@ def compare(
     store: MeasurementStore,
     *,
     log: Callable[[str], None] | None = None,
-) -> Generator[tuple[str, str], None, list[Comparison]]:
+    on_step: Callable[[str, str], None] = lambda *_: None,
+) -> list[Comparison]:
     """Measure all models anew under all runtimes, one runtime after the other.
 
     All models are in one image per runtime where they fit. Nothing comes from the store.
@@ -125,9 +128,8 @@ def compare(
         models: Each with its graph.
         store: Takes the measurements.
         log: Takes the device's log lines.
-
-    Yields:
-        (runtime, model name) before the images of a runtime are built, then after each model.
+        on_step: Takes a runtime and "" before its images are built, and the name of each model
+            after it was measured.
 
     Returns:
         A comparison per model, in the order given.
@@ -140,29 +142,37 @@ def compare(
     digests = [model.sha256 for model, _ in models]
     if len(set(names)) < len(names) or len(set(digests)) < len(digests):
         raise ConfigError("a runtime or a model is named twice; name each once")
-    found: dict[tuple[str, str], Measurement | UnasError] = {}
+    flatbuffers = [model for model, _ in models]
+    results: dict[str, dict[str, Result]] = {}
     for runtime in runtimes:
-        yield runtime.name, ""
-        # One worker: so that the models share an image, and each runtime's program is one.
-        lab = Lab(replace(bench, runtime=runtime, workers=1), store, fresh=True, log=log)
-        with contextlib.closing(lab.measure([model for model, _ in models])) as results:
-            for result, _ in results:
-                value = result if isinstance(result, Measurement) else result.error
-                found[runtime.name, result.model_sha256] = value
-                yield runtime.name, result.model_name
+        on_step(runtime.name, "")
+        results[runtime.name] = measure_all(
+            # One worker: so that the models share an image, and each runtime's program is one.
+            replace(bench, runtime=runtime, workers=1),
+            store,
+            flatbuffers,
+            fresh=True,
+            log=log,
+            on_result=_on_result(on_step, runtime.name),
+        )
     return [
-        _comparison(model, graph, {name: found[name, model.sha256] for name in names})
+        _comparison(model, graph, {name: results[name][model.sha256] for name in names})
         for model, graph in models
     ]
 
 
-def _comparison(
-    model: Flatbuffer, graph: Graph, found: Mapping[str, Measurement | UnasError]
-) -> Comparison:
+def _on_result(on_step: Callable[[str, str], None], runtime: str) -> Callable[[Result, bool], None]:
+    return lambda result, _stored: on_step(runtime, result.model_name)
+
+
+def _comparison(model: Flatbuffer, graph: Graph, results: Mapping[str, Result]) -> Comparison:
     figures = estimate(graph)
     return Comparison(
         model=model,
         macs=figures.macs,
         operator_macs={operator.position: operator.macs for operator in figures.operators},
-        found=found,
+        results={
+            name: result.error if isinstance(result, Failure) else result
+            for name, result in results.items()
+        },
     )

@@ -4,113 +4,26 @@
 from __future__ import annotations
 
 import contextlib
-import enum
-import hashlib
-import importlib.metadata
-import os
 import queue
-import shutil
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-import unas.virtual
 from unas.artifact import FirmwareImage, Flatbuffer
-from unas.board import Board
-from unas.errors import ConfigError, EmulatorError, FlashOverflowError, LinkError, UnasError
-from unas.firmware.build import Builder, platformio_environment
+from unas.errors import EmulatorError, FlashOverflowError, LinkError
+from unas.firmware.build import Builder
 from unas.firmware.pack import MODELS_PER_IMAGE, pack
-from unas.firmware.runtimes import BUILTIN, Runtime
-from unas.hil.flash import Flasher, PlatformioFlasher, QemuFlasher, VirtualFlasher, qemu_version
-from unas.hil.measure import Failure, Procedure, measure_image
-from unas.hil.units import Unit
+from unas.hil.flash import Flasher
+from unas.hil.measure import Failure, measure_image
+from unas.lab.bench import Bench
 from unas.record import Measurement
 from unas.store.cache import MeasurementKey, MeasurementStore
 
-
-class Emulator(enum.StrEnum):
-    """What plays the board where none is plugged in."""
-
-    UNICORN = "unicorn"
-    QEMU = "qemu"
-
-
-@dataclass(frozen=True, slots=True)
-class Emulation:
-    """How a virtual board is run.
-
-    Attributes:
-        emulator: QEMU has machines for few boards, and counts instructions only.
-        timing: What cycles are; None: the best there is.
-    """
-
-    emulator: Emulator = Emulator.UNICORN
-    timing: str | None = None
-
-    @property
-    def revision(self) -> str:
-        """All that decides an emulated number but the firmware and the procedure."""
-        if self.emulator is Emulator.QEMU:
-            return qemu_version()
-        # Without a C compiler the best is less.
-        native = shutil.which(os.environ.get("CC", "cc")) is not None
-        return f"{virtual_revision()} timing {self.timing or 'best'} native {native}"
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What to measure on.
-
-    Attributes:
-        board: Kind of board.
-        board_argument: What the user named it by: an id or a path.
-        unit: A board on the desk; None for virtual ones.
-        workers: Virtual boards at work at once; a unit is only one.
-        procedure: Warm-up, runs and seed.
-        runtime: What runs the models.
-        emulation: How a virtual board is run.
-    """
-
-    board: Board
-    board_argument: str
-    unit: Unit | None = None
-    workers: int = 2
-    procedure: Procedure = field(default_factory=Procedure)
-    runtime: Runtime = BUILTIN
-    emulation: Emulation = Emulation()
-
-    def __post_init__(self) -> None:
-        if self.unit is None and self.board.virtual_machine is None:
-            raise ConfigError(
-                f"board {self.board.id} has no virtual machine; plug one in and run "
-                "unas-hil boards --scan, or add [virtual] to its board file"
-            )
-
-    @property
-    def source(self) -> str:
-        """What the numbers come from, as part of a measurement's identity."""
-        return self.emulation.revision if self.unit is None else f"unit {self.unit.name}"
-
-    def flasher(self, instance: int) -> Flasher:
-        """A flasher for one worker."""
-        if self.unit is not None:
-            return PlatformioFlasher(self.unit, platformio_environment())
-        if self.emulation.emulator is Emulator.QEMU:
-            return QemuFlasher(self.board)
-        return VirtualFlasher(self.board, self.board_argument, instance, self.emulation.timing)
-
-
-def virtual_revision() -> str:
-    """Identity of the virtual boards: a digest of their sources, and the emulator's version."""
-    room = Path(unas.virtual.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(p for p in room.rglob("*") if p.suffix in (".py", ".c", ".h")):
-        digest.update(path.relative_to(room).as_posix().encode() + b"\0" + path.read_bytes())
-    return f"virtual {digest.hexdigest()[:16]} unicorn {importlib.metadata.version('unicorn')}"
-
-
 Result = Measurement | Failure
+Log = Callable[[str], None]
+
+# How often the line may fail while an image is measured: each time it is flashed again.
+_MAX_FAILED_LINES = 1
 
 
 class Lab:
@@ -122,22 +35,20 @@ class Lab:
         store: MeasurementStore,
         *,
         fresh: bool = False,
-        log: Callable[[str], None] | None = None,
+        log: Log | None = None,
     ) -> None:
         """Set up.
 
         Args:
             bench: What to measure on.
             store: Keeps measurements.
-            fresh: Measure again what the store has.
+            fresh: Measure also what the store has.
             log: Takes the device's log lines.
         """
         self._bench, self._store, self._fresh, self._log = bench, store, fresh, log
-        self._stop = threading.Event()
-        self._flashers: list[Flasher] = []
 
     def measure(self, models: Sequence[Flatbuffer]) -> Generator[tuple[Result, bool], None, None]:
-        """Measure models, in an order of the lab's choosing.
+        """Measure models, in an order of the lab's choosing. May be called any number of times.
 
         Close the generator if you leave it early: that stops the workers.
 
@@ -147,146 +58,217 @@ class Lab:
         Raises:
             UnasError: The bench itself failed: no compiler, a unit that does not answer…
         """
-        builder = self._builder(0)
-        firmware_hash = builder.recipe.firmware_hash
+        builder = self._bench.builder(0)
+        keys = self._keys(models, builder.recipe.firmware_hash)
         missing = []
         for model in {model.sha256: model for model in models}.values():
-            stored = (
-                None if self._fresh else self._store.get(self._key(model.sha256, firmware_hash))
-            )
+            stored = None if self._fresh else self._store.get(keys[model.sha256])
             if stored is None:
                 missing.append(model)
             else:
                 yield stored, True
-        with contextlib.closing(self._run(missing, builder)) as results:
-            for result in results:
+        if not missing:
+            return
+        with contextlib.closing(_Run(self._bench, missing, builder, self._log).results()) as run:
+            for result in run:
                 if isinstance(result, Measurement):
-                    key = self._key(result.model_sha256, firmware_hash)
-                    self._store.put(key, result)
+                    self._store.put(keys[result.model_sha256], result)
                 yield result, False
 
-    def _builder(self, index: int) -> Builder:
-        return Builder(self._bench.board, f"w{index}", self._bench.runtime)
+    def _keys(self, models: Sequence[Flatbuffer], firmware_hash: str) -> dict[str, MeasurementKey]:
+        """By model; ``source`` is asked for once, because it reads files or starts a program."""
+        board_id, source, procedure = (
+            self._bench.board.id,
+            self._bench.source,
+            self._bench.procedure,
+        )
+        return {
+            model.sha256: MeasurementKey(
+                model.sha256, board_id, firmware_hash, source,
+                procedure.warmup, procedure.runs, procedure.seed,
+                procedure.verify_arena, procedure.max_output_bytes,
+            )
+            for model in models
+        }  # fmt: skip
 
-    def _key(self, model_sha256: str, firmware_hash: str) -> MeasurementKey:
-        bench, procedure = self._bench, self._bench.procedure
-        return MeasurementKey(
-            model_sha256, bench.board.id, firmware_hash, bench.source,
-            procedure.warmup, procedure.runs, procedure.seed,
-            procedure.verify_arena, procedure.most_output_bytes,
-        )  # fmt: skip
 
-    def _run(self, models: Sequence[Flatbuffer], builder: Builder) -> Generator[Result, None, None]:
-        if not models:
-            return
-        workers = 1 if self._bench.unit is not None else max(1, self._bench.workers)
+def measure_all(
+    bench: Bench,
+    store: MeasurementStore,
+    models: Sequence[Flatbuffer],
+    *,
+    fresh: bool = False,
+    log: Log | None = None,
+    on_result: Callable[[Result, bool], None] = lambda *_: None,
+) -> dict[str, Result]:
+    """Measure models, but for those that the store has.
+
+    Args:
+        bench: What to measure on.
+        store: Keeps measurements.
+        models: What to measure; copies of a model count once.
+        fresh: Measure also what the store has.
+        log: Takes the device's log lines.
+        on_result: Takes each result as soon as it is safely stored, and whether it came from the
+            store.
+
+    Returns:
+        Per model, by its digest, the measurement or why there is none; in the order of measuring.
+
+    Raises:
+        UnasError: The bench itself failed.
+    """
+    results: dict[str, Result] = {}
+    # closing: an interrupt between two results must stop the workers too, and in order.
+    with contextlib.closing(Lab(bench, store, fresh=fresh, log=log).measure(models)) as measuring:
+        for result, stored in measuring:
+            results[result.model_sha256] = result
+            on_result(result, stored)
+    return results
+
+
+def measure_one(
+    bench: Bench,
+    store: MeasurementStore,
+    model: Flatbuffer,
+    *,
+    fresh: bool = False,
+    log: Log | None = None,
+) -> tuple[Measurement, bool]:
+    """Measure one model, unless the store has it.
+
+    Args:
+        bench: What to measure on.
+        store: Keeps measurements.
+        model: What to measure.
+        fresh: Measure also what the store has.
+        log: Takes the device's log lines.
+
+    Returns:
+        The measurement, and whether it came from the store.
+
+    Raises:
+        UnasError: The model cannot be measured, or the bench failed.
+    """
+    lab = Lab(bench, store, fresh=fresh, log=log)
+    with contextlib.closing(lab.measure([model])) as measuring:
+        result, stored = next(measuring)
+    if isinstance(result, Failure):
+        raise result.error
+    return result, stored
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerEnded:
+    """A worker has no more images, or failed."""
+
+    error: Exception | None = None
+
+
+class _Run:
+    """The workers of one call: threads, flashers and queues are its own, and end with it."""
+
+    def __init__(
+        self, bench: Bench, models: Sequence[Flatbuffer], builder: Builder, log: Log | None
+    ) -> None:
+        self._bench, self._builder, self._log = bench, builder, log
+        self._images: queue.SimpleQueue[list[Flatbuffer]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[Result | _WorkerEnded] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._flashers: list[Flasher] = []
+        workers = 1 if bench.unit is not None else max(1, bench.workers)
         # Several workers share the work evenly only if there are images for all of them; flash wear
         # is silicon's, so a unit gets full images.
-        most = MODELS_PER_IMAGE if workers == 1 else -(-len(models) // (2 * workers))
-        jobs: queue.SimpleQueue[list[Flatbuffer]] = queue.SimpleQueue()
-        for image in pack(models, self._bench.board, most=most):
-            jobs.put(image)
-        results: queue.SimpleQueue[Result | UnasError | Exception | None] = queue.SimpleQueue()
-        threads = [
-            threading.Thread(target=self._work, args=(jobs, results, i, builder), daemon=True)
-            for i in range(min(workers, jobs.qsize()))
+        per_image = MODELS_PER_IMAGE if workers == 1 else -(-len(models) // (2 * workers))
+        for image in pack(models, bench.board, most=per_image):
+            self._images.put(image)
+        self._threads = [
+            threading.Thread(target=self._work, args=(index,), name=f"lab-{index}", daemon=True)
+            for index in range(min(workers, self._images.qsize()))
         ]
-        for thread in threads:
+
+    def results(self) -> Generator[Result, None, None]:
+        """Run the workers; closing the generator stops them."""
+        for thread in self._threads:
             thread.start()
         try:
-            yield from _collect(results, len(threads))
+            yield from self._collect()
         finally:
             self._stop.set()
-            for flasher in self._flashers:
-                flasher.close()
-            for thread in threads:
+            self._close_flashers()  # a worker that waits for its unit goes on at once
+            for thread in self._threads:
                 thread.join()
+            self._close_flashers()  # what a worker has started meanwhile
 
-    def _work(
-        self,
-        jobs: queue.SimpleQueue[list[Flatbuffer]],
-        results: queue.SimpleQueue[Result | UnasError | Exception | None],
-        index: int,
-        first_builder: Builder,
-    ) -> None:
-        """One worker: takes images until none is left. Every ending is told to the collector."""
+    def _collect(self) -> Iterator[Result]:
+        """Results until every worker has ended; the first error of one ends all."""
+        running = len(self._threads)
+        while running:
+            try:
+                item = self._results.get(timeout=0.2)  # a bounded wait lets Ctrl-C through
+            except queue.Empty:
+                continue
+            if not isinstance(item, _WorkerEnded):
+                yield item
+            elif item.error is not None:
+                raise item.error
+            else:
+                running -= 1
+
+    def _close_flashers(self) -> None:
+        for flasher in self._flashers:
+            flasher.close()
+
+    def _work(self, index: int) -> None:
+        """One worker: takes images until none is left, and reports its end however it comes."""
         try:
-            builder = first_builder if index == 0 else self._builder(index)
+            builder = self._builder if index == 0 else self._bench.builder(index)
             flasher = self._bench.flasher(index)
             self._flashers.append(flasher)
             while not self._stop.is_set():
                 try:
-                    models = jobs.get_nowait()
+                    models = self._images.get_nowait()
                 except queue.Empty:
                     break
-                self._measure_image(builder, flasher, models, jobs, results)
-            results.put(None)
+                self._measure_image(builder, flasher, models)
+            self._results.put(_WorkerEnded())
         except Exception as error:  # the collector raises it in the caller's thread
-            results.put(error)
+            self._results.put(_WorkerEnded(error))
 
-    def _measure_image(
-        self,
-        builder: Builder,
-        flasher: Flasher,
-        models: list[Flatbuffer],
-        jobs: queue.SimpleQueue[list[Flatbuffer]],
-        results: queue.SimpleQueue[Result | UnasError | Exception | None],
-    ) -> None:
+    def _measure_image(self, builder: Builder, flasher: Flasher, models: list[Flatbuffer]) -> None:
         unit = self._bench.unit
         try:
             image = builder.build(models, probe_serial=unit.probe_serial if unit else "")
         except FlashOverflowError as error:
             if len(models) == 1:
-                results.put(Failure(models[0].sha256, models[0].name, error))
+                self._results.put(Failure(models[0].sha256, models[0].name, error))
             else:  # packed too tight: halves fit sooner
-                jobs.put(models[: len(models) // 2])
-                jobs.put(models[len(models) // 2 :])
+                self._images.put(models[: len(models) // 2])
+                self._images.put(models[len(models) // 2 :])
             return
-        self._time(flasher, image, models, results)
+        self._time(flasher, image, models)
 
-    def _time(
-        self,
-        flasher: Flasher,
-        image: FirmwareImage,
-        models: list[Flatbuffer],
-        results: queue.SimpleQueue[Result | UnasError | Exception | None],
-    ) -> None:
+    def _time(self, flasher: Flasher, image: FirmwareImage, models: Sequence[Flatbuffer]) -> None:
         """Time all models of an image.
 
-        A line that fails is given a second chance; a virtual board that stops has shown what it
-        thinks of one model, and starts anew for the others.
+        After a failed line the image is flashed again, once. A virtual board that stops fails the
+        model that it ran, and is started again for the others.
         """
-        board, procedure = self._bench.board, self._bench.procedure
-        first, chances = 0, 2
+        board, procedure, log = self._bench.board, self._bench.procedure, self._log
+        first, attempt, failed_lines = 0, 1, 0
         while first < len(models) and not self._stop.is_set():
             try:
                 for result in measure_image(
-                    flasher, image, board, models, procedure, first=first, log=self._log
+                    flasher, image, board, models, procedure, first=first, attempt=attempt, log=log
                 ):
-                    results.put(result)
-                    first += 1
+                    self._results.put(result)
+                    first, attempt = first + 1, 1
                     if self._stop.is_set():
                         return
             except LinkError:
-                chances -= 1
-                if chances == 0:
+                attempt, failed_lines = attempt + 1, failed_lines + 1
+                if failed_lines > _MAX_FAILED_LINES:
                     raise
             except EmulatorError as error:
-                results.put(Failure(models[first].sha256, models[first].name, error))
-                first += 1
-
-
-def _collect(
-    results: queue.SimpleQueue[Result | UnasError | Exception | None], workers: int
-) -> Iterator[Result]:
-    while workers:
-        try:
-            item = results.get(timeout=0.2)  # a bounded wait lets Ctrl-C through
-        except queue.Empty:
-            continue
-        if item is None:
-            workers -= 1
-        elif isinstance(item, Exception):
-            raise item
-        else:
-            yield item
+                self._results.put(Failure(models[first].sha256, models[first].name, error))
+                first, attempt = first + 1, 1

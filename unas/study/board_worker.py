@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 import time
@@ -11,7 +10,8 @@ from collections.abc import Callable
 
 from unas.artifact import Flatbuffer
 from unas.errors import DeviceError, UnasError
-from unas.lab.lab import Bench, Lab
+from unas.lab.bench import Bench
+from unas.lab.lab import measure_one
 from unas.record import Measurement
 from unas.store.cache import MeasurementStore
 from unas.study.requests import AskBoard
@@ -80,11 +80,6 @@ def lab_measure(
     """
 
     def measure(model: Flatbuffer) -> Measurement:
-        with contextlib.closing(Lab(bench, store, log=log).measure([model])) as results:
-            for result, _ in results:
-                if isinstance(result, Measurement):
-                    return result
-                raise result.error
-        raise DeviceError(f"{model.name}: the lab gave no result; report it")
+        return measure_one(bench, store, model, log=log)[0]
 
     return measure

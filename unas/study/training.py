@@ -231,7 +231,7 @@ class _Int8Errors:
 
     def errors(self, model: Flatbuffer) -> tuple[float, float]:
         """(validation, test) error of the bytes that go to the board, 0..1."""
-        from unas.host.batch import int8_outputs
+        from unas.host.runtime import int8_outputs
         from unas.tflite.io_quantization import read_io_quantization
         from unas.train.scores import classification_error
 

@@ -7,8 +7,11 @@ import time
 from abc import ABC, abstractmethod
 from dataclasses import replace
 
-from unas.errors import LinkError
+from unas.artifact import FirmwareImage
+from unas.errors import LinkClosedError
+from unas.hil.flash import Flasher
 from unas.hil.transport import Transport
+from unas.names import Timing
 from unas.record import ArenaUse, Measurement, OutputCheck, Provenance
 from unas.store.cache import MeasurementKey, MeasurementStore
 
@@ -52,17 +55,17 @@ class TransportContract(ABC):
         transport.close()
 
     def test_a_closed_transport_says_so(self) -> None:
-        """Use after close is a LinkError, closing twice is fine."""
+        """Use after close is a LinkClosedError, closing twice is fine."""
         transport = self.echo()
         transport.close()
         transport.close()
         for use in (lambda: transport.write(b"x"), lambda: transport.read(0.01)):
-            said = ""
+            closed = False
             try:
                 use()
-            except LinkError as error:
-                said = str(error)
-            assert "gone" in said
+            except LinkClosedError:
+                closed = True
+            assert closed
 
 
 def example_measurement(model_sha256: str = "0" * 64) -> Measurement:
@@ -95,6 +98,54 @@ def example_measurement(model_sha256: str = "0" * 64) -> Measurement:
         info={"board": "fake"},
         events=(),
     )
+
+
+class FlasherContract(ABC):
+    """What every flasher promises."""
+
+    @abstractmethod
+    def flasher(self) -> Flasher:
+        """A fresh flasher."""
+
+    @abstractmethod
+    def image(self) -> FirmwareImage:
+        """An image that runs on its unit until it is stopped."""
+
+    def test_a_flashed_unit_has_a_port_and_runs(self) -> None:
+        """Also where an image runs already."""
+        flasher = self.flasher()
+        try:
+            for _ in range(2):
+                assert flasher.flash(self.image())
+                assert flasher.failure() is None
+                assert flasher.timing
+        finally:
+            flasher.close()
+
+    def test_only_silicon_measures(self) -> None:
+        """A number never claims to come from elsewhere than it does."""
+        flasher = self.flasher()
+        measures = flasher.provenance is Provenance.MEASURED
+        assert measures or flasher.provenance is Provenance.EMULATED
+        assert measures == (flasher.timing == Timing.SILICON)
+        flasher.close()
+
+    def test_counts_of_stages_never_fall(self) -> None:
+        """They are those since the last flash: none of the firmware that ran before it."""
+        flasher = self.flasher()
+        try:
+            for _ in range(2):
+                flasher.flash(self.image())
+                counts = [mark.instructions for mark in flasher.stages()]
+                assert counts == sorted(counts)
+        finally:
+            flasher.close()
+
+    def test_it_may_be_closed_twice_and_before_it_has_flashed(self) -> None:
+        """Closing is what cleans up, whatever came before."""
+        flasher = self.flasher()
+        flasher.close()
+        flasher.close()
 
 
 class StoreContract(ABC):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A device that speaks the wire protocol in memory, and can be told to misbehave."""
+"""A device that speaks the wire protocol in memory, and misbehaves on demand."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from unas.errors import LinkError
-from unas.hil.wire import Decoder, ErrorCode, Frame, ReadWhat, Type, encode
+from unas.artifact import FirmwareImage
+from unas.board import Board
+from unas.errors import LinkClosedError
+from unas.hil.wire import PROTOCOL, ErrorCode, Frame, FrameDecoder, ReadWhat, Type, encode
 
 
-class Fault(Enum):
+class LineFault(Enum):
     """One misbehaviour; each is used up by the answer it spoils."""
 
     DROP = auto()  # the answer gets lost
     CORRUPT = auto()  # one bit of the answer flips
+    GARBLED = auto()  # the request comes broken, and the answer says so
     NOISE = auto()  # bytes that are no frame come before it
     LOG = auto()  # a log frame comes before it
     STALE = auto()  # the answer of an earlier request comes before it
-    RESET = auto()  # the device starts anew instead of answering
+    RESET = auto()  # the device restarts instead of answering
     GONE = auto()  # the line breaks
 
 
@@ -31,21 +34,22 @@ class FakeDevice:
     """Answers requests from fixed data.
 
     Attributes:
-        info: What INFO tells, without the nonce.
+        info: Values of INFO, without the nonce.
         samples: Cycles of timed runs; as many as asked for are returned.
         operators: (name, cycles) of the profiled run.
         output: Output bytes.
         refusal: (code, text) of the ERROR that answers MEASURE, if any.
         faults: What to do to the next answers, in order; None is a good answer.
-        fault_record: Lines about a fault of an earlier life, told in INFO.
+        fault_record: Values of INFO about a fault before the last reset.
+        models: Digests of the image's models; a summary names the one that was measured.
         arena_needed: The smallest arena the model runs in.
-        arena_claimed: What it says it uses.
-        arena_exact: Whether it says that this is what is needed.
-        hangs_below: In an arena smaller than this it never answers again until it is started anew.
+        arena_claimed: The size that it reports as used.
+        arena_exact: Whether it reports that less will not do.
+        hangs_below: In a smaller arena it never answers again until it is restarted.
         leaks: It writes beyond the arena of a trial.
         trial_output: Output bytes of a trial, if not those of the measurement.
         starts: How often it was started.
-        measured: How many measurements were asked for.
+        measured: How many measurements were requested.
         tried: Sizes of the arenas that were tried.
         orders: The order given with each measurement and trial.
     """
@@ -55,9 +59,9 @@ class FakeDevice:
     operators: Sequence[tuple[str, int]] = (("CONV_2D", 700), ("SOFTMAX", 300))
     output: bytes = bytes(range(10))
     refusal: tuple[int, str] | None = None
-    faults: deque[Fault | None] = field(default_factory=deque)
+    faults: deque[LineFault | None] = field(default_factory=deque)
     fault_record: Mapping[str, str] = field(default_factory=dict)
-    model_sha256: str = ""
+    models: Sequence[str] = ()
     arena_needed: int = 2048
     arena_claimed: int = 2048
     arena_exact: bool = True
@@ -70,9 +74,10 @@ class FakeDevice:
     orders: list[tuple[int, ...]] = field(default_factory=list)
     _hung: bool = False
     _measured_runs: int = 0
+    _measured_model: int = 0
 
     def start(self) -> None:
-        """Start anew, as after flashing."""
+        """Restart, as after flashing."""
         self._hung = False
         self.starts += 1
 
@@ -81,22 +86,24 @@ class FakeDevice:
         if self._hung:
             return []
         fault = self.faults.popleft() if self.faults else None
-        if fault is Fault.GONE:
-            raise LinkError("serial port fake is gone; plug the board in again")
-        if fault is Fault.DROP:
+        if fault is LineFault.GONE:
+            raise LinkClosedError("serial port fake is gone; plug the board in again")
+        if fault is LineFault.DROP:
             return []
-        if fault is Fault.RESET:
+        if fault is LineFault.GARBLED:
+            return [encode(Frame(Type.ERROR, request.sequence, struct.pack("<H", ErrorCode.FRAME)))]
+        if fault is LineFault.RESET:
             begun = [Frame(Type.STARTED, request.sequence)] if request.type == Type.MEASURE else []
             return [encode(frame) for frame in (*begun, Frame(Type.BOOT, 0))]
         good = b"".join(encode(frame) for frame in self._frames(request))
-        if fault is Fault.CORRUPT:
+        if fault is LineFault.CORRUPT:
             spoiled = bytearray(good)
             spoiled[len(spoiled) // 2] ^= 0x40
             return [bytes(spoiled)]
         before = {
-            Fault.NOISE: b"\x07garbage\0\0",
-            Fault.LOG: encode(Frame(Type.LOG, 0, b"hello from the device")),
-            Fault.STALE: encode(Frame(Type.DATA, (request.sequence - 1) % 256, bytes(12))),
+            LineFault.NOISE: b"\x07garbage\0\0",
+            LineFault.LOG: encode(Frame(Type.LOG, 0, b"hello from the device")),
+            LineFault.STALE: encode(Frame(Type.DATA, (request.sequence - 1) % 256, bytes(12))),
         }
         return [before[fault], good] if fault in before else [good]
 
@@ -109,7 +116,9 @@ class FakeDevice:
             lines = {"nonce": str(nonce), **self.info, **self.fault_record}
             return [reply(Type.INFO, _lines(lines))]
         if request.type == Type.MEASURE:
-            _, _, self._measured_runs, _ = struct.unpack_from("<HHHI", request.payload)
+            self._measured_model, _, self._measured_runs, _ = struct.unpack_from(
+                "<HHHI", request.payload
+            )
             self.orders.append(_order(request.payload))
             self.measured += 1
             if self.refusal is not None:
@@ -132,8 +141,9 @@ class FakeDevice:
 
     def _summary(self) -> dict[str, str]:
         total = sum(cycles for _, cycles in self.operators)
+        known = self._measured_model < len(self.models)
         return {
-            "model": self.model_sha256,
+            "model": self.models[self._measured_model] if known else "",
             "input_bytes": "10",
             "cold_cycles": "1500",
             "samples": str(self._measured_runs),
@@ -177,6 +187,26 @@ class FakeDevice:
         return self.output
 
 
+def matching_info(board: Board, image: FirmwareImage) -> dict[str, str]:
+    """INFO of a device that is the board and runs the image."""
+    return {
+        "protocol": str(PROTOCOL),
+        "board": board.id,
+        "image_hash": image.image_hash,
+        "runtime": image.runtime_on_device,
+        "runtime_revision": image.runtime_revision or "1",
+        "kernels": image.kernels or "plain",
+        "model_count": str(len(image.models)),
+        "core_clock_hz": str(board.core_clock_hz),
+        "cpuid": f"{board.cpu.cpuid:08x}",
+        "device_id": f"{board.cpu.device_id:08x}",
+        "icache": str(int(board.cpu.icache_bytes > 0)),
+        "dcache": str(int(board.cpu.dcache_bytes > 0)),
+        "uid": "00" * 12,
+        "arena_capacity_bytes": str(board.ram_bytes),
+    }
+
+
 def _order(payload: bytes) -> tuple[int, ...]:
     """What stands behind the ten bytes of MEASURE and of TRY."""
     return struct.unpack(f"<{(len(payload) - 10) // 2}H", payload[10:])
@@ -192,7 +222,7 @@ class FakeTransport:
     def __init__(self, device: FakeDevice) -> None:
         self._device = device
         device.start()
-        self._decoder = Decoder()
+        self._decoder = FrameDecoder()
         self._incoming: deque[bytes] = deque()
         self._closed = False
 
@@ -213,4 +243,4 @@ class FakeTransport:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise LinkError("serial port fake is gone: closed; open it again")
+            raise LinkClosedError("serial port fake is gone: closed; open it again")

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m unas.virtual ELF --board f746 --events FILE``: a virtual board on a pty.
 
-When it is ready it prints one line of JSON with the keys ``port``, ``pid``, ``timing``, ``native``.
+When it is ready it prints one line of JSON with the keys ``port``, ``pid``, ``timing``, ``native``
+and ``board_sha256``: the digest of the board that it runs as.
 It runs until SIGTERM or SIGINT (exit code 0), or until the firmware does what the board does not
 allow (exit code 1, one line on stderr). Each line of FILE is one JSON object, see ``events``; the
 last has the key ``end`` or ``error``.
@@ -81,8 +82,9 @@ def _watch_signals(stop: Callable[[], None]) -> None:
 
 def _serve(arguments: argparse.Namespace, journal: _Journal, line: PtyLink) -> None:
     native = False if arguments.python else None
+    board = load_board(arguments.board)
     with Machine(
-        load_board(arguments.board),
+        board,
         arguments.elf,
         link=line,
         instance=arguments.instance,
@@ -101,6 +103,7 @@ def _serve(arguments: argparse.Namespace, journal: _Journal, line: PtyLink) -> N
             "pid": os.getpid(),
             "timing": machine.timing,
             "native": machine.native,
+            "board_sha256": board.file_sha256,
         }
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()

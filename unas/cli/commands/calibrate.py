@@ -28,7 +28,7 @@ from unas.cli.output import Format, note
 from unas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from unas.lab.lab import Bench
+    from unas.lab.bench import Bench
     from unas.store.calibration import CalibrationResults
 
 _UNIT_RUNS, _VIRTUAL_RUNS = 5, 1

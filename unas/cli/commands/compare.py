@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
     from unas.firmware.runtimes import Runtime
     from unas.graph import Graph
+    from unas.lab.bench import Bench
     from unas.lab.comparison import Comparison
-    from unas.lab.lab import Bench
     from unas.record import Measurement, OperatorCycles
 
 
@@ -43,15 +43,14 @@ def _compare(
     from unas.lab.comparison import compare
     from unas.store.cache import DirectoryStore
 
-    steps = compare(bench, runtimes, models, DirectoryStore(cache_dir() / "measurements"), log=note)
+    store = DirectoryStore(cache_dir() / "measurements")
     with Console(stderr=True).status("building…") as status:
-        while True:
-            try:
-                runtime, model = next(steps)
-            except StopIteration as end:
-                return list(end.value)
+
+        def show(runtime: str, model: str) -> None:
             done = f"{model} measured" if model else "building, flashing"
             status.update(Text(f"{runtime}: {done}…"))
+
+        return compare(bench, runtimes, models, store, log=note, on_step=show)
 
 
 def _whole(comparison: Comparison) -> None:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -29,7 +28,7 @@ from unas.cli.output import Format, note, print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
-    from unas.lab.lab import Bench
+    from unas.lab.bench import Bench
     from unas.record import ArenaUse, Measurement
 
 
@@ -38,19 +37,12 @@ def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement,
     from rich.text import Text
 
     from unas._paths import cache_dir
-    from unas.lab.lab import Lab
-    from unas.record import Measurement
+    from unas.lab.lab import measure_one
     from unas.store.cache import DirectoryStore
 
     store = DirectoryStore(cache_dir() / "measurements")
-    console = Console(stderr=True)
-    results = Lab(bench, store, fresh=fresh, log=note).measure([model])
-    with console.status(Text(f"building, flashing and timing {model.name}…")), closing(results):
-        for result, stored in results:
-            if isinstance(result, Measurement):
-                return result, stored
-            raise result.error
-    raise AssertionError("the lab returned nothing for one model")
+    with Console(stderr=True).status(Text(f"building, flashing and timing {model.name}…")):
+        return measure_one(bench, store, model, fresh=fresh, log=note)
 
 
 def _plan(arena: ArenaUse) -> str:

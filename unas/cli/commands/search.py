@@ -22,7 +22,7 @@ from unas.errors import StoreError
 
 if TYPE_CHECKING:
     from unas.config import StudyConfig
-    from unas.lab.lab import Bench
+    from unas.lab.bench import Bench
     from unas.study.predictor import Calibrated
     from unas.study.run import Plan
 
