@@ -16,7 +16,7 @@ from unas.train.datasets.augment import (
     plain_batch,
     training_batch,
 )
-from unas.train.datasets.dataset import Dataset, Normalisation, Provenance, Split, Splits
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation, Split, Splits
 from unas.train.datasets.mfcc import Mfcc
 
 SEED = tf.constant([3, 4])
@@ -176,7 +176,7 @@ def test_sounds_become_the_same_pictures_with_and_without_tensorflow() -> None:
         class_names=("a", "b"),
         splits=Splits(split, split, split),
         normalisation=Normalisation.of(np.zeros((1, mfcc.bands, 1)), 0.5),
-        provenance=Provenance((), "by hand", 0),
+        provenance=DataProvenance((), "by hand", 0),
         augmentation=SoundAugmentation(100, waves[0], noise_volume=0.05),
         features=mfcc,
     )

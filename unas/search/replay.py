@@ -118,7 +118,7 @@ class RecordedSpace:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class StrategyReplay:
     """What one strategy finds among the recorded networks.
 
     Attributes:
@@ -141,14 +141,14 @@ class Trial:
         return float(np.std(self.covered, ddof=1)) if len(self.covered) > 1 else 0.0
 
 
-def try_strategy(
+def replay_strategy(
     strategy: StrategyName,
     study: StudyConfig,
     recorded: Sequence[Record],
     *,
     seeds: int,
     count: int,
-) -> Trial:
+) -> StrategyReplay:
     """Let a strategy search among recorded networks, once for each seed.
 
     It may propose nothing else, so all strategies find the same in the end: look at fewer
@@ -178,4 +178,4 @@ def try_strategy(
         one = replace(study, search=search, pruning=None)
         told = replay(make_strategy(one, space), recorded, len(recorded), trainings=count)
         covered.append(covered_share(told.records, study.judged))
-    return Trial(strategy, tuple(covered))
+    return StrategyReplay(strategy, tuple(covered))

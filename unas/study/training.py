@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where candidates are trained and converted, and the int8 model's error is found.
+"""Trains and converts candidates, and finds the errors of the int8 models.
 
-Lives in a process of its own: TensorFlow is imported when a room is opened.
+This runs in a process of its own: TensorFlow is imported when a training is set up.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.artifact import Flatbuffer
+from unas.config import StudyConfig
 from unas.config.load import study_from_toml
 from unas.errors import UnasError, WorkerError
 from unas.record import Stage, TrainingResult
 from unas.space.catalogue import find_space
-from unas.study.requests import AskTraining, TrainingAnswer
+from unas.store.study_folder import KERAS_FILE, SAMPLE_FILE, TFLITE_FILE
+from unas.study.requests import TrainingOutput, TrainingRequest
 from unas.train.datasets import Dataset, load_dataset
 
 if TYPE_CHECKING:
@@ -36,11 +38,11 @@ if TYPE_CHECKING:
 _REPRESENTATIVE = 200
 
 
-class Trainer(Protocol):
+class CandidateTrainer(Protocol):
     """Trains candidates, one after the other."""
 
-    def train(self, job: AskTraining) -> TrainingAnswer:
-        """Train one.
+    def train(self, request: TrainingRequest) -> TrainingOutput:
+        """Train one candidate.
 
         Raises:
             UnasError: It failed; a ``WorkerError`` says in which stage.
@@ -48,10 +50,10 @@ class Trainer(Protocol):
         ...
 
 
-class Training(Protocol):
-    """How to begin training in a process; a value that can be handed to one."""
+class TrainingSetup(Protocol):
+    """How candidates are trained; a value that can be handed to another process."""
 
-    def open(self) -> Trainer:
+    def open(self) -> CandidateTrainer:
         """Load what all candidates need.
 
         Raises:
@@ -62,7 +64,7 @@ class Training(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KerasTraining:
-    """Training with Keras.
+    """Training with TensorFlow and Keras.
 
     Attributes:
         study: As TOML.
@@ -74,91 +76,97 @@ class KerasTraining:
     folder: str
     threads: int | None = None
 
-    def open(self) -> Trainer:
+    def open(self) -> CandidateTrainer:
         """Import TensorFlow, load data and teacher."""
-        return _Room(self)
+        return _KerasTrainer(self)
 
 
-class _Room:
-    """Data, teacher and space, loaded once."""
+def keras_training(study: StudyConfig, folder: Path, threads: int) -> TrainingSetup:
+    """Training with TensorFlow and Keras, as every study trains unless told otherwise."""
+    return KerasTraining(study.to_toml(), str(folder), threads)
 
-    def __init__(self, what: KerasTraining) -> None:
+
+class _KerasTrainer:
+    """Data, teacher and space, loaded once for all candidates."""
+
+    def __init__(self, setup: KerasTraining) -> None:
         from unas.train.backend import configure
         from unas.train.data import training_data
 
         with _without_chatter():
-            configure(threads=what.threads)
-        self._study = study = study_from_toml(what.study, "the study", "study")
-        self._folder = Path(what.folder)
+            configure(threads=setup.threads)
+        self._study = study = study_from_toml(setup.study, "the study", "study")
+        self._folder = Path(setup.folder)
         self._dataset = load_dataset(study.data.name, study.data.path, **study.data.options)
         self._space = find_space(study.space.name, study.space.options)
         self._data = training_data(self._dataset, augmentation=study.training.augmentation)
-        self._judges = _Int8Errors(self._dataset)
+        self._int8 = _Int8Evaluation(self._dataset)
         self._teacher = self._load_teacher()
 
-    def train(self, job: AskTraining) -> TrainingAnswer:
-        """Train, convert, judge; the network lies in the folder afterwards."""
+    def train(self, request: TrainingRequest) -> TrainingOutput:
+        """Train, convert and evaluate; the network lies in the folder afterwards."""
         from unas.train.backend import forget_models
         from unas.train.trainer import train
 
         study, dataset = self._study, self._dataset
         graph = self._space.graph(
-            job.candidate.architecture, dataset.input_shape, dataset.num_classes
+            request.candidate.architecture, dataset.input_shape, dataset.num_classes
         )
-        training = replace(study.training, hopeless=()) if job.to_the_end else study.training
-        progress = _Progress()
+        training = replace(study.training, hopeless=()) if request.to_the_end else study.training
+        check = _DivergenceCheck()
         try:
             trained = train(
                 graph,
                 self._data,
                 training,
-                seed=job.seed,
+                seed=request.seed,
                 pruning=study.pruning,
-                sparsity=job.candidate.sparsity,
+                sparsity=request.candidate.sparsity,
                 teacher=self._teacher,
                 distillation=study.distillation,
-                on_epoch=progress,
+                on_epoch=check,
             )
-            return self._converted(job, trained)
+            return self._converted(request, trained)
         except _DivergedError:
-            return progress.given_up(job.seed)
+            return check.output(request.seed)
         finally:
             forget_models()
 
-    def _converted(self, job: AskTraining, trained: Trained) -> TrainingAnswer:
-        if trained.hopeless is not None:
-            return TrainingAnswer(_result(job, trained, None, None), trained.hopeless)
+    def _converted(self, request: TrainingRequest, trained: Trained) -> TrainingOutput:
+        if trained.stopped_early is not None:
+            return TrainingOutput(_result(request, trained, None, None), trained.stopped_early)
         began = time.monotonic()
         try:
-            model, val_error, test_error = self._int8(job, trained)
-            keras, tflite = self._kept(job, trained, model)
+            model = self._int8_model(request, trained)
+            errors = self._int8.errors(model)
+            keras, tflite = self._write(request, trained, model)
         except UnasError as error:
             raise WorkerError(str(error), str(Stage.CONVERSION)) from error
-        return TrainingAnswer(
-            _result(job, trained, model, (val_error, test_error)),
+        return TrainingOutput(
+            _result(request, trained, model, errors),
             model=str(tflite),
             keras=str(keras),
             zeros=sum(int((x == 0).sum()) for x in trained.model.get_weights() if x.ndim > 1),
             conversion_seconds=round(time.monotonic() - began, 3),
         )
 
-    def _int8(self, job: AskTraining, trained: Trained) -> tuple[Flatbuffer, float, float]:
+    def _int8_model(self, request: TrainingRequest, trained: Trained) -> Flatbuffer:
         from unas.tflite.converter import convert_keras
         from unas.tflite.order import reorder_flatbuffer
 
-        samples = self._judges.representative()
-        name = job.candidate.short_id
-        model = reorder_flatbuffer(convert_keras(trained.model, samples, name))
-        return model, *self._judges.errors(model)
+        samples, name = self._int8.representative(), request.candidate.short_id
+        return reorder_flatbuffer(convert_keras(trained.model, samples, name))
 
-    def _kept(self, job: AskTraining, trained: Trained, model: Flatbuffer) -> tuple[Path, Path]:
+    def _write(
+        self, request: TrainingRequest, trained: Trained, model: Flatbuffer
+    ) -> tuple[Path, Path]:
         from unas.store.folder import write_atomic
-        from unas.train.files import save_model
+        from unas.train.keras_model import save_model
 
-        place = self._folder / f"{job.candidate.short_id}-{job.seed}"
-        keras, tflite = place / "model.keras", place / "model.tflite"
+        folder = self._folder / f"{request.candidate.short_id}-{request.seed}"
+        keras, tflite = folder / KERAS_FILE, folder / TFLITE_FILE
         write_atomic(tflite, model.data)
-        write_atomic(place / "sample.json", self._judges.sample(model).encode())
+        write_atomic(folder / SAMPLE_FILE, self._int8.sample(model).encode())
         save_model(trained.model, keras)
         return keras, tflite
 
@@ -174,11 +182,11 @@ class _Room:
 
 
 class _DivergedError(Exception):
-    """The loss is no number any more, and will never be one again."""
+    """The loss is not a number any more, and will never be one again."""
 
 
-class _Progress:
-    """Looks at every epoch."""
+class _DivergenceCheck:
+    """Ends a training, after an epoch, whose loss is not a number."""
 
     def __init__(self) -> None:
         self._reports: list[EpochReport] = []
@@ -188,8 +196,8 @@ class _Progress:
         if not math.isfinite(report.train_loss):
             raise _DivergedError
 
-    def given_up(self, seed: int) -> TrainingAnswer:
-        """Of a training that diverged."""
+    def output(self, seed: int) -> TrainingOutput:
+        """The output of a training that diverged."""
         best = min(self._reports, key=lambda report: report.validation_error)
         result = TrainingResult(
             seed=seed,
@@ -202,11 +210,11 @@ class _Progress:
             seconds=round(sum(report.seconds for report in self._reports), 3),
         )
         last = self._reports[-1].epoch
-        return TrainingAnswer(result, f"it diverged: the loss of epoch {last} is no number")
+        return TrainingOutput(result, f"diverged: the loss of epoch {last} is not a number")
 
 
-class _Int8Errors:
-    """Inputs of the splits as the network sees them, made once."""
+class _Int8Evaluation:
+    """Evaluates int8 models on the splits, whose inputs are computed once."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._labels = dataset.validation.y, dataset.test.y
@@ -233,12 +241,14 @@ class _Int8Errors:
         """(validation, test) error of the bytes that go to the board, 0..1."""
         from unas.host.batch import int8_outputs
         from unas.tflite.io_quantization import read_io_quantization
-        from unas.train.scores import classification_error
+        from unas.train.result import classification_error
 
-        ends = read_io_quantization(model.data)
+        quantization = read_io_quantization(model.data)
         validation, test = (
             classification_error(
-                int8_outputs(model.data, ends.quantised(inputs)), labels, boundary=ends.output_zero
+                int8_outputs(model.data, quantization.quantised(inputs)),
+                labels,
+                boundary=quantization.output_zero,
             )
             for inputs, labels in zip(self._inputs, self._labels, strict=True)
         )
@@ -260,14 +270,14 @@ def _without_chatter() -> Iterator[None]:
 
 
 def _result(
-    job: AskTraining,
+    request: TrainingRequest,
     trained: Trained,
     model: Flatbuffer | None,
     int8: tuple[float, float] | None,
 ) -> TrainingResult:
     kept = tuple(int(mask.sum()) for mask in trained.kept)
     return TrainingResult(
-        seed=job.seed,
+        seed=request.seed,
         epochs=len(trained.epochs),
         best_epoch=trained.best_epoch,
         val_error=int8[0] if int8 else None,

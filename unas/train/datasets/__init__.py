@@ -13,16 +13,16 @@ from unas.train.datasets.augmentation import (
     ImageAugmentation,
     SoundAugmentation,
 )
-from unas.train.datasets.dataset import Dataset, Normalisation, Provenance, Split
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation, Split
 from unas.train.datasets.registry import check_options, dataset_names, load_dataset
 
 __all__ = [
     "NO_AUGMENTATION",
     "Augmentation",
+    "DataProvenance",
     "Dataset",
     "ImageAugmentation",
     "Normalisation",
-    "Provenance",
     "SoundAugmentation",
     "Split",
     "check_options",

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from unas.errors import DataError
 from unas.train.datasets.dataset import (
     UNIT_BYTES,
+    DataProvenance,
     Dataset,
     Normalisation,
-    Provenance,
 )
 from unas.train.datasets.files import digests, missing, parse
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _KEYS = {
     "train": (("x_train", "y_train"), ("x", "y")),
@@ -83,7 +83,7 @@ def load_npz(
     given = _parts(path, read_npz(path))
     _check_apart(path, {part: x for part, (x, _) in given.items()})
     names = tuple(class_names) if class_names is not None else _numbered(path, given)
-    parts = plan(
+    parts = plan_splits(
         "npz",
         {part: y for part, (_, y) in given.items()},
         validation_fraction=validation_fraction,
@@ -97,7 +97,7 @@ def load_npz(
         input_shape=(height, width, channels),
         class_names=names,
         normalisation=_normalisation(normalise, splits.train.x),
-        provenance=Provenance(digests(path), parts.words, split_seed),
+        provenance=DataProvenance(digests(path), parts.words, split_seed),
         splits=splits,
     )
 

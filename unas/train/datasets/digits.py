@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from unas.errors import DataError
-from unas.train.datasets.dataset import Dataset, Normalisation, Provenance
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation
 from unas.train.datasets.files import digests
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 
 def load_digits(
@@ -35,7 +35,7 @@ def load_digits(
     bunch = sklearn.datasets.load_digits()
     x = bunch.images[..., None].astype(np.uint8)
     y = bunch.target.astype(np.int32)
-    parts = plan(
+    parts = plan_splits(
         "digits",
         {"train": y},
         validation_fraction=validation_fraction,
@@ -48,6 +48,6 @@ def load_digits(
         input_shape=(8, 8, 1),
         class_names=tuple("0123456789"),
         normalisation=Normalisation.of(0, 1 / 16),
-        provenance=Provenance(digests(table), parts.words, split_seed),
+        provenance=DataProvenance(digests(table), parts.words, split_seed),
         splits=parts.of_arrays({"train": (x, y)}),
     )

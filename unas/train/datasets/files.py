@@ -26,6 +26,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from unas._paths import cache_dir
 from unas.errors import DataError
+from unas.train.backend import load_tensorflow
 
 T = TypeVar("T")
 
@@ -286,7 +287,7 @@ def fetch(name: str, remotes: tuple[Remote, ...], wanted: str, source: str) -> P
     Raises:
         DataError: The network does not give them.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's first import
+    load_tensorflow()
     import keras
 
     folder = Path()

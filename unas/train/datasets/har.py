@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.errors import DataError
-from unas.train.datasets.dataset import Dataset, Normalisation, Provenance, Split, Splits
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation, Split, Splits
 from unas.train.datasets.files import missing, parse, tree_digest
 from unas.train.datasets.splits import by_group
 
@@ -72,7 +72,7 @@ def load_uci_har(
             Split(x[train], y[train]), Split(x[validation], y[validation]), Split(x_test, y_test)
         ),
         normalisation=Normalisation.standard(x[train], (0, 1, 2)),
-        provenance=Provenance((tree_digest(root, _files(root)),), words, split_seed),
+        provenance=DataProvenance((tree_digest(root, _files(root)),), words, split_seed),
     )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from unas.errors import DataError
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
-from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance, Split
+from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, Split
 from unas.train.datasets.files import missing, parse, stored_array, tree_digest
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"))
 _PART_FOLDERS = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
@@ -103,7 +103,7 @@ def load_pictures(
             pictures.name, pictures.root, "a folder that holds two folders or more, one a class"
         )
     labels = {part: np.array([y for _, y in files], np.int32) for part, files in found.items()}
-    parts = plan(
+    parts = plan_splits(
         pictures.name,
         labels,
         validation_fraction=validation_fraction,
@@ -123,7 +123,7 @@ def load_pictures(
         class_names=pictures.class_names or tuple(classes),
         normalisation=UNIT_BYTES,
         augmentation=pictures.augmentation,
-        provenance=Provenance((tree,), parts.words, split_seed),
+        provenance=DataProvenance((tree,), parts.words, split_seed),
         splits=parts.splits(take),
     )
 

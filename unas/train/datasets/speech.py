@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from unas.errors import DataError
 from unas.train.datasets.augmentation import SoundAugmentation
-from unas.train.datasets.dataset import Dataset, Normalisation, Provenance, Split, Splits
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation, Split, Splits
 from unas.train.datasets.files import missing, parse, stored_array, tree_digest
 from unas.train.datasets.mfcc import Mfcc
 
@@ -103,7 +103,7 @@ def load_speech_commands(
         class_names=("silence", "unknown", *words),
         normalisation=_normalisation(features, splits.train.x, split_seed),
         augmentation=SoundAugmentation(_SHIFT_SAMPLES, np.concatenate(_share(noise, "train"))),
-        provenance=Provenance((tree,), "by the hash of the speaker, 80/10/10", split_seed),
+        provenance=DataProvenance((tree,), "by the hash of the speaker, 80/10/10", split_seed),
         features=features,
         splits=splits,
     )

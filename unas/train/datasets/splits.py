@@ -17,7 +17,7 @@ Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class SplitPlan:
     """Where the samples of the three parts stand.
 
     Attributes:
@@ -91,14 +91,14 @@ def by_group(
     return np.flatnonzero(chosen), np.flatnonzero(~chosen)
 
 
-def plan(
+def plan_splits(
     name: str,
     labels: Mapping[str, NDArray[Any]],
     *,
     validation_fraction: float,
     test_fraction: float,
     seed: int,
-) -> Plan:
+) -> SplitPlan:
     """Complete given parts to train, validation and test.
 
     What is given as ``validation`` or ``test`` is used as it is. What is not is drawn from
@@ -131,7 +131,7 @@ def plan(
         words.append(f"{part}: {size} of {len(rest)}, stratified")
         rest = rest[left]
     words.append(f"train: {len(rest)}")
-    return Plan(("train", rest), placed["validation"], placed["test"], "; ".join(words))
+    return SplitPlan(("train", rest), placed["validation"], placed["test"], "; ".join(words))
 
 
 def _size(name: str, part: str, count: int, fraction: float) -> int:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.errors import DataError
+from unas.train.backend import load_tensorflow
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
-from unas.train.datasets.dataset import UNIT_BYTES, Dataset, Provenance, Split
+from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, Split
 from unas.train.datasets.files import missing, stored_array, tree_digest
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _CHUNK = 256  # pictures decoded at once
 
@@ -112,7 +112,7 @@ def load_records(
         raise DataError(f"{records.name}: channels is {records.channels}; give 1 or 3")
     found = _part_files(records)
     labels = {part: _labels(records, files) for part, files in found.items()}
-    parts = plan(
+    parts = plan_splits(
         records.name,
         labels,
         validation_fraction=validation_fraction,
@@ -132,7 +132,7 @@ def load_records(
         class_names=records.class_names or tuple(str(n) for n in range(max(count, 2))),
         normalisation=UNIT_BYTES,
         augmentation=records.augmentation,
-        provenance=Provenance((tree,), parts.words, split_seed),
+        provenance=DataProvenance((tree,), parts.words, split_seed),
         splits=parts.splits(take),
     )
 
@@ -150,7 +150,7 @@ def _part_files(records: RecordSet) -> dict[str, list[Path]]:
 
 
 def _labels(records: RecordSet, files: Sequence[Path]) -> NDArray[np.int32]:
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     feature = {records.label_key: tf.io.FixedLenFeature([], tf.int64)}
     read = tf.data.TFRecordDataset([str(path) for path in files]).batch(_CHUNK)
@@ -169,7 +169,7 @@ def _pictures(
     index: NDArray[np.intp],
     total: int,
 ) -> NDArray[Any]:
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     wanted = np.zeros(total, bool)
     wanted[index] = True
@@ -200,7 +200,7 @@ def _pictures(
 
 
 def _guarded(records: RecordSet, batches: Any) -> Any:
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     try:
         yield from batches
@@ -210,11 +210,3 @@ def _guarded(records: RecordSet, batches: Any) -> Any:
             f"check the files, and that each record has {records.image_key} and "
             f"{records.label_key}"
         ) from error
-
-
-def _tensorflow() -> Any:
-    """TensorFlow, imported only when it is needed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before its first import
-    import tensorflow as tf
-
-    return tf
