@@ -114,6 +114,7 @@ def calibrated(cycles_per_mac: float = 10.0) -> Calibrated:
     identity = {
         "board": "fake",
         "runtime": "builtin",
+        "runtime_revision": "0",
         "kernels": "plain",
         "provenance": "emulated",
         "timing": "fake",

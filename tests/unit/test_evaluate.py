@@ -376,8 +376,18 @@ def test_other_provenance_teaches_nothing() -> None:
         replace(found, timing="silicon"),
         replace(found, kernels="dsp"),
         replace(found, board_id="other"),
+        replace(found, runtime_revision="another"),
     ):
         assert predictor.sample_of(graph, changed) is None
+
+
+def test_models_of_imported_tables_know_no_revision() -> None:
+    known = calibrated()
+    identity = {k: v for k, v in known.latency.identity.items() if k != "runtime_revision"}
+    predictor = Predictor(replace(known, latency=replace(known.latency, identity=identity)))
+    (graph,) = networks(1)
+    found = fake_measurement(write_flatbuffer(graph, seed=0, name="net"), 10.0, "plain")
+    assert predictor.sample_of(graph, replace(found, runtime_revision="any")) is not None
 
 
 def test_without_samples_the_model_stays_as_it_is() -> None:

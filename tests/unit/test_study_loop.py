@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study_of
+from unas.artifact import Flatbuffer
 from unas.config import SpaceConfig
 from unas.constraints import Constraints
 from unas.errors import StoreError, UnasError, WorkerError
-from unas.record import Outcome, Record, Stage
+from unas.record import Measurement, Outcome, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.progress import trainings
 from unas.space.catalogue import find_space
@@ -270,6 +271,22 @@ def test_a_failure_is_a_record_and_the_search_goes_on(tmp_path: Path) -> None:
             assert record.outcome is Outcome.PRUNED
             assert record.training is not None
             assert "error" not in record.values
+
+
+class BuggyBoard(FakeBoard):
+    def measure(self, model: Flatbuffer) -> Measurement:
+        if len(self.measured) == 2:
+            self.measured.append(model)
+            raise KeyError("no such register")
+        return super().measure(model)
+
+
+def test_a_bug_in_measuring_costs_one_candidate(tmp_path: Path) -> None:
+    results = run_study(plan_of(study_of("measured"), tmp_path, board=BuggyBoard()))
+    (failed,) = [record for record in results.records if record.outcome is Outcome.FAILED]
+    assert failed.stage is Stage.BOARD
+    assert (failed.cause or "").startswith("KeyError in test_study_loop.py:")
+    assert (failed.cause or "").endswith("'no such register'; report it with the candidate")
 
 
 def test_a_broken_board_ends_the_study_with_advice(tmp_path: Path) -> None:
