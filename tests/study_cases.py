@@ -21,7 +21,7 @@ from unas.space.catalogue import find_space
 from unas.store.study_folder import StudyResults
 from unas.study.predictor import Calibrated
 from unas.study.run import run_study
-from unas.study.setup import StudyPlan, TrainingExecutor
+from unas.study.setup import StudyPlan, TrainingExecutor, checked_space
 from unas.study.training import TrainingSetup
 from unas.testing.study import CLOCK_HZ, FakeBoard, FakeTraining, InlineTraining, fake_measurement
 from unas.tflite.order import exported_graph
@@ -79,6 +79,7 @@ def plan_of(
     return StudyPlan(
         study=study,
         folder=folder,
+        space=checked_space(study, SHAPE, CLASSES),
         input_shape=SHAPE,
         num_classes=CLASSES,
         environment={"calibration": calibrated and {"sha256": "of the test"}},

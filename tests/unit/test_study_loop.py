@@ -13,7 +13,7 @@ from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study
 from unas.artifact import Flatbuffer
 from unas.config import SpaceConfig
 from unas.constraints import Constraints
-from unas.errors import StoreError, UnasError, WorkerError
+from unas.errors import StoreError, WorkerError
 from unas.record import Measurement, Outcome, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.progress import trainings
@@ -126,24 +126,6 @@ def test_without_resume_a_journal_is_left_alone(whole: tuple[str, Path, StudyRes
     with pytest.raises(StoreError, match="--resume"):
         run_in(mode, folder)
     assert (folder / "journal.jsonl").read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ("space", "classes", "words"),
-    [
-        (SpaceConfig("ccn"), CLASSES, "no search space 'ccn'"),
-        (SpaceConfig("cnn", {"block": [1, 2]}), CLASSES, "unknown key 'block'"),
-        (SpaceConfig("cnn"), 1, "at least 2 classes"),
-    ],
-)
-def test_a_space_that_does_not_do_is_found_before_anything_is_written(
-    space: SpaceConfig, classes: int, words: str, tmp_path: Path
-) -> None:
-    plan = plan_of(replace(study_of(), space=space), tmp_path / "study")
-    with pytest.raises(UnasError, match=words):
-        run_study(replace(plan, num_classes=classes))
-    assert not (tmp_path / "study").exists()
-    assert run_study(plan_of(study_of(rounds=1), tmp_path / "study")).records
 
 
 def test_exactly_the_networks_of_the_front_are_kept(whole: tuple[str, Path, StudyResults]) -> None:

@@ -12,11 +12,11 @@ import pytest
 
 from tests.study_cases import study_of
 from unas.cli.main import main
-from unas.config import StudyConfig
+from unas.config import SpaceConfig, StudyConfig
 from unas.config.load import load_study
-from unas.errors import ConfigError, StoreError
+from unas.errors import ArchitectureError, ConfigError, StoreError
 from unas.store.study_folder import StudyResults
-from unas.study.setup import StudyPlan, override_study, prepare_study
+from unas.study.setup import StudyPlan, checked_space, override_study, prepare_study
 
 COMMITTED = Path(__file__).parents[2] / "results" / "calibration" / "f746"
 
@@ -93,6 +93,26 @@ def test_a_board_that_does_not_exist_is_refused(
         prepare_study(virtual("measured", **board), tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("space", "words"),
+    [
+        (SpaceConfig("ccn"), "no search space 'ccn'"),
+        (SpaceConfig("cnn", {"block": [1, 2]}), "unknown key 'block'"),
+    ],
+)
+def test_a_space_that_does_not_do_is_refused_before_anything_is_written(
+    tmp_path: Path, space: SpaceConfig, words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words):
+        prepare_study(replace(study_of(), space=space), tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_space_without_a_network_for_the_data_is_refused() -> None:
+    with pytest.raises(ArchitectureError, match="at least 2 classes"):
+        checked_space(study_of(), (8, 8, 1), 1)
+
+
 def test_values_take_the_place_of_the_studys_own() -> None:
     study = replace(study_of(), pruning=None)
     changed = override_study(
@@ -138,5 +158,6 @@ def test_the_command_line_runs_what_python_prepares(
         latency={"mode": "macs"},
         search={"rounds": 7, "seed": 3, "strategy": "random", "workers": 2},
     )
-    assert plan == prepare_study(study, Path("there"), resume=True)
+    prepared = prepare_study(study, Path("there"), resume=True)
+    assert replace(plan, space=prepared.space) == prepared  # spaces hold functions
     assert "Front of other" in capsys.readouterr().out

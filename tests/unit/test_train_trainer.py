@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,19 @@ def test_ends_before_the_last_epoch(data: TrainingData) -> None:
     assert hopeless.stopped_early is not None
     assert hopeless.stopped_early.startswith("stopped early: validation error 0.")
     assert hopeless.stopped_early.endswith("after 2 epochs, above 0")
+
+
+def test_a_training_that_diverges_ends_with_what_it_was_before(data: TrainingData) -> None:
+    wild = TrainingConfig(epochs=9, optimizer=OptimizerConfig(learning_rate=1e30))
+    pruning = replace(PRUNING, start_epoch=0, finish_epoch=8)
+    result = train(little_network(), data, wild, seed=0, pruning=pruning, sparsity=0.5)
+    *_, last = result.epochs
+    assert not math.isfinite(last.train_loss)
+    assert len(result.epochs) < wild.epochs
+    assert result.stopped_early == f"diverged: the loss of epoch {last.epoch} is not a number"
+    assert result.validation_error == min(epoch.validation_error for epoch in result.epochs)
+    assert result.epochs[result.best_epoch].validation_error == result.validation_error
+    assert (result.test_error, result.kept) == (None, ())
 
 
 def test_a_student_believes_its_teacher(data: TrainingData) -> None:

@@ -23,7 +23,7 @@ Measure = Callable[[Flatbuffer], Measurement]
 
 
 class ThreadExecutor(Generic[_Request, _Result]):
-    """One daemon thread for each handler, all of them fed from one queue.
+    """One daemon thread for each handler, from the first request on; all are fed from one queue.
 
     ``ThreadPoolExecutor`` would wait at the program's end for a board that hangs.
     """
@@ -31,7 +31,7 @@ class ThreadExecutor(Generic[_Request, _Result]):
     def __init__(
         self, handlers: Sequence[Callable[[_Request], _Result]], *, name: str, join_seconds: float
     ) -> None:
-        """Start the threads.
+        """An executor without threads yet.
 
         Args:
             handlers: Each works on one request at a time, always in the same thread.
@@ -45,8 +45,7 @@ class ThreadExecutor(Generic[_Request, _Result]):
             threading.Thread(target=self._serve, args=(one,), name=f"{name}-{i}", daemon=True)
             for i, one in enumerate(handlers)
         ]
-        for thread in self._threads:
-            thread.start()
+        self._started = False
 
     @property
     def busy_seconds(self) -> float:
@@ -59,8 +58,12 @@ class ThreadExecutor(Generic[_Request, _Result]):
         with self._lock:
             if self._closed:
                 future.cancel()
-            else:
-                self._queue.put((request, future))
+                return future
+            self._queue.put((request, future))
+            if not self._started:
+                self._started = True
+                for thread in self._threads:
+                    thread.start()
         return future
 
     def close(self) -> None:
@@ -74,7 +77,7 @@ class ThreadExecutor(Generic[_Request, _Result]):
                         entry[1].cancel()
             for _ in self._threads:
                 self._queue.put(None)
-        for thread in self._threads:
+        for thread in self._threads if self._started else ():
             thread.join(self._join_seconds)
 
     def _serve(self, handler: Callable[[_Request], _Result]) -> None:

@@ -9,14 +9,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from unas.errors import UnasError, WorkerError
 from unas.record import FinalTraining, Outcome, Record, Stage
 from unas.search.catalogue import make_strategy
 from unas.search.progress import training_of
 from unas.search.strategy import Strategy
-from unas.space.catalogue import Space, find_space
 from unas.store.study_folder import StudyResults
 from unas.study.context import EvaluationContext
 from unas.study.evaluation import Evaluated, Evaluator
@@ -47,13 +44,10 @@ def run_study(plan: StudyPlan, observer: StudyObserver | None = None) -> StudyRe
         What is in the folder of the results.
 
     Raises:
-        ConfigError: There is no such search space, or it has no such option.
-        ArchitectureError: The space has no network for the data.
         StoreError: The journal is another study's, in use, or damaged; or the disk refuses.
         WorkerError: Too many candidates failed in a row.
     """
     study, search = plan.study, plan.study.search
-    space = _checked_space(plan)
     with contextlib.ExitStack() as stack:
         state = stack.enter_context(
             StudyState.open(
@@ -65,14 +59,14 @@ def run_study(plan: StudyPlan, observer: StudyObserver | None = None) -> StudyRe
         evaluator = Evaluator(
             EvaluationContext(
                 study,
-                space,
+                plan.space,
                 plan.input_shape,
                 plan.num_classes,
                 state.predictor,
                 state.front.enters,
             )
         )
-        strategy = make_strategy(study, space)
+        strategy = make_strategy(study, plan.space)
         loop = _Loop(evaluator, strategy, executors, state, observer or NullObserver())
         # With one worker nothing overlaps, so that a study is reproducible; with several, one more
         # candidate is on its way while all of them train.
@@ -82,13 +76,6 @@ def run_study(plan: StudyPlan, observer: StudyObserver | None = None) -> StudyRe
         loop.train_again(list(best.values()), search.final_seeds, search.workers)
         state.front.sweep(staged=True)
         return state.results()
-
-
-def _checked_space(plan: StudyPlan) -> Space:
-    """The search space, tried once: a journal that was begun would refuse the mended study."""
-    space = find_space(plan.study.space.name, plan.study.space.options)
-    space.graph(space.random(np.random.default_rng(0)), plan.input_shape, plan.num_classes)
-    return space
 
 
 def _executors(plan: StudyPlan, front: Front) -> Executors:

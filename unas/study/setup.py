@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from unas._paths import cache_dir
 from unas.artifact import Flatbuffer
 from unas.board import load_board
@@ -22,6 +24,7 @@ from unas.hil.measure import Procedure
 from unas.hil.units import choose_unit, load_units
 from unas.lab.lab import Bench, Emulation, Emulator, Lab
 from unas.record import Measurement
+from unas.space.catalogue import Space, find_space
 from unas.store.cache import DirectoryStore, MeasurementStore
 from unas.store.calibration import RESULTS, calibration_folder, read_models
 from unas.store.measurements import read_samples
@@ -46,6 +49,7 @@ class StudyPlan:
     Attributes:
         study: What is searched.
         folder: Of its results.
+        space: Of its networks, from ``checked_space``.
         input_shape: (height, width, channels) of the data set.
         num_classes: Of the data set.
         environment: From ``unas.study.results_folder.describe_study``.
@@ -59,6 +63,7 @@ class StudyPlan:
 
     study: StudyConfig
     folder: Path
+    space: Space
     input_shape: tuple[int, int, int]
     num_classes: int
     environment: Mapping[str, Any]
@@ -108,30 +113,50 @@ def prepare_study(
         log: Takes lines for people: which board is used, and what a device logs.
 
     Raises:
-        ConfigError: There is no such board, unit, runtime, emulator or teacher.
+        ArchitectureError: The search space has no network for the data.
+        ConfigError: There is no such board, unit, runtime, emulator, teacher or search space.
         DataError: There is no such data set, or it cannot be read.
         StoreError: There is no calibration although the latency is to be predicted.
     """
-    bench = _open_bench(study, unit, log) if _needs_board(study) else None
+    board = source = measure = None
+    if _needs_board(study):
+        bench = _open_bench(study, unit, log)
+        board, source, measure = bench.board, bench.source, _measure_on(bench, log)
     calibrated, calibration = _find_calibration(study, results)
     dataset = load_dataset(study.data.name, study.data.path, **study.data.options)
+    environment = describe_study(
+        study,
+        dataset,
+        board=board,
+        source=source,
+        calibration=calibration,
+        command={"study": study.name},
+    )
     return StudyPlan(
         study=study,
         folder=results / study.name,
+        space=checked_space(study, dataset.input_shape, dataset.num_classes),
         input_shape=dataset.input_shape,
         num_classes=dataset.num_classes,
-        environment=describe_study(
-            study,
-            dataset,
-            board=bench.board if bench else None,
-            source=bench.source if bench else None,
-            calibration=calibration,
-            command={"study": study.name},
-        ),
-        measure=_measure_on(bench, log) if bench else None,
+        environment=environment,
+        measure=measure,
         calibrated=calibrated,
         resume=resume,
     )
+
+
+def checked_space(study: StudyConfig, input_shape: tuple[int, int, int], num_classes: int) -> Space:
+    """The search space of a study, after one network of it was built.
+
+    A journal that was begun would refuse the study once its space is corrected.
+
+    Raises:
+        ArchitectureError: The space has no network for the data.
+        ConfigError: There is no such search space, or it has no such option.
+    """
+    space = find_space(study.space.name, study.space.options)
+    space.graph(space.random(np.random.default_rng(0)), input_shape, num_classes)
+    return space
 
 
 def read_calibrated(folder: Path) -> tuple[Calibrated, dict[str, Any]]:

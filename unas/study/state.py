@@ -110,8 +110,8 @@ class StudyState:
             StoreError: The disk refuses.
         """
         record = evaluated.entry
-        self.findings.append(evaluated.findings)
         self.front.add(record, evaluated.output)
+        self.findings.append(evaluated.findings)
         self.journal.append(record)
         self.records.append(record)
         self.front.sweep()

@@ -7,8 +7,6 @@ This runs in a process of its own: TensorFlow is imported when a training is set
 from __future__ import annotations
 
 import contextlib
-import json
-import math
 import os
 import sys
 import time
@@ -17,25 +15,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from unas.artifact import Flatbuffer
 from unas.config import StudyConfig
 from unas.config.load import study_from_toml
 from unas.errors import UnasError, WorkerError
 from unas.record import Stage, TrainingResult
 from unas.space.catalogue import find_space
+from unas.store.folder import write_atomic
 from unas.store.study_folder import KERAS_FILE, SAMPLE_FILE, TFLITE_FILE
 from unas.study.requests import TrainingOutput, TrainingRequest
-from unas.train.datasets import Dataset, load_dataset
+from unas.train.datasets import load_dataset
+from unas.train.int8 import Int8Converter, Int8Network
 
 if TYPE_CHECKING:
     from unas.train.distillation import Teacher
-    from unas.train.result import EpochReport, Trained
-
-# Enough for the scales of activations; more only takes time.
-_REPRESENTATIVE = 200
+    from unas.train.result import Trained
 
 
 class CandidateTrainer(Protocol):
@@ -100,7 +93,7 @@ class _KerasTrainer:
         self._dataset = load_dataset(study.data.name, study.data.path, **study.data.options)
         self._space = find_space(study.space.name, study.space.options)
         self._data = training_data(self._dataset, augmentation=study.training.augmentation)
-        self._int8 = _Int8Evaluation(self._dataset)
+        self._converter = Int8Converter(self._dataset)
         self._teacher = self._load_teacher()
 
     def train(self, request: TrainingRequest) -> TrainingOutput:
@@ -113,7 +106,6 @@ class _KerasTrainer:
             request.candidate.architecture, dataset.input_shape, dataset.num_classes
         )
         training = replace(study.training, hopeless=()) if request.to_the_end else study.training
-        check = _DivergenceCheck()
         try:
             trained = train(
                 graph,
@@ -124,49 +116,37 @@ class _KerasTrainer:
                 sparsity=request.candidate.sparsity,
                 teacher=self._teacher,
                 distillation=study.distillation,
-                on_epoch=check,
             )
             return self._converted(request, trained)
-        except _DivergedError:
-            return check.output(request.seed)
         finally:
             forget_models()
 
     def _converted(self, request: TrainingRequest, trained: Trained) -> TrainingOutput:
         if trained.stopped_early is not None:
-            return TrainingOutput(_result(request, trained, None, None), trained.stopped_early)
+            return TrainingOutput(_result(request, trained, None), trained.stopped_early)
         began = time.monotonic()
         try:
-            model = self._int8_model(request, trained)
-            errors = self._int8.errors(model)
-            keras, tflite = self._write(request, trained, model)
+            int8 = self._converter.convert(trained.model, request.candidate.short_id)
+            keras, tflite = self._write(request, trained, int8)
         except UnasError as error:
             raise WorkerError(str(error), str(Stage.CONVERSION)) from error
         return TrainingOutput(
-            _result(request, trained, model, errors),
+            _result(request, trained, int8),
             model=str(tflite),
             keras=str(keras),
             zeros=sum(int((x == 0).sum()) for x in trained.model.get_weights() if x.ndim > 1),
             conversion_seconds=round(time.monotonic() - began, 3),
         )
 
-    def _int8_model(self, request: TrainingRequest, trained: Trained) -> Flatbuffer:
-        from unas.tflite.converter import convert_keras
-        from unas.tflite.order import reorder_flatbuffer
-
-        samples, name = self._int8.representative(), request.candidate.short_id
-        return reorder_flatbuffer(convert_keras(trained.model, samples, name))
-
     def _write(
-        self, request: TrainingRequest, trained: Trained, model: Flatbuffer
+        self, request: TrainingRequest, trained: Trained, int8: Int8Network
     ) -> tuple[Path, Path]:
-        from unas.store.folder import write_atomic
         from unas.train.keras_model import save_model
 
         folder = self._folder / f"{request.candidate.short_id}-{request.seed}"
         keras, tflite = folder / KERAS_FILE, folder / TFLITE_FILE
-        write_atomic(tflite, model.data)
-        write_atomic(folder / SAMPLE_FILE, self._int8.sample(model).encode())
+        write_atomic(tflite, int8.model.data)
+        write_atomic(folder / SAMPLE_FILE, int8.sample.encode())
         save_model(trained.model, keras)
         return keras, tflite
 
@@ -179,80 +159,6 @@ class _KerasTrainer:
         dataset = self._dataset
         path = Path(distillation.teacher).expanduser()
         return load_teacher(path, dataset.input_shape, dataset.num_classes)
-
-
-class _DivergedError(Exception):
-    """The loss is not a number any more, and will never be one again."""
-
-
-class _DivergenceCheck:
-    """Ends a training, after an epoch, whose loss is not a number."""
-
-    def __init__(self) -> None:
-        self._reports: list[EpochReport] = []
-
-    def __call__(self, report: EpochReport) -> None:
-        self._reports.append(report)
-        if not math.isfinite(report.train_loss):
-            raise _DivergedError
-
-    def output(self, seed: int) -> TrainingOutput:
-        """The output of a training that diverged."""
-        best = min(self._reports, key=lambda report: report.validation_error)
-        result = TrainingResult(
-            seed=seed,
-            epochs=len(self._reports),
-            best_epoch=best.epoch,
-            val_error=None,
-            test_error=None,
-            float_val_error=best.validation_error,
-            float_test_error=None,
-            seconds=round(sum(report.seconds for report in self._reports), 3),
-        )
-        last = self._reports[-1].epoch
-        return TrainingOutput(result, f"diverged: the loss of epoch {last} is not a number")
-
-
-class _Int8Evaluation:
-    """Evaluates int8 models on the splits, whose inputs are computed once."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        self._labels = dataset.validation.y, dataset.test.y
-        self._inputs = dataset.inputs(dataset.validation), dataset.inputs(dataset.test)
-        count = len(dataset.train)
-        picked = np.random.default_rng(0).permutation(count)[:_REPRESENTATIVE]
-        self._samples = [dataset.inputs(dataset.train, i, i + 1) for i in sorted(picked.tolist())]
-
-    def representative(self) -> Iterator[NDArray[np.float32]]:
-        """Inputs of shape (1, height, width, channels) from the training split."""
-        return iter(self._samples)
-
-    def sample(self, model: Flatbuffer) -> str:
-        """The first input of the test split as the model gets it, with its label; as JSON."""
-        from unas.tflite.io_quantization import read_io_quantization
-
-        first = read_io_quantization(model.data).quantised(self._inputs[1][0])
-        label = int(self._labels[1][0])
-        return json.dumps(
-            {"shape": list(first.shape), "input": first.ravel().tolist(), "label": label}
-        )
-
-    def errors(self, model: Flatbuffer) -> tuple[float, float]:
-        """(validation, test) error of the bytes that go to the board, 0..1."""
-        from unas.host.batch import int8_outputs
-        from unas.tflite.io_quantization import read_io_quantization
-        from unas.train.result import classification_error
-
-        quantization = read_io_quantization(model.data)
-        validation, test = (
-            classification_error(
-                int8_outputs(model.data, quantization.quantised(inputs)),
-                labels,
-                boundary=quantization.output_zero,
-            )
-            for inputs, labels in zip(self._inputs, self._labels, strict=True)
-        )
-        return validation, test
 
 
 @contextlib.contextmanager
@@ -269,22 +175,17 @@ def _without_chatter() -> Iterator[None]:
         os.close(saved)
 
 
-def _result(
-    request: TrainingRequest,
-    trained: Trained,
-    model: Flatbuffer | None,
-    int8: tuple[float, float] | None,
-) -> TrainingResult:
+def _result(request: TrainingRequest, trained: Trained, int8: Int8Network | None) -> TrainingResult:
     kept = tuple(int(mask.sum()) for mask in trained.kept)
     return TrainingResult(
         seed=request.seed,
         epochs=len(trained.epochs),
         best_epoch=trained.best_epoch,
-        val_error=int8[0] if int8 else None,
-        test_error=int8[1] if int8 else None,
+        val_error=int8.val_error if int8 else None,
+        test_error=int8.test_error if int8 else None,
         float_val_error=trained.validation_error,
         float_test_error=trained.test_error,
-        model_sha256=model.sha256 if model else None,
+        model_sha256=int8.model.sha256 if int8 else None,
         kept_channels=kept or None,
         seconds=round(trained.seconds, 3),
     )

@@ -37,7 +37,7 @@ class TrainingProcesses:
     def __init__(
         self, training: TrainingSetup, count: int, *, renew_after: int = RENEW_AFTER
     ) -> None:
-        """Start the threads; a process begins with its first request.
+        """Processes that begin when they are needed.
 
         Args:
             training: What a process opens.

@@ -49,12 +49,13 @@ class Trained:
         model: The float network of exactly this graph.
         epochs: Every epoch that was run, in order.
         best_epoch: The one with the least validation error; with pruning, among those with the
-            final masks. Of equal ones the one with the least validation loss.
+            final masks, unless training diverged. Of equal ones the one with the least validation
+            loss.
         validation_error: Of the float network, 0..1.
         test_error: Of the float network, 0..1; None if training was stopped early.
         stopped_early: Why training was stopped early, or None.
         kept: With structured pruning, for each group of channels (``unas.graph.channels``) which of
-            them stayed; otherwise empty.
+            them stayed; otherwise, or if training diverged, empty.
         sparsity: Share of channels (weights) that were pruned.
         seconds: Compute time of all of it.
     """

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -169,7 +170,7 @@ class Trainer:
             validation_error=best.validation_error,
             test_error=test_error,
             stopped_early=run.stopped_early,
-            kept=kept,
+            kept=() if _diverged(run.reports[-1]) else kept,
             sparsity=self._pruned_share(state),
             seconds=time.monotonic() - began,
         )
@@ -187,7 +188,12 @@ class _Run:
 
     @property
     def best(self) -> EpochReport:
-        """The best epoch; before the masks are final, the latest one."""
+        """The best epoch; before the masks are final, the latest one.
+
+        Of a training that diverged, the one with the least validation error, whatever the masks.
+        """
+        if _diverged(self.reports[-1]):
+            return min(self.reports, key=lambda report: report.validation_error)
         return self._best or self.reports[-1]
 
     def add(self, report: EpochReport, state: TrainingState, *, final_masks: bool) -> None:
@@ -214,8 +220,15 @@ def _rank(report: EpochReport) -> tuple[float, float]:
     return report.validation_error, report.validation_loss
 
 
+def _diverged(report: EpochReport) -> bool:
+    """Whether the loss is not a number: it will never be one again."""
+    return not math.isfinite(report.train_loss)
+
+
 def _stop_reason(training: TrainingConfig, reports: Sequence[EpochReport]) -> str | None:
     """Why training should be stopped early after these epochs; None if it should go on."""
+    if _diverged(reports[-1]):
+        return f"diverged: the loss of epoch {reports[-1].epoch} is not a number"
     for epochs, limit in training.hopeless:
         best = min(report.validation_error for report in reports)
         if len(reports) == epochs and best > limit:
