@@ -125,7 +125,7 @@ def test_the_rate_falls_when_validation_loss_does_not() -> None:
     seen = []
     for epoch, loss in enumerate([1.0, 0.9, 0.95, 0.9, 0.9, 0.8, 0.8, 0.8]):
         seen.append(rates.at(epoch))
-        rates.saw(loss)
+        rates.update(loss)
     assert seen == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2]
     assert rates.at(8) == 0.1
 

@@ -32,8 +32,8 @@ class AgingEvolution:
     """The first candidates are random; each later one is a morph of a tournament's winner.
 
     A tournament draws ``sample`` members of the population, with replacement, and one set of
-    weights. A record that is told joins the population and the oldest member leaves. FAILED records
-    do not join: nothing is known of them. INFEASIBLE and PRUNED ones do, see
+    weights. Each record that the strategy is told joins the population, and the oldest member
+    leaves. FAILED records do not join: nothing is known of them. INFEASIBLE and PRUNED ones do, see
     ``unas.search.scalarise``, but are the first to leave: where most draws break a bound, they
     would crowd out the few networks that were trained to the end, and these are what children
     should come from.

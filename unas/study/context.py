@@ -40,7 +40,7 @@ class EstimatedNetwork:
     Attributes:
         graph: The network, in the order that its operators are executed in.
         figures: What the resource model says of it.
-        values: The quantities that constraints name, as far as figures tell them: not the latency.
+        values: The quantities that constraints name, as far as figures give them: not the latency.
         unpruned: Figures of the network that has all its channels; None where it lost none.
     """
 

@@ -46,7 +46,7 @@ from unas.study.requests import (
 from unas.tflite.reader import read_flatbuffer
 from unas.tflite.writer import write_flatbuffer
 
-_UNTRAINED_SEED = 0  # of weights that only the board sees
+_UNTRAINED_SEED = 0  # of random weights, which only the board uses
 _Entry = TypeVar("_Entry", Record, FinalTraining)
 _T = TypeVar("_T")
 
@@ -171,7 +171,7 @@ class Evaluator:
         with draft.timed(Stage.TRAINING):
             output = yield TrainingRequest(draft.candidate, seed, to_the_end=draft.repeat > 0)
         if not isinstance(output, TrainingOutput):
-            raise WorkerError("a training was answered with a measurement; report it")
+            raise WorkerError("the result of a training is a measurement; report it")
         draft.seconds[str(Stage.CONVERSION)] = output.conversion_seconds
         draft.seconds[str(Stage.TRAINING)] -= output.conversion_seconds
         draft.output = output
@@ -201,7 +201,7 @@ class Evaluator:
         with draft.timed(Stage.BOARD):
             measurement = yield MeasurementRequest(model)
         if not isinstance(measurement, Measurement):
-            raise DeviceError("a measurement was answered with a training; report it")
+            raise DeviceError("the result of a measurement is a training; report it")
         predictor = self._context.predictor
         sample = None if predictor is None else predictor.sample_of(graph, measurement)
         draft.findings.append(Finding(draft.index, draft.repeat_seed, measurement, sample))

@@ -17,7 +17,7 @@ from unas.record import Measurement, Prediction
 REFIT_EVERY = 8
 """Number of new measurements after which the latency model is fitted again."""
 
-_MIN_OWN_SCORES = 19  # with fewer, the study's own errors do not tell a 90 % interval
+_MIN_OWN_SCORES = 19  # with fewer, the study's own errors give no 90 % interval
 _MAX_UPPER = 1e15  # stands for an interval without end, which JSON cannot hold
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an evaluation asks for while it runs, a measurement or a training, and who answers."""
+"""Requests of evaluations, for a measurement or a training, and the executors that work on them."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class TrainingOutput:
             StoreError: Fields are missing, unknown or of the wrong type.
         """
         if not isinstance(data, dict) or data.keys() != {f.name for f in fields(cls)}:
-            raise StoreError(f"a training process answered {str(data)[:80]!r}; report it")
+            raise StoreError(f"a training process sent {str(data)[:80]!r}; report it")
         return from_plain(data, cls, "the output of a training process")
 
 

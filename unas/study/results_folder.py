@@ -45,7 +45,7 @@ def describe_study(
     calibration: Mapping[str, Any] | None,
     command: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """All that a reader needs to judge or repeat a study. No path and no name of the machine.
+    """All that a reader needs to assess or repeat a study. No path and no name of the machine.
 
     Args:
         study: As it runs.

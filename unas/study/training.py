@@ -75,7 +75,7 @@ class KerasTraining:
 
 
 def keras_training(study: StudyConfig, folder: Path, threads: int) -> TrainingSetup:
-    """Training with TensorFlow and Keras, as every study trains unless told otherwise."""
+    """Training with TensorFlow and Keras, the default of every study."""
     return KerasTraining(study.to_toml(), str(folder), threads)
 
 
@@ -86,7 +86,7 @@ class _KerasTrainer:
         from unas.train.backend import configure
         from unas.train.data import training_data
 
-        with _without_chatter():
+        with _silent_stderr():
             configure(threads=setup.threads)
         self._study = study = study_from_toml(setup.study, "the study", "study")
         self._folder = Path(setup.folder)
@@ -162,7 +162,7 @@ class _KerasTrainer:
 
 
 @contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
+def _silent_stderr() -> Iterator[None]:
     """TensorFlow writes to the file descriptor while it is imported, whatever its log level."""
     sys.stderr.flush()
     saved = os.dup(2)

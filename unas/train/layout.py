@@ -75,12 +75,12 @@ class WeightLayout:
 
     def moments_by_operator(self, vector: Floats) -> dict[int, tuple[Floats, Floats]]:
         """Mean and variance in a vector of moments, by operator position."""
-        found, start = {}, 0
+        moments, start = {}, 0
         for position, channels in self.normalised:
             mean, variance = vector[start : start + 2 * channels].reshape(2, channels)
-            found[position] = (mean, variance)
+            moments[position] = (mean, variance)
             start += 2 * channels
-        return found
+        return moments
 
 
 def layout_of(graph: Graph) -> WeightLayout:

@@ -13,7 +13,7 @@ and none is emptied because its numbers are small. Of a weight: its magnitude by
 layer.
 
 *Feedback.* A pruned channel learns on: its weights get the gradient that its output would get. But
-nothing answers to what it learns until masks are chosen again, ``interval`` steps later; all these
+nothing corrects what it learns until masks are chosen again, ``interval`` steps later; all these
 steps go the same way, and with momentum a channel came back so large that training diverged. So
 each is divided by the interval: together they make one step. A single weight moves little of what
 its channel gives and gets the whole gradient, as in the paper.

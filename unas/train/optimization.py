@@ -120,11 +120,11 @@ class LearningRate:
         self._best, self._waited = math.inf, 0
 
     def at(self, epoch: int) -> float:
-        """For an epoch, counted from 0; after ``saw`` was told about all before it."""
+        """Learning rate of an epoch, counted from 0; after ``update`` of all epochs before."""
         return self._training.learning_rate(epoch) * self._scale
 
-    def saw(self, validation_loss: float) -> None:
-        """Told after every epoch."""
+    def update(self, validation_loss: float) -> None:
+        """Take in an epoch's validation loss."""
         plateau = self._training.plateau
         if plateau is None:
             return

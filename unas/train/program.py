@@ -59,11 +59,11 @@ class Program:
     Args:
         graph: The network.
         data: What it learns.
-        training: How; rates and numbers of epochs are up to the caller.
+        training: Batches, optimiser, regularisation; the caller decides on rates and epochs.
         masks: What can be pruned, or None.
         pruning: How often masks are chosen; None without masks.
-        teacher: Whom to follow, or None.
-        distillation: How much; None without teacher.
+        teacher: The teacher, or None.
+        distillation: Weight and temperature of its loss; None without teacher.
     """
 
     def __init__(

@@ -39,14 +39,14 @@ def train(
     Args:
         graph: The network, from (1, height, width, channels) to (1, classes) of logits.
         data: What to learn; its test split is only looked at when all is over.
-        training: Epochs, optimiser, regularisation, early ends.
+        training: Epochs, optimiser, regularisation, early termination.
         seed: Of weights, order, augmentation and dropout.
         pruning: When and what to prune; None not to.
         sparsity: The candidate's gene, 0..1; None or 0 not to prune. A network without anything to
             prune, as one of depthwise layers alone, is trained as it is.
-        teacher: Whom to follow, or None.
-        distillation: How much; its ``teacher`` path is not looked at.
-        on_epoch: Told after every epoch.
+        teacher: The teacher, or None.
+        distillation: Weight and temperature of its loss; its ``teacher`` path is not read.
+        on_epoch: Called after every epoch.
 
     Returns:
         The network and its errors, all of the same weights.
@@ -121,7 +121,7 @@ class Trainer:
                 seconds=time.monotonic() - start,
             )
             run.add(report, state, final_masks=self._is_final(epoch))
-            rates.saw(report.validation_loss)
+            rates.update(report.validation_loss)
             if on_epoch is not None:
                 on_epoch(report)
             run.stopped_early = _stop_reason(self._training, run.reports)
@@ -177,7 +177,7 @@ class Trainer:
 
 
 class _Run:
-    """What one run has seen so far, and the state of its best epoch."""
+    """The epochs of one run so far, and the state of its best one."""
 
     def __init__(self, state: TrainingState) -> None:
         self.reports: list[EpochReport] = []

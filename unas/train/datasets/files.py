@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that the user has: found, hashed, or missed with what to put where.
+"""Files of data sets: looked up, hashed, downloaded through Keras, or an error with the remedy.
 
-Values of a data set's options, checked before anything is read.
-
-Downloads through Keras, where the network allows; else the error says what to put where.
+Also checks the values of a data set's options, before anything is read.
 """
 
 from __future__ import annotations
@@ -172,22 +170,24 @@ class _Rule:
     allowed: str
 
 
-def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _whole(value: Any, smallest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= smallest
 
 
-def _pair(value: Any, least: int) -> bool:
+def _pair(value: Any, smallest: int) -> bool:
     return (
-        isinstance(value, list | tuple) and len(value) == 2 and all(_whole(n, least) for n in value)
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(_whole(n, smallest) for n in value)
     )
 
 
-def _names(value: Any, least: int) -> bool:
+def _names(value: Any, smallest: int) -> bool:
     """A string is a sequence of letters, and a name twice would put a sample in two classes."""
     return (
         isinstance(value, list | tuple)
         and all(isinstance(name, str) and name for name in value)
-        and len(set(value)) == len(value) >= least
+        and len(set(value)) == len(value) >= smallest
     )
 
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MNIST and Fashion-MNIST: 28x28 grey pictures of ten classes.
 
-IDX files, in which MNIST and Fashion-MNIST come: a header of big-endian sizes, then bytes.
+They come in IDX files: a header of big-endian sizes, then bytes.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def stratified(y: NDArray[Any], size: int, rng: np.random.Generator) -> tuple[In
     shares = counts * size / len(y)
     quotas = np.floor(shares).astype(int)
     # The largest remainders get what rounding down left over.
-    most = np.argsort(quotas - shares, kind="stable")
-    quotas[most[: size - quotas.sum()]] += 1
+    by_remainder = np.argsort(quotas - shares, kind="stable")
+    quotas[by_remainder[: size - quotas.sum()]] += 1
     drawn = [
         rng.permutation(np.flatnonzero(y == c))[:quota]
         for c, quota in zip(classes, quotas, strict=True)

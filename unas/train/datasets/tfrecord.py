@@ -110,8 +110,8 @@ def load_records(
     """
     if records.channels not in (1, 3):
         raise DataError(f"{records.name}: channels is {records.channels}; give 1 or 3")
-    found = _part_files(records)
-    labels = {part: _labels(records, files) for part, files in found.items()}
+    part_files = _part_files(records)
+    labels = {part: _labels(records, files) for part, files in part_files.items()}
     parts = plan_splits(
         records.name,
         labels,
@@ -119,10 +119,10 @@ def load_records(
         test_fraction=test_fraction,
         seed=split_seed,
     )
-    tree = tree_digest(records.root, [path for files in found.values() for path in files])
+    tree = tree_digest(records.root, [path for files in part_files.values() for path in files])
 
     def take(part: str, index: NDArray[np.intp]) -> Split:
-        x = _pictures(records, tree[1], part, found[part], index, len(labels[part]))
+        x = _pictures(records, tree[1], part, part_files[part], index, len(labels[part]))
         return Split(x, labels[part][index])
 
     count = 1 + max(int(y.max(initial=0)) for y in labels.values())
@@ -141,12 +141,12 @@ def _part_files(records: RecordSet) -> dict[str, list[Path]]:
     files = record_files(records.root)
     meaning = {"train": "train", "test": "test"}
     meaning["val"] = "test" if records.val_is_test else "validation"
-    found: dict[str, list[Path]] = {}
+    part_files: dict[str, list[Path]] = {}
     for prefix, part in meaning.items():
         named = [path for path in files if path.name.startswith(prefix)]
         if named:
-            found.setdefault(part, []).extend(named)
-    return found if "train" in found else {"train": files}
+            part_files.setdefault(part, []).extend(named)
+    return part_files if "train" in part_files else {"train": files}
 
 
 def _labels(records: RecordSet, files: Sequence[Path]) -> NDArray[np.int32]:
