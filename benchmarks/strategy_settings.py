@@ -37,7 +37,7 @@ from unas.search.progress import covered_share
 from unas.search.strategy import Strategy
 from unas.space.catalogue import find_space
 from unas.store.study_folder import StudyResults, read_study
-from unas.study.networks import evenly_kept, exported, pruned_to
+from unas.study.context import evenly_kept, exported, pruned_to
 
 Row = NDArray[np.float64]
 _RESULTS = Path("results/published/mnist_t10k_strategies")

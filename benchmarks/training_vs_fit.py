@@ -44,7 +44,7 @@ from unas.train.backend import forget_models, load_tensorflow
 from unas.train.data import TrainingData, training_data
 from unas.train.datasets import Dataset, load_dataset
 from unas.train.keras_model import build_keras_model
-from unas.train.scores import classification_error
+from unas.train.result import classification_error
 from unas.train.trainer import train
 
 # The paper's for MNIST, but ten times its rate, for fewer epochs. A constant rate makes Keras'

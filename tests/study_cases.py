@@ -18,10 +18,12 @@ from unas.cost.model_selection import fit_latency
 from unas.cost.operators import ArenaLayout, calls_of
 from unas.cost.types import KernelProfile, Sample
 from unas.space.catalogue import find_space
+from unas.store.study_folder import StudyResults
 from unas.study.predictor import Calibrated
-from unas.study.run import Found, MakeTrainings, Plan, run_study
-from unas.study.training import Training
-from unas.testing.study import CLOCK_HZ, FakeBoard, FakeTraining, InlineTrainings, fake_measurement
+from unas.study.run import run_study
+from unas.study.setup import StudyPlan, TrainingExecutor, checked_space
+from unas.study.training import TrainingSetup
+from unas.testing.study import CLOCK_HZ, FakeBoard, FakeTraining, InlineTraining, fake_measurement
 from unas.tflite.order import exported_graph
 from unas.tflite.writer import write_flatbuffer
 
@@ -69,26 +71,27 @@ def plan_of(
     *,
     board: FakeBoard | None = None,
     calibrated: Calibrated | None = None,
-    trainings: MakeTrainings = InlineTrainings,
-    training: Callable[[FakeTraining], Training] = lambda fake: fake,
+    training_executor: Callable[[TrainingSetup, int], TrainingExecutor] = InlineTraining,
+    training: Callable[[FakeTraining], TrainingSetup] = lambda fake: fake,
     resume: bool = False,
-) -> Plan:
+) -> StudyPlan:
     """A plan without TensorFlow."""
-    return Plan(
+    return StudyPlan(
         study=study,
         folder=folder,
+        space=checked_space(study, SHAPE, CLASSES),
         input_shape=SHAPE,
         num_classes=CLASSES,
         environment={"calibration": calibrated and {"sha256": "of the test"}},
         measure=board.measure if board else None,
         calibrated=calibrated,
-        training=lambda room, _: training(FakeTraining(study.to_toml(), str(room))),
-        trainings=trainings,
+        training=lambda *given: training(FakeTraining.of(*given)),
+        training_executor=training_executor,
         resume=resume,
     )
 
 
-def run_in(mode: str, folder: Path, *, resume: bool = False, **search: int) -> Found:
+def run_in(mode: str, folder: Path, *, resume: bool = False, **search: int) -> StudyResults:
     """Run the small study in one of the modes."""
     board = None if mode == "macs" else FakeBoard()
     known = calibrated() if mode == "predicted" else None

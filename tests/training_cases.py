@@ -22,7 +22,7 @@ from unas.graph import (
 )
 from unas.graph.builder import GraphBuilder
 from unas.train.data import TensorSplit, TrainingData
-from unas.train.layout import Floats, Layout, initial_moments, initial_weights
+from unas.train.layout import Floats, WeightLayout, initial_moments, initial_weights
 
 RELU = Activation.RELU
 tf: Any = tensorflow
@@ -81,7 +81,7 @@ def branching_network() -> Graph:
     return b.finish(b.dense("logits", hidden, units=3, options=DenseOptions()))
 
 
-def lively(layout: Layout, seed: int = 0) -> tuple[Floats, Floats]:
+def lively(layout: WeightLayout, seed: int = 0) -> tuple[Floats, Floats]:
     """Weights and moments in which nothing is 0 or 1 by chance."""
     rng = np.random.default_rng(seed)
     weights = initial_weights(layout, seed)

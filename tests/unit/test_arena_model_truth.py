@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from tests.unit.arena_networks import random_networks
-from unas.arena.kernels import 
 from unas.arena.liveness import buffers_of
 from unas.cost.memory import DESCRIPTIONS
 from unas.errors import ArchitectureError

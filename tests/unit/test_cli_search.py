@@ -15,8 +15,8 @@ from unas.cli.main import main
 from unas.cli.search_output import print_found, print_found_json
 from unas.cli.search_view import Lines, LiveView, progress_lines
 from unas.record import FinalTraining
+from unas.store.study_folder import StudyResults
 from unas.study.observer import Status
-from unas.study.run import Found
 
 STATUS = Status(
     records=12,
@@ -32,11 +32,11 @@ STATUS = Status(
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Found:
+def found(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
     return run_in("predicted", tmp_path_factory.mktemp("study"))
 
 
-def test_the_live_view_tells_how_far_and_how_good(found: Found) -> None:
+def test_the_live_view_tells_how_far_and_how_good(found: StudyResults) -> None:
     view = LiveView(study_of("predicted"))
     view.began(found.records[:12], ())
     console = Console(width=140, record=True, quiet=True)
@@ -95,7 +95,7 @@ def test_of_final_trainings_what_is_left_follows_the_trainings(
     assert "pace" not in lines
 
 
-def test_a_view_that_goes_on_knows_how_long_trainings_take(found: Found) -> None:
+def test_a_view_that_goes_on_knows_how_long_trainings_take(found: StudyResults) -> None:
     def lasting(final: FinalTraining, seconds: float) -> FinalTraining:
         return replace(final, training=replace(final.training, seconds=seconds))
 
@@ -116,7 +116,7 @@ def test_the_board_is_told_of_from_the_start_where_there_is_one() -> None:
 
 
 def test_what_errors_and_files_say_is_no_markup(
-    found: Found, capsys: pytest.CaptureFixture[str]
+    found: StudyResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = replace(study_of("predicted"), name="a [red]name")
     view = LiveView(study)
@@ -127,7 +127,9 @@ def test_what_errors_and_files_say_is_no_markup(
     assert "a [red]name" in capsys.readouterr().out
 
 
-def test_every_candidate_is_told_in_lines(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_candidate_is_told_in_lines(
+    found: StudyResults, capsys: pytest.CaptureFixture[str]
+) -> None:
     lines = Lines(study_of("predicted"))
     for record in found.records:
         lines.record(record)
@@ -137,7 +139,9 @@ def test_every_candidate_is_told_in_lines(found: Found, capsys: pytest.CaptureFi
     assert "infeasible without training" in told
 
 
-def test_the_table_names_the_provenance(found: Found, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_names_the_provenance(
+    found: StudyResults, capsys: pytest.CaptureFixture[str]
+) -> None:
     print_found(study_of("predicted"), found)
     table = capsys.readouterr().out
     for record in found.feasible:
@@ -151,13 +155,13 @@ def test_the_table_names_the_provenance(found: Found, capsys: pytest.CaptureFixt
 
 
 def test_the_table_tells_of_seeds_that_diverged(
-    found: Found, capsys: pytest.CaptureFixture[str]
+    found: StudyResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record, *_ = found.feasible
     training = replace(found.finals_of(record)[0].training, test_error=0.022)
     well = FinalTraining(record.candidate.sha256, training)
     other = replace(well, training=replace(training, test_error=0.024))
-    lost = replace(well, training=replace(training, test_error=None), cause="it diverged")
+    lost = replace(well, training=replace(training, test_error=None), cause="diverged")
     for finals, told in (
         ((well, other), "2.30 ± 0.14 % (2)"),
         ((well, lost, other), "2.30 ± 0.14 % (2 of 3, 1 diverged)"),
@@ -165,14 +169,14 @@ def test_the_table_tells_of_seeds_that_diverged(
         ((well,), "2.20 %"),
         ((lost,), "(0 of 1, 1 diverged)"),
     ):
-        one = Found((record,), finals, (record,))
+        one = replace(found, records=(record,), finals=finals)
         print_found(study_of("predicted"), one)
         assert told in " ".join(capsys.readouterr().out.split())
         print_found_json(study_of("predicted"), one)
         (entry,) = json.loads(capsys.readouterr().out)["front"]
         assert entry["diverged_again"] == finals.count(lost)
     Lines(study_of("predicted")).final(lost)
-    assert f"seed {training.seed}, it diverged" in capsys.readouterr().err
+    assert f"seed {training.seed}, diverged" in capsys.readouterr().err
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:

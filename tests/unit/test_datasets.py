@@ -19,7 +19,7 @@ from unas.train.datasets import Dataset, Normalisation, check_options, dataset_n
 from unas.train.datasets import files as files_module
 from unas.train.datasets.dataset import DataProvenance, Split, Splits
 from unas.train.datasets.files import stored_array, tree_digest
-from unas.train.datasets.splits import by_group, plan, stratified
+from unas.train.datasets.splits import by_group, plan_splits, stratified
 
 
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=200), st.data())
@@ -45,7 +45,7 @@ def test_groups_stay_whole(groups_list: list[int], fraction: float) -> None:
 
 def test_plan_keeps_given_parts_and_draws_the_others() -> None:
     y = np.arange(100) % 4
-    parts = plan(
+    parts = plan_splits(
         "x", {"train": y, "test": y[:8]}, validation_fraction=0.25, test_fraction=0.5, seed=0
     )
     assert parts.test[0] == "test"
@@ -59,7 +59,7 @@ def test_plan_keeps_given_parts_and_draws_the_others() -> None:
 def test_plan_refuses_empty_parts(fraction: float) -> None:
     y = np.arange(20) % 2
     with pytest.raises(DataError, match="validation_fraction"):
-        plan("x", {"train": y}, validation_fraction=fraction, test_fraction=0.2, seed=0)
+        plan_splits("x", {"train": y}, validation_fraction=fraction, test_fraction=0.2, seed=0)
 
 
 def test_digits_are_parted_without_mixing() -> None:
@@ -102,7 +102,7 @@ def test_inputs_come_in_pieces() -> None:
     ("name", "options", "message"),
     [
         ("digit", {}, "did you mean digits"),
-        ("?", {}, "choose from digits, mnist"),
+        ("?", {}, "known: chars74k, cifar10, digits"),
         ("mnist", {"binry": True}, "did you mean binary"),
         ("digits", {"split_seed": "1"}, "split_seed is '1', expected int"),
         ("mnist", {"binary": 1}, "binary is 1, expected bool"),

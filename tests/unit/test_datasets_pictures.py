@@ -320,10 +320,10 @@ def test_chars74k(place: str, tmp_path: Path) -> None:
 
 def test_chars74k_has_the_papers_parts() -> None:
     from unas.train.datasets import chars74k
-    from unas.train.datasets.splits import plan
+    from unas.train.datasets.splits import plan_splits
 
     y = np.arange(7705) % 62
-    parts = plan(
+    parts = plan_splits(
         "chars74k", {"train": y}, seed=0,
         validation_fraction=chars74k._VALIDATION_FRACTION, test_fraction=chars74k._TEST_FRACTION,
     )  # fmt: skip

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Judging one candidate, driven by hand."""
+"""The evaluation of one candidate, driven by hand."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from unas.record import FinalTraining, Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.strategy import Proposal
 from unas.space.catalogue import find_space
-from unas.study.context import EvaluationContext
-from unas.study.evaluation import Evaluator
-from unas.study.networks import evenly_kept, exported, pruned_to
-from unas.study.predictor import EVERY, Calibrated, Predictor
-from unas.study.requests import Answer, AskBoard, AskTraining, Judging, TrainingAnswer
-from unas.study.training import Trainer
+from unas.study.context import EstimatedNetwork, EvaluationContext, evenly_kept, exported, pruned_to
+from unas.study.evaluation import Evaluated, Evaluation, Evaluator
+from unas.study.predictor import REFIT_EVERY, Calibrated, Predictor
+from unas.study.requests import MeasurementRequest, Result, TrainingOutput, TrainingRequest
+from unas.study.training import CandidateTrainer
 from unas.testing.study import FakeTraining, fake_measurement
 from unas.tflite.writer import write_flatbuffer
 
@@ -37,7 +36,7 @@ def graph_of(seed: int) -> Graph:
     return SPACE.graph(SPACE.random(np.random.default_rng(seed)), SHAPE, CLASSES)
 
 
-def setting_of(study: StudyConfig, *, enters: bool = False) -> EvaluationContext:
+def context_of(study: StudyConfig, *, enters: bool = False) -> EvaluationContext:
     known = Predictor(calibrated()) if study.latency.mode is not LatencyMode.MACS else None
     return EvaluationContext(study, SPACE, SHAPE, CLASSES, known, lambda _: enters)
 
@@ -46,9 +45,9 @@ def candidate(study: StudyConfig, sparsity: float = 0.5) -> Candidate:
     """One that keeps every bound before training."""
     for seed in itertools.count():
         found = Candidate(SPACE.random(np.random.default_rng(seed)), sparsity)
-        judging = Evaluator(setting_of(study)).judge(Proposal(0, found))
+        evaluation = Evaluator(context_of(study)).evaluate(Proposal(0, found))
         try:
-            next(judging)
+            next(evaluation)
         except StopIteration:
             continue
         return found
@@ -56,24 +55,25 @@ def candidate(study: StudyConfig, sparsity: float = 0.5) -> Candidate:
 
 
 @pytest.fixture
-def trainer(tmp_path: Path) -> Trainer:
+def trainer(tmp_path: Path) -> CandidateTrainer:
     return FakeTraining(study_of().to_toml(), str(tmp_path)).open()
 
 
-def ended(judging: Judging, answer: Answer | UnasError) -> Record:
-    """The record that an answer leads to at once."""
+def ended(evaluation: Evaluation[Record], output: Result | UnasError) -> Record:
+    """The record that an output leads to at once."""
     step: Callable[[], object]
-    if isinstance(answer, UnasError):
-        error = answer
-        step = lambda: judging.throw(error)  # noqa: E731
+    if isinstance(output, UnasError):
+        error = output
+        step = lambda: evaluation.throw(error)  # noqa: E731
     else:
-        given = answer
-        step = lambda: judging.send(given)  # noqa: E731
+        given = output
+        step = lambda: evaluation.send(given)  # noqa: E731
     with pytest.raises(StopIteration) as end:
         step()
-    record = end.value.value
-    assert isinstance(record, Record)
-    return record
+    evaluated = end.value.value
+    assert isinstance(evaluated, Evaluated)
+    assert isinstance(evaluated.entry, Record)
+    return evaluated.entry
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -96,12 +96,13 @@ def test_even_pruning_keeps_one_channel_and_takes_its_share() -> None:
     assert all(abs(kept - size / 2) <= 1 for kept, size in zip(half, sizes, strict=True))
 
 
-def test_the_study_says_which_figures_are_judged() -> None:
-    study = study_of()
-    figures = setting_of(study).figures(exported(graph_of(1)))
+def test_the_study_says_which_figures_are_constrained() -> None:
+    study, mine = study_of(), Candidate(SPACE.random(np.random.default_rng(1)))
+    network = context_of(study).untrained(mine)
+    figures = network.figures
+    assert network.values["macs"] == figures.macs
     paper = replace(study, resources=ResourcesConfig(count_input=False, macs=MacCount.PAPER))
-    assert setting_of(study).values(figures)["macs"] == figures.macs
-    assert setting_of(paper).values(figures) == {
+    assert context_of(paper).untrained(mine).values == {
         "peak_memory_bytes": figures.peak_memory_without_input_bytes,
         "model_size_bytes": figures.model_size_bytes,
         "macs": figures.paper_macs,
@@ -111,10 +112,10 @@ def test_the_study_says_which_figures_are_judged() -> None:
 def test_a_network_too_large_even_when_pruned_costs_nothing() -> None:
     study = study_of()
     tight = replace(study, constraints=replace(study.constraints, model_size_bytes=200))
-    judging = Evaluator(setting_of(tight)).judge(Proposal(4, candidate(study)))
+    evaluation = Evaluator(context_of(tight)).evaluate(Proposal(4, candidate(study)))
     with pytest.raises(StopIteration) as end:
-        next(judging)
-    record = end.value.value
+        next(evaluation)
+    record = end.value.value.entry
     assert (record.outcome, record.stage) == (Outcome.INFEASIBLE, Stage.RESOURCES)
     assert record.figures.model_size_bytes < record.unpruned.model_size_bytes
     ratio = record.figures.model_size_bytes / 200
@@ -127,8 +128,10 @@ def test_a_dense_network_over_a_bound_goes_on_if_pruning_saves_it() -> None:
     graph = SPACE.graph(mine.architecture, SHAPE, CLASSES)
     dense = estimate(exported(graph)).model_size_bytes
     bound = replace(study.constraints, model_size_bytes=dense - 1)
-    judging = Evaluator(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
-    assert isinstance(next(judging), AskTraining)
+    evaluation = Evaluator(context_of(replace(study, constraints=bound))).evaluate(
+        Proposal(0, mine)
+    )
+    assert isinstance(next(evaluation), TrainingRequest)
 
 
 def unstructured(study: StudyConfig) -> StudyConfig:
@@ -147,14 +150,14 @@ def test_single_weights_are_taken_from_kernels_alone() -> None:
     assert least > dense - round(0.5 * dense)
     for bound, fits in ((least, True), (least - 1, False)):
         constraints = replace(study.constraints, model_size_bytes=bound)
-        judge = Evaluator(setting_of(replace(study, constraints=constraints)))
-        judging = judge.judge(Proposal(0, mine))
+        evaluator = Evaluator(context_of(replace(study, constraints=constraints)))
+        evaluation = evaluator.evaluate(Proposal(0, mine))
         if fits:
-            assert isinstance(next(judging), AskTraining)
+            assert isinstance(next(evaluation), TrainingRequest)
             continue
         with pytest.raises(StopIteration) as end:
-            next(judging)
-        record = end.value.value
+            next(evaluation)
+        record = end.value.value.entry
         assert (record.outcome, record.unpruned) == (Outcome.INFEASIBLE, None)
         assert record.values["model_size_bytes"] == least
         assert record.figures.model_size_bytes == dense
@@ -165,28 +168,28 @@ def test_zeros_of_the_trained_network_count_without_structure_alone(
     tmp_path: Path, structured: bool
 ) -> None:
     study = study_of() if structured else unstructured(study_of())
-    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
-    request = next(judging)
-    assert isinstance(request, AskTraining)
-    answer = FakeTraining(study.to_toml(), str(tmp_path)).open().train(request)
-    record = ended(judging, replace(answer, zeros=7))
+    evaluation = Evaluator(context_of(study)).evaluate(Proposal(0, candidate(study)))
+    request = next(evaluation)
+    assert isinstance(request, TrainingRequest)
+    output = FakeTraining(study.to_toml(), str(tmp_path)).open().train(request)
+    record = ended(evaluation, replace(output, zeros=7))
     assert record.figures is not None
     zeros = 0 if structured else 7
     assert record.values["model_size_bytes"] == record.figures.model_size_bytes - zeros
 
 
-def test_stages_of_the_measured_mode(trainer: Trainer) -> None:
+def test_stages_of_the_measured_mode(trainer: CandidateTrainer) -> None:
     study = study_of("measured")
-    judging = Evaluator(setting_of(study)).judge(Proposal(5, candidate(study)))
-    first = next(judging)
-    assert isinstance(first, AskBoard)
-    training = judging.send(fake_measurement(first.model, 1.0, "plain"))
-    assert isinstance(training, AskTraining)
-    answer = trainer.train(training)
-    second = judging.send(answer)
-    assert isinstance(second, AskBoard)
-    assert second.model.sha256 == answer.result.model_sha256 != first.model.sha256
-    record = ended(judging, fake_measurement(second.model, 1.0, "plain"))
+    evaluation = Evaluator(context_of(study)).evaluate(Proposal(5, candidate(study)))
+    first = next(evaluation)
+    assert isinstance(first, MeasurementRequest)
+    training = evaluation.send(fake_measurement(first.model, 1.0, "plain"))
+    assert isinstance(training, TrainingRequest)
+    output = trainer.train(training)
+    second = evaluation.send(output)
+    assert isinstance(second, MeasurementRequest)
+    assert second.model.sha256 == output.result.model_sha256 != first.model.sha256
+    record = ended(evaluation, fake_measurement(second.model, 1.0, "plain"))
     assert record.outcome is Outcome.COMPLETE
     assert record.figures is not None
     assert record.figures.latency_us is not None  # predicted, beside the emulated one
@@ -198,36 +201,36 @@ def test_stages_of_the_measured_mode(trainer: Trainer) -> None:
     ("error", "outcome"),
     [
         (ArenaTooSmallError("the arena is too small"), Outcome.INFEASIBLE),
-        (LinkError("no answer"), Outcome.FAILED),
+        (LinkError("no output"), Outcome.FAILED),
     ],
 )
 def test_what_the_board_refuses_is_no_failure(error: UnasError, outcome: Outcome) -> None:
     study = study_of("measured")
-    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
-    next(judging)
-    record = ended(judging, error)
+    evaluation = Evaluator(context_of(study)).evaluate(Proposal(0, candidate(study)))
+    next(evaluation)
+    record = ended(evaluation, error)
     assert (record.outcome, record.stage) == (outcome, Stage.BOARD)
     assert record.cause == str(error)
 
 
 def test_a_wrong_output_is_a_failure() -> None:
     study = study_of("measured")
-    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
-    request = next(judging)
-    assert isinstance(request, AskBoard)
+    evaluation = Evaluator(context_of(study)).evaluate(Proposal(0, candidate(study)))
+    request = next(evaluation)
+    assert isinstance(request, MeasurementRequest)
     wrong = replace(
         fake_measurement(request.model, 1.0, "plain"), output=OutputCheck("golden", 10, 2)
     )
-    record = ended(judging, wrong)
+    record = ended(evaluation, wrong)
     assert record.outcome is Outcome.FAILED
     assert "2 of 10" in (record.cause or "")
 
 
 def test_a_worker_says_where_it_failed() -> None:
     study = study_of()
-    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
-    next(judging)
-    record = ended(judging, WorkerError("no converter", "conversion"))
+    evaluation = Evaluator(context_of(study)).evaluate(Proposal(0, candidate(study)))
+    next(evaluation)
+    record = ended(evaluation, WorkerError("no converter", "conversion"))
     assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
 
 
@@ -240,60 +243,62 @@ class BrokenSpace:
 
 def test_a_bug_costs_one_candidate_not_the_study() -> None:
     study = study_of()
-    broken = replace(setting_of(study), space=BrokenSpace())
+    broken = replace(context_of(study), space=BrokenSpace())
     with pytest.raises(StopIteration) as end:
-        next(Evaluator(broken).judge(Proposal(3, candidate(study))))
-    record = end.value.value
+        next(Evaluator(broken).evaluate(Proposal(3, candidate(study))))
+    record = end.value.value.entry
     assert (record.index, record.outcome, record.stage) == (3, Outcome.FAILED, Stage.RESOURCES)
     assert record.cause.startswith("KeyError in test_evaluate.py:")
     assert record.cause.endswith("'no such layer'; report it with the candidate")
 
 
 def test_a_bug_after_training_is_told_too(
-    trainer: Trainer, monkeypatch: pytest.MonkeyPatch
+    trainer: CandidateTrainer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     study = study_of()
     mine = candidate(study)
-    broken = Evaluator(setting_of(study))
+    broken = Evaluator(context_of(study))
 
-    def values(*_: object, **__: object) -> dict[str, float]:
+    def trained(*_: object) -> EstimatedNetwork:
         raise ZeroDivisionError("float division")
 
-    judging = broken.judge(Proposal(0, mine))
-    request = next(judging)
-    assert isinstance(request, AskTraining)
-    monkeypatch.setattr(EvaluationContext, "values", values)
-    record = ended(judging, trainer.train(request))
+    evaluation = broken.evaluate(Proposal(0, mine))
+    request = next(evaluation)
+    assert isinstance(request, TrainingRequest)
+    monkeypatch.setattr(EvaluationContext, "trained", trained)
+    record = ended(evaluation, trainer.train(request))
     assert (record.outcome, record.stage) == (Outcome.FAILED, Stage.CONVERSION)
     assert "ZeroDivisionError" in (record.cause or "")
-    again = broken.judge_again(record, 1)
-    job = next(again)
-    assert isinstance(job, AskTraining)
+    again = broken.repeat(record, 1)
+    request = next(again)
+    assert isinstance(request, TrainingRequest)
     with pytest.raises(WorkerError, match=r"ZeroDivisionError in .*float division; report"):
-        again.send(trainer.train(job))
+        again.send(trainer.train(request))
 
 
 @pytest.mark.parametrize("ending", [KeyboardInterrupt, SystemExit])
 def test_ending_a_study_is_no_failure_of_a_candidate(ending: type[BaseException]) -> None:
     study = study_of()
-    judging = Evaluator(setting_of(study)).judge(Proposal(0, candidate(study)))
-    next(judging)
+    evaluation = Evaluator(context_of(study)).evaluate(Proposal(0, candidate(study)))
+    next(evaluation)
     with pytest.raises(ending):
-        judging.throw(ending())
+        evaluation.throw(ending())
 
 
 @pytest.mark.parametrize(("enters", "asks"), [(True, True), (False, False)])
-def test_predicted_asks_for_the_front_only(trainer: Trainer, enters: bool, asks: bool) -> None:
+def test_predicted_asks_for_the_front_only(
+    trainer: CandidateTrainer, enters: bool, asks: bool
+) -> None:
     study = study_of("predicted")
     wide = replace(study, constraints=replace(study.constraints, latency_us=1e9))
-    judging = Evaluator(setting_of(wide, enters=enters)).judge(Proposal(0, candidate(wide)))
-    request = next(judging)
-    assert isinstance(request, AskTraining)
-    answer = trainer.train(request)
+    evaluation = Evaluator(context_of(wide, enters=enters)).evaluate(Proposal(0, candidate(wide)))
+    request = next(evaluation)
+    assert isinstance(request, TrainingRequest)
+    output = trainer.train(request)
     if asks:
-        assert isinstance(judging.send(answer), AskBoard)
+        assert isinstance(evaluation.send(output), MeasurementRequest)
     else:
-        record = ended(judging, answer)
+        record = ended(evaluation, output)
         assert record.outcome is Outcome.COMPLETE
         assert record.measurement is None
 
@@ -306,35 +311,37 @@ def test_predicted_asks_before_training_where_the_interval_straddles() -> None:
     found = Predictor(calibrated()).latency_us(pruned)
     for limit, asks in ((found.value, True), (found.upper * 1.1, False)):
         bound = replace(study.constraints, latency_us=limit)
-        judging = Evaluator(setting_of(replace(study, constraints=bound))).judge(Proposal(0, mine))
-        assert isinstance(next(judging), AskBoard) is asks
+        evaluation = Evaluator(context_of(replace(study, constraints=bound))).evaluate(
+            Proposal(0, mine)
+        )
+        assert isinstance(next(evaluation), MeasurementRequest) is asks
 
 
-def test_answers_cross_processes_unchanged(trainer: Trainer) -> None:
-    job = AskTraining(candidate(study_of()), 3)
-    assert AskTraining.from_json(job.to_json()) == job
-    answer = trainer.train(job)
-    assert TrainingAnswer.from_json_dict(answer.to_json_dict()) == answer
+def test_answers_cross_processes_unchanged(trainer: CandidateTrainer) -> None:
+    request = TrainingRequest(candidate(study_of()), 3)
+    assert TrainingRequest.from_json(request.to_json()) == request
+    output = trainer.train(request)
+    assert TrainingOutput.from_json_dict(output.to_json_dict()) == output
 
 
-def test_final_trainings_go_to_the_end_and_tell_of_divergence(trainer: Trainer) -> None:
+def test_final_trainings_go_to_the_end_and_tell_of_divergence(trainer: CandidateTrainer) -> None:
     study = study_of()
-    judge = Evaluator(setting_of(study))
-    judging = judge.judge(Proposal(0, candidate(study)))
-    request = next(judging)
-    assert isinstance(request, AskTraining)
+    evaluator = Evaluator(context_of(study))
+    evaluation = evaluator.evaluate(Proposal(0, candidate(study)))
+    request = next(evaluation)
+    assert isinstance(request, TrainingRequest)
     assert not request.to_the_end
-    record = ended(judging, trainer.train(request))
-    again = judge.judge_again(record, 1)
-    job = next(again)
-    assert isinstance(job, AskTraining)
-    assert job.to_the_end
-    assert AskTraining.from_json(job.to_json()) == job
-    answer = trainer.train(job)
-    lost = replace(answer.result, val_error=None, test_error=None)
+    record = ended(evaluation, trainer.train(request))
+    again = evaluator.repeat(record, 1)
+    request = next(again)
+    assert isinstance(request, TrainingRequest)
+    assert request.to_the_end
+    assert TrainingRequest.from_json(request.to_json()) == request
+    output = trainer.train(request)
+    lost = replace(output.result, val_error=None, test_error=None)
     with pytest.raises(StopIteration) as end:
-        again.send(TrainingAnswer(lost, "it diverged"))
-    final = end.value.value
+        again.send(TrainingOutput(lost, "it diverged"))
+    final = end.value.value.entry
     assert final == FinalTraining(record.candidate.sha256, lost, {}, "it diverged")
     assert final.diverged
 
@@ -345,17 +352,17 @@ def networks(count: int) -> list[Graph]:
 
 def test_the_predictor_learns_each_network_once_and_refits_every_so_often() -> None:
     predictor = Predictor(calibrated())
-    graphs = networks(EVERY)
+    graphs = networks(REFIT_EVERY)
     before = [predictor.latency_us(graph).value for graph in graphs]
     for seed, graph in enumerate(graphs):
         model = write_flatbuffer(graph, seed=seed, name="net")
         sample = predictor.sample_of(graph, fake_measurement(model, 30.0, "plain"))
         assert sample is not None
-        assert predictor.fitted_again == 0
+        assert predictor.refits == 0
         predictor.learn(sample)
-        if seed < EVERY - 1:
+        if seed < REFIT_EVERY - 1:
             predictor.learn(sample)
-    assert predictor.fitted_again == 1
+    assert predictor.refits == 1
     after = [predictor.latency_us(graph).value for graph in graphs]
     assert all(b > a for a, b in zip(before, after, strict=True))
 
@@ -394,10 +401,10 @@ def test_without_samples_the_model_stays_as_it_is() -> None:
     predictor = Predictor(Calibrated(known.latency))
     (graph,) = networks(1)
     before = predictor.latency_us(graph)
-    for seed in range(2 * EVERY):
+    for seed in range(2 * REFIT_EVERY):
         model = write_flatbuffer(graph, seed=seed, name="net")
         sample = predictor.sample_of(graph, fake_measurement(model, 99.0, "plain"))
         assert sample is not None
         predictor.learn(sample)
-    assert predictor.fitted_again == 0
+    assert predictor.refits == 0
     assert predictor.latency_us(graph) == before

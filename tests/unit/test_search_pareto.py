@@ -13,8 +13,8 @@ from unas.constraints import Constraints
 from unas.errors import ConfigError
 from unas.record import Outcome
 from unas.search.pareto import (
-    JUDGED,
     QUANTITIES,
+    VALUE_NAMES,
     hypervolume,
     non_dominated,
     pareto_front,
@@ -113,5 +113,5 @@ def test_records_without_a_quantity_take_no_part_and_unknown_names_are_errors() 
     assert pareto_front(RECORDS, ("error", "board_latency_us")) == []
     with pytest.raises(ConfigError, match="no quantity 'speed'"):
         pareto_front(RECORDS, ("error", "speed"))
-    for name in (*JUDGED, *QUANTITIES):
+    for name in (*VALUE_NAMES, *QUANTITIES):
         quantity(RECORDS[0], name)

@@ -17,7 +17,7 @@ from unas.record import Outcome
 from unas.search.aging import AgingEvolution
 from unas.search.progress import covered_share, trainings
 from unas.search.random_search import RandomSearch
-from unas.search.replay import NOT_RECORDED, RecordedSpace, replay, try_strategy
+from unas.search.replay import NOT_RECORDED, RecordedSpace, replay, replay_strategy
 from unas.search.strategy import SearchSpace, SparsityGene
 from unas.testing.search import FakeSpace, fake_search
 
@@ -94,14 +94,14 @@ def test_strategies_are_tried_on_a_journal() -> None:
     study = replace(example_config(), constraints=BOUNDS)
     recorded = fake_search(RandomSearch(FakeSpace()), 150, BOUNDS)
     count = trainings(recorded)
-    half = try_strategy(StrategyName.RANDOM, study, recorded, seeds=5, count=count // 2)
+    half = replay_strategy(StrategyName.RANDOM, study, recorded, seeds=5, count=count // 2)
     assert len(set(half.covered)) > 1
     whole = covered_share(recorded, BOUNDS)
     assert 0 < half.mean < whole
     assert half.spread == pytest.approx(np.std(half.covered, ddof=1))
     assert max(half.covered) <= whole
     with pytest.raises(ConfigError, match=f"has {count} trained networks, not {count + 1}"):
-        try_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=count + 1)
+        replay_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=count + 1)
 
 
 def test_without_trained_networks_there_is_nothing_to_try() -> None:
@@ -113,7 +113,7 @@ def test_without_trained_networks_there_is_nothing_to_try() -> None:
     ]
     assert recorded
     with pytest.raises(StoreError, match="was trained yet; let the search go on"):
-        try_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=1)
+        replay_strategy(StrategyName.RANDOM, study, recorded, seeds=1, count=1)
 
 
 def test_the_command_tries_every_strategy(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a study writes of its surroundings, and what it refuses to go on with."""
+"""What a study writes of its environment, and what it refuses to go on with."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.study_cases import study_of
 from unas.config import DistillationConfig, StudyConfig
 from unas.errors import ConfigError, StoreError
 from unas.store.study_folder import ENVIRONMENT
-from unas.study.results_folder import described, write_description
+from unas.study.results_folder import describe_study, write_description
 from unas.train.datasets import load_dataset
 
 digits = cache(lambda: load_dataset("digits"))
 
 
 def described_now(study: StudyConfig) -> dict[str, Any]:
-    return described(study, digits(), board=None, source=None, calibration=None, command={})
+    return describe_study(study, digits(), board=None, source=None, calibration=None, command={})
 
 
 def taught(teacher: Path) -> StudyConfig:

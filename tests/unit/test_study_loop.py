@@ -11,79 +11,82 @@ import pytest
 
 from tests.study_cases import CLASSES, SHAPE, calibrated, plan_of, run_in, study_of
 from tests.study_example import timeless
+from unas.artifact import Flatbuffer
 from unas.config import SpaceConfig
 from unas.constraints import Constraints
-from unas.errors import StoreError, UnasError, WorkerError
-from unas.record import Outcome, Record, Stage
+from unas.errors import StoreError, WorkerError
+from unas.record import Measurement, Outcome, Record, Stage
 from unas.resources.estimate import estimate
 from unas.search.progress import trainings
 from unas.space.catalogue import find_space
 from unas.store.journal import read_journal
 from unas.store.measurements import read_findings
+from unas.store.study_folder import StudyResults, read_study
+from unas.study.context import evenly_kept, exported, pruned_to
 from unas.study.front import front_of
-from unas.study.networks import judged_graph
-from unas.study.predictor import EVERY
-from unas.study.run import Found, run_study
-from unas.study.scheduler import Answers
-from unas.study.training import Training
-from unas.testing.study import FakeBoard, FakeTraining, InlineTrainings
+from unas.study.predictor import REFIT_EVERY
+from unas.study.run import run_study
+from unas.study.training import TrainingSetup
+from unas.testing.study import FakeBoard, FakeTraining, InlineTraining
 
 MODES = ("macs", "predicted", "measured")
 
 
-def without_times(found: Found) -> tuple[list[Record], list[object]]:
-    return [timeless(record) for record in found.records], list(found.finals)
+def without_times(results: StudyResults) -> tuple[list[Record], list[object]]:
+    return [timeless(record) for record in results.records], list(results.finals)
 
 
-def trained(found: Found) -> list[Record]:
-    return [record for record in found.records if record.outcome is Outcome.COMPLETE]
+def trained(results: StudyResults) -> list[Record]:
+    return [record for record in results.records if record.outcome is Outcome.COMPLETE]
 
 
 @pytest.fixture(scope="module", params=MODES)
 def whole(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, Path, Found]:
+) -> tuple[str, Path, StudyResults]:
     folder = tmp_path_factory.mktemp(request.param)
     return request.param, folder, run_in(request.param, folder)
 
 
 def test_a_study_finds_feasible_networks_and_turns_others_away(
-    whole: tuple[str, Path, Found],
+    whole: tuple[str, Path, StudyResults],
 ) -> None:
-    _, _, found = whole
-    outcomes = {record.outcome for record in found.records}
+    _, _, results = whole
+    outcomes = {record.outcome for record in results.records}
     assert outcomes == {Outcome.COMPLETE, Outcome.INFEASIBLE}
-    assert found.feasible
-    assert [record.index for record in found.records] == list(range(24))
+    assert results.feasible
+    assert [record.index for record in results.records] == list(range(24))
 
 
-def test_equal_seeds_give_equal_journals(whole: tuple[str, Path, Found], tmp_path: Path) -> None:
-    mode, _, found = whole
-    assert without_times(run_in(mode, tmp_path)) == without_times(found)
+def test_equal_seeds_give_equal_journals(
+    whole: tuple[str, Path, StudyResults], tmp_path: Path
+) -> None:
+    mode, _, results = whole
+    assert without_times(run_in(mode, tmp_path)) == without_times(results)
     other = run_in(mode, tmp_path / "other", seed=1)
-    assert without_times(other) != without_times(found)
+    assert without_times(other) != without_times(results)
 
 
-def test_the_journal_holds_what_was_found(whole: tuple[str, Path, Found]) -> None:
-    _, folder, found = whole
-    content = read_journal(folder / "journal.jsonl")
-    assert content.records == found.records
-    assert content.finals == found.finals
+def test_the_folder_holds_what_was_returned(whole: tuple[str, Path, StudyResults]) -> None:
+    _, folder, results = whole
+    stored = read_study(str(folder), folder.parent)
+    assert stored == results
+    assert (stored.front, stored.feasible) == (results.front, results.feasible)
 
 
 @pytest.mark.parametrize("lines", [1, 11, 25, 27])
 def test_a_cut_journal_leads_to_the_same_end(
-    whole: tuple[str, Path, Found], tmp_path: Path, lines: int
+    whole: tuple[str, Path, StudyResults], tmp_path: Path, lines: int
 ) -> None:
     """The header and so many records, and half a line as a kill leaves it."""
-    mode, folder, found = whole
+    mode, folder, results = whole
     text = (folder / "journal.jsonl").read_bytes().splitlines(keepends=True)
     for name in ("environment.json", "measurements.jsonl"):
         if (folder / name).exists():
             (tmp_path / name).write_bytes((folder / name).read_bytes())
     (tmp_path / "journal.jsonl").write_bytes(b"".join(text[:lines]) + b'{"kind":"rec')
     resumed = run_in(mode, tmp_path, resume=True)
-    assert without_times(resumed) == without_times(found)
+    assert without_times(resumed) == without_times(results)
     measured = [
         [(one.index, one.seed, one.measurement) for one in read_findings(at / "measurements.jsonl")]
         for at in (tmp_path, folder)
@@ -92,28 +95,33 @@ def test_a_cut_journal_leads_to_the_same_end(
 
 
 def test_a_finished_study_replays_without_board_and_training(
-    whole: tuple[str, Path, Found],
+    whole: tuple[str, Path, StudyResults],
 ) -> None:
-    mode, folder, found = whole
-    asked: list[InlineTrainings] = []
+    mode, folder, results = whole
+    executors: list[InlineTraining] = []
 
-    def trainings(training: object, count: int, answers: Answers) -> InlineTrainings:
+    def executor(training: TrainingSetup, count: int) -> InlineTraining:
         assert isinstance(training, FakeTraining)
-        asked.append(InlineTrainings(training, count, answers))
-        return asked[-1]
+        executors.append(InlineTraining(training, count))
+        return executors[-1]
 
     board = FakeBoard()
     known = calibrated() if mode == "predicted" else None
     plan = plan_of(
-        study_of(mode), folder, board=board, calibrated=known, trainings=trainings, resume=True
+        study_of(mode),
+        folder,
+        board=board,
+        calibrated=known,
+        training_executor=executor,
+        resume=True,
     )
     again = run_study(plan)
-    assert again == found
-    assert not board.asked
-    assert [one.jobs for one in asked] == [0]
+    assert again == results
+    assert not board.measured
+    assert [one.requests for one in executors] == [0]
 
 
-def test_without_resume_a_journal_is_left_alone(whole: tuple[str, Path, Found]) -> None:
+def test_without_resume_a_journal_is_left_alone(whole: tuple[str, Path, StudyResults]) -> None:
     mode, folder, _ = whole
     before = (folder / "journal.jsonl").read_bytes()
     with pytest.raises(StoreError, match="--resume"):
@@ -121,40 +129,25 @@ def test_without_resume_a_journal_is_left_alone(whole: tuple[str, Path, Found]) 
     assert (folder / "journal.jsonl").read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    ("space", "classes", "words"),
-    [
-        (SpaceConfig("ccn"), CLASSES, "no search space 'ccn'"),
-        (SpaceConfig("cnn", {"block": [1, 2]}), CLASSES, "unknown key 'block'"),
-        (SpaceConfig("cnn"), 1, "at least 2 classes"),
-    ],
-)
-def test_a_space_that_does_not_do_is_found_before_anything_is_written(
-    space: SpaceConfig, classes: int, words: str, tmp_path: Path
-) -> None:
-    plan = plan_of(replace(study_of(), space=space), tmp_path / "study")
-    with pytest.raises(UnasError, match=words):
-        run_study(replace(plan, num_classes=classes))
-    assert not (tmp_path / "study").exists()
-    assert run_study(plan_of(study_of(rounds=1), tmp_path / "study")).records
-
-
-def test_exactly_the_networks_of_the_front_are_kept(whole: tuple[str, Path, Found]) -> None:
-    _, folder, found = whole
+def test_exactly_the_networks_of_the_front_are_kept(whole: tuple[str, Path, StudyResults]) -> None:
+    _, folder, results = whole
     kept = {place.name for place in (folder / "networks").iterdir()}
-    assert kept == {record.candidate.short_id for record in found.front}
-    for record in found.front:
+    assert kept == {record.candidate.short_id for record in results.front}
+    for record in results.front:
         data = (folder / "networks" / record.candidate.short_id / "model.tflite").read_bytes()
         assert record.training is not None
         assert hashlib.sha256(data).hexdigest() == record.training.model_sha256
 
 
-def test_every_number_of_a_record_is_of_one_network(whole: tuple[str, Path, Found]) -> None:
-    mode, _, found = whole
+def test_every_number_of_a_record_is_of_one_network(whole: tuple[str, Path, StudyResults]) -> None:
+    mode, _, results = whole
     space = find_space("cnn", study_of().space.options)
-    for record in found.records:
-        graph = judged_graph(record, space, SHAPE, CLASSES, structured=True)
-        figures = estimate(graph)
+    for record in results.records:
+        graph = space.graph(record.candidate.architecture, SHAPE, CLASSES)
+        kept = record.training.kept_channels if record.training else None
+        if kept is None:
+            kept = evenly_kept(graph, record.candidate.sparsity or 0.0)
+        figures = estimate(exported(pruned_to(graph, kept)))
         assert record.figures is not None
         assert record.figures.macs == figures.macs
         assert record.figures.model_size_bytes == figures.model_size_bytes
@@ -164,35 +157,35 @@ def test_every_number_of_a_record_is_of_one_network(whole: tuple[str, Path, Foun
             assert record.measurement.model_sha256 == record.training.model_sha256
         if mode == "macs":
             assert "latency_us" not in record.values
-    assert any(record.unpruned != record.figures for record in trained(found))
+    assert any(record.unpruned != record.figures for record in trained(results))
 
 
-def test_violations_are_those_of_the_final_values(whole: tuple[str, Path, Found]) -> None:
-    mode, _, found = whole
+def test_violations_are_those_of_the_final_values(whole: tuple[str, Path, StudyResults]) -> None:
+    mode, _, results = whole
     bounds = study_of(mode).judged
-    for record in found.records:
+    for record in results.records:
         assert record.violations == bounds.violations(record.values)
         if record.outcome is Outcome.INFEASIBLE:
             assert record.violations
             assert record.training is None
 
 
-def test_the_front_is_trained_again(whole: tuple[str, Path, Found]) -> None:
-    _, _, found = whole
-    wanted = {record.candidate.sha256 for record in found.feasible}
-    seeds = {(final.candidate_sha256, final.training.seed) for final in found.finals}
-    assert len(seeds) == len(found.finals) == 2 * len(wanted)
+def test_the_front_is_trained_again(whole: tuple[str, Path, StudyResults]) -> None:
+    _, _, results = whole
+    wanted = {record.candidate.sha256 for record in results.feasible}
+    seeds = {(final.candidate_sha256, final.training.seed) for final in results.finals}
+    assert len(seeds) == len(results.finals) == 2 * len(wanted)
     assert {sha for sha, _ in seeds} == wanted
     assert not seeds & {
-        (r.candidate.sha256, r.training.seed) for r in found.records if r.training is not None
+        (r.candidate.sha256, r.training.seed) for r in results.records if r.training is not None
     }
-    for record in found.feasible:
-        assert len(found.again(record)) == 2
+    for record in results.feasible:
+        assert len(results.final_test_errors(record)) == 2
 
 
 def test_measured_asks_the_board_about_everyone(tmp_path: Path) -> None:
-    found = run_in("measured", tmp_path, final_seeds=0)
-    for record in found.records:
+    results = run_in("measured", tmp_path, final_seeds=0)
+    for record in results.records:
         if record.stage is Stage.RESOURCES:
             assert record.measurement is None
         else:
@@ -204,11 +197,11 @@ def test_predicted_asks_the_board_where_it_matters(tmp_path: Path) -> None:
     """Where the interval straddles the limit, and about what would be on the feasible front."""
     board = FakeBoard()
     study = study_of("predicted", final_seeds=0)
-    found = run_study(plan_of(study, tmp_path, board=board, calibrated=calibrated()))
-    done = trained(found)
+    results = run_study(plan_of(study, tmp_path, board=board, calibrated=calibrated()))
+    done = trained(results)
     asked = [record for record in done if record.measurement is not None]
     assert 0 < len(asked) < len(done)
-    assert len(board.asked) < len(done) + len(found.records) / 4
+    assert len(board.measured) < len(done) + len(results.records) / 4
     for record in done:
         assert record.figures is not None
         assert record.figures.latency_us is not None
@@ -225,9 +218,9 @@ def test_what_the_board_says_refits_the_model(tmp_path: Path) -> None:
     """The board is half as fast as it was calibrated: predictions become right on the way."""
     slow, study = FakeBoard(cycles_per_mac=20.0), study_of("predicted", rounds=50, final_seeds=0)
     study = replace(study, constraints=replace(study.constraints, error=0.6, latency_us=4e4))
-    found = run_study(plan_of(study, tmp_path, board=slow, calibrated=calibrated()))
-    asked = [record for record in trained(found) if record.measurement is not None]
-    assert len(slow.asked) >= 2 * EVERY
+    results = run_study(plan_of(study, tmp_path, board=slow, calibrated=calibrated()))
+    asked = [record for record in trained(results) if record.measurement is not None]
+    assert len(slow.measured) >= 2 * REFIT_EVERY
     errors = [
         abs(r.figures.latency_us.value / r.measurement.latency_us - 1)
         for r in asked
@@ -244,16 +237,16 @@ def test_a_failure_is_a_record_and_the_search_goes_on(tmp_path: Path) -> None:
         study_of("measured"),
         tmp_path,
         board=board,
-        training=lambda fake: replace(fake, fails_at="0", hopeless_at="1"),
+        training=lambda fake: replace(fake, fails_at="0", stops_at="1"),
     )
-    found = run_study(plan)
-    assert len(found.records) == 24
-    failed = [record for record in found.records if record.outcome is Outcome.FAILED]
+    results = run_study(plan)
+    assert len(results.records) == 24
+    failed = [record for record in results.records if record.outcome is Outcome.FAILED]
     (burnt,) = [record for record in failed if record.stage is Stage.BOARD]
     assert burnt.cause is not None
     assert "on fire" in burnt.cause
     assert {record.stage for record in failed} <= {Stage.BOARD, Stage.CONVERSION}
-    for record in found.records:
+    for record in results.records:
         ending = record.candidate.short_id[-1]
         if record.stage in (Stage.TRAINING, Stage.CONVERSION):
             assert ending in "01"
@@ -261,6 +254,22 @@ def test_a_failure_is_a_record_and_the_search_goes_on(tmp_path: Path) -> None:
             assert record.outcome is Outcome.STOPPED_EARLY
             assert record.training is not None
             assert "error" not in record.values
+
+
+class BuggyBoard(FakeBoard):
+    def measure(self, model: Flatbuffer) -> Measurement:
+        if len(self.measured) == 2:
+            self.measured.append(model)
+            raise KeyError("no such register")
+        return super().measure(model)
+
+
+def test_a_bug_in_measuring_costs_one_candidate(tmp_path: Path) -> None:
+    results = run_study(plan_of(study_of("measured"), tmp_path, board=BuggyBoard()))
+    (failed,) = [record for record in results.records if record.outcome is Outcome.FAILED]
+    assert failed.stage is Stage.BOARD
+    assert (failed.cause or "").startswith("KeyError in test_study_loop.py:")
+    assert (failed.cause or "").endswith("'no such register'; report it with the candidate")
 
 
 def test_a_broken_board_ends_the_study_with_advice(tmp_path: Path) -> None:
@@ -272,10 +281,10 @@ def test_a_broken_board_ends_the_study_with_advice(tmp_path: Path) -> None:
 
 
 def test_the_number_of_trainings_ends_a_search(tmp_path: Path) -> None:
-    found = run_in("macs", tmp_path, trainings=7, final_seeds=0)
-    assert sum(record.training is not None for record in found.records) == 7
+    results = run_in("macs", tmp_path, trainings=7, final_seeds=0)
+    assert sum(record.training is not None for record in results.records) == 7
     longer = run_in("macs", tmp_path, trainings=9, final_seeds=0, resume=True)
-    assert longer.records[: len(found.records)] == found.records
+    assert longer.records[: len(results.records)] == results.records
     assert sum(record.training is not None for record in longer.records) == 9
 
 
@@ -289,9 +298,9 @@ def test_repeats_in_a_narrow_space_are_no_trainings(tmp_path: Path) -> None:
         constraints=wide,
         pruning=None,
     )
-    found = run_study(plan_of(study, tmp_path))
-    assert [record.training is not None for record in found.records] == [True] * 6
-    assert trainings(found.records) == 3
+    results = run_study(plan_of(study, tmp_path))
+    assert [record.training is not None for record in results.records] == [True] * 6
+    assert trainings(results.records) == 3
     more = replace(study, search=replace(study.search, rounds=9))
     resumed = run_study(plan_of(more, tmp_path, resume=True))
     assert len(resumed.records) == 9
@@ -301,11 +310,11 @@ def test_repeats_in_a_narrow_space_are_no_trainings(tmp_path: Path) -> None:
 def test_a_final_training_that_diverges_is_kept_and_not_repeated(tmp_path: Path) -> None:
     """Left out, the mean would be over the lucky seeds alone."""
     seeds = "0123"
-    jobs: list[InlineTrainings] = []
+    executors: list[InlineTraining] = []
 
-    def made(training: Training, count: int, answers: Answers) -> InlineTrainings:
-        jobs.append(InlineTrainings(training, count, answers))
-        return jobs[-1]
+    def executor(training: TrainingSetup, count: int) -> InlineTraining:
+        executors.append(InlineTraining(training, count))
+        return executors[-1]
 
     study = study_of(final_seeds=0)
     searched = run_study(plan_of(study, tmp_path))
@@ -314,23 +323,23 @@ def test_a_final_training_that_diverges_is_kept_and_not_repeated(tmp_path: Path)
         study,
         tmp_path,
         resume=True,
-        trainings=made,
-        training=lambda fake: replace(fake, diverges_at=seeds, hopeless_at="0123456789abcdef"),
+        training_executor=executor,
+        training=lambda fake: replace(fake, diverges_at=seeds, stops_at="0123456789abcdef"),
     )
-    found = run_study(plan)
-    assert found.records == searched.records
-    assert jobs[-1].jobs == len(found.finals) == 3 * len(found.feasible)
-    lost = [final for final in found.finals if final.diverged]
-    assert 0 < len(lost) < len(found.finals)
-    for final in found.finals:
+    results = run_study(plan)
+    assert results.records == searched.records
+    assert executors[-1].requests == len(results.finals) == 3 * len(results.feasible)
+    lost = [final for final in results.finals if final.diverged]
+    assert 0 < len(lost) < len(results.finals)
+    for final in results.finals:
         assert final.diverged == (str(final.training.seed)[-1] in seeds)
         assert (final.training.test_error is None) == final.diverged
         assert bool(final.values) != final.diverged
-    record = next(r for r in found.feasible if any(f.diverged for f in found.finals_of(r)))
-    assert len(found.again(record)) < len(found.finals_of(record)) == 3
+    record = next(r for r in results.feasible if any(f.diverged for f in results.finals_of(r)))
+    assert len(results.final_test_errors(record)) < len(results.finals_of(record)) == 3
     again = run_study(plan)
-    assert jobs[-1].jobs == 0
-    assert again == found
+    assert executors[-1].requests == 0
+    assert again == results
 
 
 def test_another_calibration_is_noticed(tmp_path: Path) -> None:

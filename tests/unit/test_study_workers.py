@@ -6,10 +6,10 @@ from __future__ import annotations
 import errno
 import multiprocessing
 import os
-import queue
 import random
 import signal
 import time
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, replace
 from multiprocessing.context import SpawnProcess
 from multiprocessing.synchronize import Event
@@ -25,19 +25,20 @@ from unas.errors import DataError, WorkerError
 from unas.record import Outcome, Record, Stage, TrainingResult
 from unas.space.catalogue import find_space
 from unas.store.measurements import read_findings
-from unas.study.requests import AskTraining, TrainingAnswer
-from unas.study.run import Plan, run_study
-from unas.study.scheduler import Answered, Answers
-from unas.study.training import Trainer
-from unas.study.training_worker import WorkerPool
-from unas.testing.study import FakeBoard, InlineTrainings
+from unas.study.executors import ThreadExecutor
+from unas.study.requests import TrainingOutput, TrainingRequest
+from unas.study.run import run_study
+from unas.study.setup import StudyPlan
+from unas.study.training import CandidateTrainer
+from unas.study.training_worker import TrainingProcesses
+from unas.testing.study import FakeBoard, InlineTraining
 
 
 @dataclass(frozen=True, slots=True)
 class ShyTraining:
     """Cannot begin."""
 
-    def open(self) -> Trainer:
+    def open(self) -> CandidateTrainer:
         raise DataError("no data set; put one there")
 
 
@@ -45,21 +46,17 @@ class ShyTraining:
 class TellingTraining:
     """Each process tells its number as the seed of the result."""
 
-    def open(self) -> Trainer:
+    def open(self) -> CandidateTrainer:
         return Telling()
 
 
 class Telling:
-    def train(self, job: AskTraining) -> TrainingAnswer:
-        return TrainingAnswer(TrainingResult(os.getpid(), 1, 0, None, None, 0.5, None), "no")
+    def train(self, request: TrainingRequest) -> TrainingOutput:
+        return TrainingOutput(TrainingResult(os.getpid(), 1, 0, None, None, 0.5, None), "no")
 
 
-def a_job() -> AskTraining:
-    return AskTraining(Candidate(find_space("mlp").random(np.random.default_rng(0))), 1)
-
-
-def next_answer(answers: Answers) -> Answered:
-    return answers.get(timeout=60)
+def a_request() -> TrainingRequest:
+    return TrainingRequest(Candidate(find_space("mlp").random(np.random.default_rng(0))), 1)
 
 
 def test_a_process_that_dies_is_a_failed_record_and_another_takes_its_place(
@@ -69,13 +66,13 @@ def test_a_process_that_dies_is_a_failed_record_and_another_takes_its_place(
     plan = plan_of(
         study,
         tmp_path,
-        trainings=WorkerPool,
+        training_executor=TrainingProcesses,
         training=lambda fake: replace(fake, dies_at="0123", fails_at="4"),
     )
-    found = run_study(plan)
-    assert {record.index for record in found.records} == set(range(14))
+    results = run_study(plan)
+    assert {record.index for record in results.records} == set(range(14))
     by_ending: dict[str, list[Record]] = {}
-    for record in found.records:
+    for record in results.records:
         if record.stage not in (Stage.RESOURCES, Stage.PREDICTION):
             by_ending.setdefault(record.candidate.short_id[-1], []).append(record)
     killed = [record for ending in "0123" for record in by_ending.pop(ending, [])]
@@ -89,32 +86,23 @@ def test_a_process_that_dies_is_a_failed_record_and_another_takes_its_place(
     assert {record.outcome for record in others} == {Outcome.COMPLETE}
 
 
-def test_what_a_process_refuses_is_told(tmp_path: Path) -> None:
-    answers: Answers = queue.SimpleQueue()
-    pool = WorkerPool(ShyTraining(), 1, answers)
+def test_what_a_process_refuses_is_the_error_of_the_request() -> None:
+    processes = TrainingProcesses(ShyTraining(), 1)
     try:
-        for ticket in (1,):
-            pool.submit(ticket, a_job())
-            told = next_answer(answers)
-            assert told.ticket == ticket
-            assert isinstance(told.answer, WorkerError)
-            assert str(told.answer) == "no data set; put one there"
+        for _ in range(2):  # the second one begins another process
+            with pytest.raises(WorkerError, match=r"^no data set; put one there$"):
+                processes.submit(a_request()).result(timeout=60)
     finally:
-        pool.close()
+        processes.close()
 
 
 def test_processes_are_renewed() -> None:
-    answers: Answers = queue.SimpleQueue()
-    pool = WorkerPool(TellingTraining(), 1, answers, renew_after=2)
-    pids = []
+    processes = TrainingProcesses(TellingTraining(), 1, renew_after=2)
     try:
-        for ticket in range(4):
-            pool.submit(ticket, a_job())
-            answer = next_answer(answers).answer
-            assert isinstance(answer, TrainingAnswer)
-            pids.append(answer.result.seed)
+        outputs = [processes.submit(a_request()).result(timeout=60) for _ in range(4)]
     finally:
-        pool.close()
+        processes.close()
+    pids = [output.result.seed for output in outputs]
     assert pids[0] == pids[1] != pids[2] == pids[3]
     for pid in pids:
         with pytest.raises(ProcessLookupError):
@@ -131,37 +119,78 @@ def test_a_process_that_cannot_begin_costs_one_training(monkeypatch: pytest.Monk
         begin(process)
 
     monkeypatch.setattr(SpawnProcess, "start", start)
-    answers: Answers = queue.SimpleQueue()
-    pool = WorkerPool(TellingTraining(), 1, answers, renew_after=1)
+    processes = TrainingProcesses(TellingTraining(), 1, renew_after=1)
     try:
-        told = []
-        for ticket in range(3):
-            pool.submit(ticket, a_job())
-            told.append(next_answer(answers).answer)
+        first, second, third = (processes.submit(a_request()) for _ in range(3))
+        assert first.result(timeout=60).result.epochs == 1
+        with pytest.raises(WorkerError, match=r"cannot begin a training process.*--workers"):
+            second.result(timeout=60)
+        assert third.result(timeout=60).result.epochs == 1
     finally:
-        pool.close()
-    assert isinstance(told[0], TrainingAnswer)
-    assert isinstance(told[1], WorkerError)
-    assert "cannot begin a training process" in str(told[1])
-    assert "--workers" in str(told[1])
-    assert isinstance(told[2], TrainingAnswer)
+        processes.close()
 
 
-class SlowTrainings(InlineTrainings):
+@dataclass(frozen=True, slots=True)
+class EndlessTraining:
+    """Never comes to an end."""
+
+    def open(self) -> CandidateTrainer:
+        return Endless()
+
+
+class Endless:
+    def train(self, request: TrainingRequest) -> TrainingOutput:
+        time.sleep(600)
+        raise AssertionError
+
+
+def test_nobody_waits_for_a_request_after_the_end() -> None:
+    """Neither for the one that was at work, nor for those that waited, nor for one that is late."""
+    processes = TrainingProcesses(EndlessTraining(), 1)
+    try:
+        working, waiting = processes.submit(a_request()), processes.submit(a_request())
+        time.sleep(0.5)
+    finally:
+        processes.close()
+    late = processes.submit(a_request())
+    with pytest.raises(WorkerError):
+        working.result(timeout=10)
+    for future in (waiting, late):
+        with pytest.raises((CancelledError, WorkerError)):
+            future.result(timeout=10)
+
+
+def test_a_bug_in_a_thread_is_an_error_of_its_request_and_the_thread_goes_on() -> None:
+    def handler(number: int) -> int:
+        if number == 1:
+            raise SystemExit("no")
+        return 10 * number
+
+    executor = ThreadExecutor([handler], name="test", join_seconds=5.0)
+    try:
+        futures = [executor.submit(number) for number in range(3)]
+        assert (futures[0].result(timeout=10), futures[2].result(timeout=10)) == (0, 20)
+        with pytest.raises(SystemExit):
+            futures[1].result(timeout=10)
+    finally:
+        executor.close()
+
+
+class SlowTraining(InlineTraining):
     """Leaves time to be killed in."""
 
-    def submit(self, ticket: int, job: AskTraining) -> None:
+    def submit(self, request: TrainingRequest) -> Future[TrainingOutput]:
         time.sleep(0.03)
-        super().submit(ticket, job)
+        return super().submit(request)
 
 
-def plan_in(folder: Path) -> Plan:
+def plan_in(folder: Path) -> StudyPlan:
     return plan_of(
         study_of("predicted", rounds=16, final_seeds=1),
         folder,
         board=FakeBoard(),
         calibrated=calibrated(),
-        trainings=SlowTrainings,
+        training_executor=SlowTraining,
         resume=True,
     )
 

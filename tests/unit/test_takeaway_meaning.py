@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tests.study_cases import study_of
 from unas.errors import StoreError
 from unas.export.input_meaning import input_words
-from unas.study.results_folder import described
+from unas.study.results_folder import describe_study
 from unas.train.datasets import DataProvenance, Dataset, Normalisation, Split, load_dataset
 from unas.train.datasets.dataset import Splits
 from unas.train.datasets.mfcc import Mfcc
@@ -33,8 +33,10 @@ class Step:
 
 def recorded(dataset: Dataset) -> dict[str, Any]:
     """Table ``data`` of environment.json, as it is read again."""
-    told = described(study_of(), dataset, board=None, source=None, calibration=None, command={})
-    data: dict[str, Any] = json.loads(json.dumps(told))["data"]
+    text = describe_study(
+        study_of(), dataset, board=None, source=None, calibration=None, command={}
+    )
+    data: dict[str, Any] = json.loads(json.dumps(text))["data"]
     return data
 
 

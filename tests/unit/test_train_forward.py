@@ -76,8 +76,8 @@ def test_every_weight_of_the_keras_model_is_set() -> None:
 
 def test_the_layout_has_a_place_for_everything() -> None:
     layout = layout_of(every_operator())
-    assert layout.size == sum(piece.size for piece in layout.pieces)
-    starts = [piece.start for piece in layout.pieces]
+    assert layout.size == sum(tensor.size for tensor in layout.tensors)
+    starts = [tensor.start for tensor in layout.tensors]
     assert starts == sorted(set(starts))
 
 

@@ -28,9 +28,9 @@ from unas.tflite.reader import read_flatbuffer
 from unas.train.forward import Forward
 from unas.train.layout import Floats, layout_of
 from unas.train.masks import ChannelMasks, channel_masks, choose, weight_masks
-from unas.train.program import Program, State
+from unas.train.optimization import sparsity_at
+from unas.train.program import Program, TrainingState
 from unas.train.rebuild import rebuilt
-from unas.train.schedules import sparsity_at
 from unas.train.trainer import train
 
 PRUNING = PruningConfig(finish_epoch=7, start_epoch=2)
@@ -192,7 +192,7 @@ def test_the_steps_until_masks_are_chosen_again_make_one() -> None:
     for interval in (1, 16):
         pruning = PruningConfig(finish_epoch=7, start_epoch=2, interval=interval)
         program = Program(graph, data, training, masks=masks, pruning=pruning)
-        state = State(
+        state = TrainingState(
             tf.constant(weights), (tf.zeros_like(weights),), tf.constant(moments), tf.constant(mask)
         )
         after, _, _ = program.epoch(state, seed=0, epoch=0, rate=0.01, sparsity=None)
@@ -240,7 +240,7 @@ def test_masked_silenced_and_rebuilt_network_are_one(seed: int) -> None:
     x = inputs_like(64, (6, 6, 1))
 
     program = Program(graph, data, TrainingConfig(), masks=masks, pruning=PRUNING)
-    state = State(tf.constant(weights), (), tf.constant(moments), tf.constant(mask))
+    state = TrainingState(tf.constant(weights), (), tf.constant(moments), tf.constant(mask))
     masked = program.logits(state, tf.constant(x)).numpy()
 
     zeros = silenced(masks, mask, weights, graph)
@@ -280,7 +280,7 @@ def test_single_weights_become_zeros() -> None:
     pruning = PruningConfig(7, 2, structured=False)
     program = Program(graph, data, TrainingConfig(), masks=masks, pruning=pruning)
     x = inputs_like(8, (6, 6, 1))
-    state = State(tf.constant(weights), (), tf.constant(moments), tf.constant(mask))
+    state = TrainingState(tf.constant(weights), (), tf.constant(moments), tf.constant(mask))
     small, model, kept = rebuilt(graph, layout, masks, weights, moments, mask)
     assert small is graph
     assert kept == ()
@@ -301,7 +301,7 @@ def test_dense_weights_outlive_epochs_and_evaluations() -> None:
     program = Program(graph, data, training, masks=masks, pruning=PRUNING)
     start = program.initial(0)
     mask = by_hand(masks, 0)
-    before = State(start.weights, start.slots, start.moments, tf.constant(mask))
+    before = TrainingState(start.weights, start.slots, start.moments, tf.constant(mask))
     after, _, _ = program.epoch(before, seed=0, epoch=0, rate=0.1, sparsity=None)
     assert after.mask.numpy().tolist() == mask.tolist()
     kernel, numbers = masks.makers[0]

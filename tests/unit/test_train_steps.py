@@ -19,11 +19,16 @@ from unas.errors import ToolError
 from unas.train.backend import configure
 from unas.train.data import training_data
 from unas.train.datasets import load_dataset
-from unas.train.losses import classification_loss, mistakes, teacher_loss
-from unas.train.optimizers import descend, slot_count
+from unas.train.optimization import (
+    LearningRate,
+    classification_loss,
+    descend,
+    mistakes,
+    slot_count,
+    teacher_loss,
+)
 from unas.train.program import Program
-from unas.train.schedules import LearningRate
-from unas.train.scores import classification_error
+from unas.train.result import classification_error
 
 RATES = (0.1, 0.1, 0.02, 0.005)
 
@@ -120,7 +125,7 @@ def test_the_rate_falls_when_validation_loss_does_not() -> None:
     seen = []
     for epoch, loss in enumerate([1.0, 0.9, 0.95, 0.9, 0.9, 0.8, 0.8, 0.8]):
         seen.append(rates.at(epoch))
-        rates.saw(loss)
+        rates.update(loss)
     assert seen == [0.4, 0.4, 0.4, 0.4, 0.2, 0.2, 0.2, 0.2]
     assert rates.at(8) == 0.1
 
@@ -159,7 +164,7 @@ def test_threads_are_chosen_before_tensorflow_works() -> None:
 
 
 def test_tensorflow_is_imported_by_training_not_by_importing() -> None:
-    code = "import sys, unas.train.trainer, unas.train.scores; print('tensorflow' in sys.modules)"
+    code = "import sys, unas.train.trainer, unas.train.result; print('tensorflow' in sys.modules)"
     assert run([sys.executable, "-c", code], timeout_s=60).stdout.strip() == "False"
 
 

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -21,11 +23,9 @@ from unas.config import (
 )
 from unas.errors import ConfigError, ModelError
 from unas.train.data import TensorSplit, TrainingData
-from unas.train.distillation import load_teacher, recorded_teacher
-from unas.train.files import save_model
-from unas.train.keras_model import build_keras_model
-from unas.train.result import EpochReport, Trained
-from unas.train.scores import classification_error
+from unas.train.distillation import Teacher, load_teacher
+from unas.train.keras_model import build_keras_model, save_model
+from unas.train.result import EpochReport, Trained, classification_error
 from unas.train.trainer import Trainer, train
 
 ADAM = OptimizerConfig(OptimizerName.ADAM, learning_rate=0.01, weight_decay=1e-4)
@@ -56,7 +56,7 @@ def pruned(pruner: Trainer) -> Trained:
 def test_it_learns(pruned: Trained) -> None:
     assert pruned.validation_error < 0.15  # chance: 0.67
     assert pruned.epochs[-1].train_loss < pruned.epochs[0].train_loss
-    assert pruned.hopeless is None
+    assert pruned.stopped_early is None
 
 
 def test_errors_model_and_graph_are_of_the_same_weights(
@@ -114,26 +114,43 @@ def test_two_classes_share_a_logit() -> None:
 
 
 def test_ends_before_the_last_epoch(data: TrainingData) -> None:
-    """One that stopped getting better is complete, one without prospects is not."""
+    """One that stopped getting better is complete, one that was stopped early is not."""
     stop = EarlyStopConfig(patience=2, min_delta=0.9)
     limit = ((2, 0.0), (3, 1.0))
     training = TrainingConfig(
         epochs=9, optimizer=OptimizerConfig(learning_rate=1e-6), early_stop=stop
     )
     stopped = train(little_network(), data, training, seed=0)
-    assert (len(stopped.epochs), stopped.hopeless) == (3, None)
+    assert (len(stopped.epochs), stopped.stopped_early) == (3, None)
     assert stopped.test_error is not None
-    given_up = train(little_network(), data, replace(training, hopeless=limit), seed=0)
-    assert len(given_up.epochs) == 2
-    assert given_up.test_error is None
-    assert given_up.hopeless is not None
-    assert given_up.hopeless.endswith("after 2 epochs, above 0")
+    hopeless = train(little_network(), data, replace(training, hopeless=limit), seed=0)
+    assert len(hopeless.epochs) == 2
+    assert hopeless.test_error is None
+    assert hopeless.stopped_early is not None
+    assert hopeless.stopped_early.startswith("stopped early: validation error 0.")
+    assert hopeless.stopped_early.endswith("after 2 epochs, above 0")
+
+
+def test_a_training_that_diverges_ends_with_what_it_was_before(data: TrainingData) -> None:
+    wild = TrainingConfig(epochs=9, optimizer=OptimizerConfig(learning_rate=1e30))
+    pruning = replace(PRUNING, start_epoch=0, finish_epoch=8)
+    result = train(little_network(), data, wild, seed=0, pruning=pruning, sparsity=0.5)
+    *_, last = result.epochs
+    assert not math.isfinite(last.train_loss)
+    assert len(result.epochs) < wild.epochs
+    assert result.stopped_early == f"diverged: the loss of epoch {last.epoch} is not a number"
+    assert result.validation_error == min(epoch.validation_error for epoch in result.epochs)
+    assert result.epochs[result.best_epoch].validation_error == result.validation_error
+    assert (result.test_error, result.kept) == (None, ())
 
 
 def test_a_student_believes_its_teacher(data: TrainingData) -> None:
     """The teacher calls every class by the name of the next one; half of the student goes."""
-    renamed = replace(data, train=replace(data.train, y=(data.train.y + 1) % 3))
-    logits = 8.0 * tf.one_hot(renamed.train.y, 3).numpy()
+
+    def next_class(inputs: Any) -> Any:
+        stripes = tf.gather(tf.reduce_mean(inputs, (2, 3)), (0, 2, 4), axis=1)
+        return 8.0 * tf.one_hot((tf.argmax(stripes, 1) + 1) % 3, 3)
+
     result = train(
         little_network(filters=6),
         data,
@@ -141,7 +158,7 @@ def test_a_student_believes_its_teacher(data: TrainingData) -> None:
         seed=0,
         pruning=replace(PRUNING, structured=False),
         sparsity=0.3,
-        teacher=recorded_teacher("renamer", logits),
+        teacher=Teacher("renamer", next_class),
         distillation=DistillationConfig("", alpha=50.0, temperature=2.0),
     )
     truth = (data.test.y.numpy() + 1) % 3
@@ -155,7 +172,7 @@ def test_a_teacher_from_a_file(data: TrainingData, tmp_path: Path) -> None:
     save_model(model, tmp_path / "teacher.keras")
     teacher = load_teacher(tmp_path / "teacher.keras", data.input_shape, 3)
     x = scale(data.test.x)
-    np.testing.assert_allclose(teacher.logits(x, None), model(x), rtol=1e-6)
+    np.testing.assert_allclose(teacher.logits(x), model(x), rtol=1e-6)
     result = train(graph, data, replace(SHORT, epochs=1), seed=0, teacher=teacher)
     assert len(result.epochs) == 1
 

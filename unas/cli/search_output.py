@@ -15,10 +15,10 @@ from unas.record.repeated_trainings import feasible_count_text, seed_count_text
 if TYPE_CHECKING:
     from unas.config import StudyConfig
     from unas.record import FinalTraining, Record
-    from unas.study.run import Found
+    from unas.store.study_folder import StudyResults
 
 
-def print_found(study: StudyConfig, found: Found) -> None:
+def print_found(study: StudyConfig, found: StudyResults) -> None:
     """The networks of the front that keep every bound; without one, what was nearest."""
     from unas.search.progress import count_outcomes
 
@@ -39,7 +39,7 @@ def print_found(study: StudyConfig, found: Found) -> None:
     print_table(title, columns, [_row(r, study, found, again) for r in rows or found.front])
 
 
-def print_found_json(study: StudyConfig, found: Found) -> None:
+def print_found_json(study: StudyConfig, found: StudyResults) -> None:
     """Everything about the front, for programs."""
     print_json(
         {
@@ -52,7 +52,7 @@ def print_found_json(study: StudyConfig, found: Found) -> None:
     )
 
 
-def _row(record: Record, study: StudyConfig, found: Found, again: bool) -> list[str]:
+def _row(record: Record, study: StudyConfig, found: StudyResults, again: bool) -> list[str]:
     training = record.training
     test = training.test_error if training else None
     bounds = study.judged.bounds()
@@ -84,12 +84,12 @@ def _spread(finals: tuple[FinalTraining, ...]) -> str:
     return f"{statistics.fmean(errors):.2f}{deviation} %{told}"
 
 
-def _as_json(record: Record, found: Found) -> dict[str, Any]:
+def _as_json(record: Record, found: StudyResults) -> dict[str, Any]:
     return {
         "network": record.candidate.short_id,
         "feasible": record.feasible,
         "latency_provenance": latency_word(record) if "latency_us" in record.values else None,
-        "test_errors_again": list(found.again(record)),
+        "test_errors_again": list(found.final_test_errors(record)),
         "diverged_again": sum(final.diverged for final in found.finals_of(record)),
         "values_again": [dict(final.values) for final in found.finals_of(record)],
         **record.to_json_dict(),

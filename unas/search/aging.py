@@ -32,11 +32,11 @@ class AgingEvolution:
     """The first candidates are random; each later one is a morph of a tournament's winner.
 
     A tournament draws ``sample`` members of the population, with replacement, and one set of
-    weights. A record that is told joins the population and the oldest member leaves. FAILED records
-    do not join: nothing is known of them. INFEASIBLE and STOPPED_EARLY ones do, see
-    ``unas.search.scalarise``, but are the first to leave: where most draws break a bound, they
-    would crowd out the few networks that were trained to the end, and these are what children
-    should come from.
+    weights. Each record that the strategy is told joins the population, and the oldest member
+    leaves. FAILED records do not join: nothing is known of them. INFEASIBLE and STOPPED_EARLY
+    ones do, see ``unas.search.scalarise``, but are the first to leave: where most draws break a
+    bound, they would crowd out the few networks that were trained to the end, and these are what
+    children should come from.
 
     An INFEASIBLE record that violates no bound was refused by the board: its arena or flash did not
     suffice. Its numbers may all be good, and none tells what it lacks, so they count as not known:

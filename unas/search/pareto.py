@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Pareto front of everything seen, over any quantities of the records.
+"""The Pareto front of records over any of their quantities, and its hypervolume.
 
-The hypervolume of a front: how much of the space below a reference point it dominates.
-
-Exact, by the WFG recursion (While, Bradstreet, Barone: "A Fast Way of Calculating Exact
+The hypervolume is how much of the space below a reference point a front dominates. It is exact, by
+the WFG recursion (While, Bradstreet, Barone: "A Fast Way of Calculating Exact
 Hypervolumes", IEEE Transactions on Evolutionary Computation 16(1), 2012): each point adds its own
 box less what the points after it, limited to that box, cover already.
 """
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from unas.errors import ConfigError
 from unas.record import Figures, MeasuredFigures, Outcome, Prediction, Record, TrainingResult
 
-JUDGED = ("error", "peak_memory_bytes", "model_size_bytes", "macs", "latency_us")
+VALUE_NAMES = ("error", "peak_memory_bytes", "model_size_bytes", "macs", "latency_us")
 """The quantities of ``Record.values``."""
 
 
@@ -27,16 +26,16 @@ def quantity(record: Record, name: str) -> float | None:
 
     Args:
         record: The record.
-        name: One of ``values`` (what was judged: ``"error"``, ``"latency_us"``, …), or of
+        name: One of ``values`` (``"error"``, ``"latency_us"``, …), or of
             ``QUANTITIES``, which come from one source each and never mix provenances.
 
     Raises:
         ConfigError: No such quantity.
     """
-    if name in JUDGED:
+    if name in VALUE_NAMES:
         return record.values.get(name)
     if name not in QUANTITIES:
-        known = ", ".join((*JUDGED, *QUANTITIES))
+        known = ", ".join((*VALUE_NAMES, *QUANTITIES))
         raise ConfigError(f"records have no quantity {name!r}; known: {known}")
     return QUANTITIES[name](record)
 
@@ -74,18 +73,18 @@ def pareto_front(
     Raises:
         ConfigError: No such quantity.
     """
-    judged, points = [], []
+    candidates, points = [], []
     for record in records:
         values = [quantity(record, name) for name in objectives]
         known = [value for value in values if value is not None]
         usable = record.feasible if feasible_only else record.outcome is Outcome.COMPLETE
         if usable and len(known) == len(objectives):
-            judged.append(record)
+            candidates.append(record)
             points.append(known)
-    if not judged:
+    if not candidates:
         return []
     front = non_dominated(np.array(points, dtype=np.float64))
-    return [judged[i] for i in sorted(front, key=lambda i: (points[i], judged[i].index))]
+    return [candidates[i] for i in sorted(front, key=lambda i: (points[i], candidates[i].index))]
 
 
 def _middle(interval: Prediction | None) -> float | None:
@@ -118,7 +117,8 @@ QUANTITIES: dict[str, Callable[[Record], float | None]] = {
     "board_arena_used_bytes": _board(lambda m: m.arena_used_bytes),
     "board_flash_bytes": _board(lambda m: m.flash_bytes),
 }
-"""Further quantities. What a board says is emulated or measured, as the record tells."""
+"""Further quantities. Those of a board are emulated or measured; the record has the
+provenance."""
 
 
 def hypervolume(points: NDArray[np.float64], reference: Sequence[float]) -> float:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far a search has come, from its records."""
+"""The progress of a search, from its records."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def covered_share(
 
 
 def best_feasible(records: Sequence[Record], name: str, constraints: Constraints) -> Record | None:
-    """The feasible record with the least of a quantity.
+    """The feasible record with the smallest value of a quantity.
 
-    Of equal ones it is the one with the least sum of the bounded quantities, each in units of its
-    bound, so that none dominates it; then the earliest.
+    Of equal ones it is the one with the smallest sum of the bounded quantities, each in units of
+    its bound, so that none dominates it; then the earliest.
 
     Args:
         records: Everything seen.
@@ -67,10 +67,10 @@ def count_outcomes(records: Sequence[Record]) -> dict[Outcome, int]:
 
 
 def training_of(record: Record) -> tuple[str, int] | None:
-    """What names a training: genes and seed; None where there was none.
+    """The name of a record's training, genes and seed; None where there was none.
 
-    A proposal that came before may be answered with what is known of its genes. Such a record
-    repeats another one's training: two records with equal names were trained once.
+    A candidate that is proposed a second time is not trained again: its record repeats the training
+    of the first one. Two records with equal names were trained once.
     """
     training = record.training
     return None if training is None else (record.candidate.sha256, training.seed)

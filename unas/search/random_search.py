@@ -19,7 +19,7 @@ def random_candidate(
 
 
 class RandomSearch:
-    """Proposes random candidates, whatever it is told; none twice while the space has others."""
+    """Proposes random candidates, whatever the records; none twice while the space has others."""
 
     def __init__(
         self,

@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strategies tried on a recorded journal: no board, no training.
+"""Replays strategies on a recorded study: in seconds, without board and training.
 
-``replay`` answers proposals from records and tells apart what is not among them. So that any
-strategy finds its way there, ``RecordedSpace`` is a search space of the journal's candidates alone:
-random draws come from them, and a morph leads to a recorded child of the parent, or to a recorded
-candidate drawn anew where there is none.
-
-Strategies tried out on a recorded study: in seconds, without board and training.
+``replay`` takes the results of proposals from records. So that every strategy proposes recorded
+candidates, ``RecordedSpace`` is a search space of the journal's candidates alone: random draws come
+from them, and a morph leads to a recorded child of the parent, or to a recorded candidate drawn
+anew where there is none.
 """
 
 from __future__ import annotations
@@ -30,10 +28,10 @@ NOT_RECORDED = "not in the journal"
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """What came of a replay.
+    """The records of a replay.
 
     Attributes:
-        records: In the order they were told. What the journal does not hold is FAILED, with the
+        records: In the order of the proposals. What the journal does not hold is FAILED, with the
             cause ``NOT_RECORDED``.
         missing: How many the journal does not hold.
     """
@@ -45,13 +43,13 @@ class Replay:
 def replay(
     strategy: Strategy, recorded: Iterable[Record], rounds: int, *, trainings: int | None = None
 ) -> Replay:
-    """Let a fresh strategy search, and answer from records.
+    """Let a fresh strategy search, with recorded results.
 
-    A candidate is found by its genes. One without sparsity gene is also found by its architecture
-    alone: the first record with that architecture answers, under its own candidate.
+    Records are looked up by genes. A candidate without sparsity gene is also looked up by its
+    architecture alone: it gets the first record with that architecture, of that record's candidate.
 
     Args:
-        strategy: Asked and told one by one.
+        strategy: Is asked for one proposal after the other.
         recorded: The journal's records.
         rounds: Proposals, at most.
         trainings: The replay also ends with this many trained networks; None: no such end.
@@ -60,24 +58,24 @@ def replay(
     for record in recorded:
         known.setdefault(record.candidate.sha256, record)
         known.setdefault(record.candidate.architecture.sha256, record)
-    told, trained = [], 0
+    records, trained = [], 0
     for _ in range(rounds):
         if trained == trainings:
             break
         proposal = strategy.ask()
         candidate = proposal.candidate
-        found = known.get(candidate.sha256)
-        if found is None and candidate.sparsity is None:
-            found = known.get(candidate.architecture.sha256)
-        if found is None:
+        stored = known.get(candidate.sha256)
+        if stored is None and candidate.sparsity is None:
+            stored = known.get(candidate.architecture.sha256)
+        if stored is None:
             cause = NOT_RECORDED
-            answer = Record(proposal.index, candidate, Outcome.FAILED, Stage.RESOURCES, cause=cause)
+            record = Record(proposal.index, candidate, Outcome.FAILED, Stage.RESOURCES, cause=cause)
         else:
-            answer = replace(found, index=proposal.index)
-        strategy.tell(answer)
-        told.append(answer)
-        trained += answer.training is not None
-    return Replay(tuple(told), sum(record.cause == NOT_RECORDED for record in told))
+            record = replace(stored, index=proposal.index)
+        strategy.tell(record)
+        records.append(record)
+        trained += record.training is not None
+    return Replay(tuple(records), sum(record.cause == NOT_RECORDED for record in records))
 
 
 class RecordedSpace:
@@ -106,7 +104,7 @@ class RecordedSpace:
             raise ConfigError("the journal has no records; replay one of a search that ran")
 
     def random(self, rng: np.random.Generator) -> Architecture:
-        """Any recorded architecture."""
+        """A recorded architecture, drawn uniformly."""
         return self._all[int(rng.integers(len(self._all)))]
 
     def morph(self, rng: np.random.Generator, arch: Architecture) -> Architecture:
@@ -118,11 +116,11 @@ class RecordedSpace:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
-    """What one strategy finds among the recorded networks.
+class StrategyReplay:
+    """How well a strategy does among the recorded networks.
 
     Attributes:
-        strategy: Which.
+        strategy: The strategy.
         covered: For each seed, the share of the space below twice the bounds that its networks
             dominate.
     """
@@ -132,7 +130,7 @@ class Trial:
 
     @property
     def mean(self) -> float:
-        """Over the seeds."""
+        """Mean over the seeds."""
         return float(np.mean(self.covered))
 
     @property
@@ -141,21 +139,21 @@ class Trial:
         return float(np.std(self.covered, ddof=1)) if len(self.covered) > 1 else 0.0
 
 
-def try_strategy(
+def replay_strategy(
     strategy: StrategyName,
     study: StudyConfig,
     recorded: Sequence[Record],
     *,
     seeds: int,
     count: int,
-) -> Trial:
+) -> StrategyReplay:
     """Let a strategy search among recorded networks, once for each seed.
 
     It may propose nothing else, so all strategies find the same in the end: look at fewer
     trainings than the journal has. Candidates are taken with the sparsity they had.
 
     Args:
-        strategy: Which.
+        strategy: The strategy.
         study: Its bounds and the strategies' settings.
         recorded: The journal's records.
         seeds: Searches, with the seeds from 0 on.
@@ -176,6 +174,6 @@ def try_strategy(
     for seed in range(seeds):
         search = replace(study.search, strategy=strategy, seed=seed)
         one = replace(study, search=search, pruning=None)
-        told = replay(make_strategy(one, space), recorded, len(recorded), trainings=count)
-        covered.append(covered_share(told.records, study.judged))
-    return Trial(strategy, tuple(covered))
+        result = replay(make_strategy(one, space), recorded, len(recorded), trainings=count)
+        covered.append(covered_share(result.records, study.judged))
+    return StrategyReplay(strategy, tuple(covered))

@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a strategy is, and what it needs of a search space.
-
-What all strategies share: numbers, memory of what was proposed, and the sparsity gene.
-"""
+"""The protocols of strategies and search spaces, and what all strategies share."""
 
 from __future__ import annotations
 
@@ -32,13 +29,13 @@ class SearchSpace(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A candidate to judge.
+    """A candidate to evaluate.
 
     Attributes:
         index: Its number in the study, from 0: what its record's ``index`` must be.
         candidate: The candidate.
         repeated: It was proposed before, and nothing new was found in the allowed tries: the space
-            is all but exhausted. Its former record tells all.
+            is all but exhausted. Its former record holds.
     """
 
     index: int
@@ -72,8 +69,8 @@ class SparsityGene:
     """Range and step of the sparsity gene.
 
     Attributes:
-        low: Least sparsity.
-        high: Greatest.
+        low: Smallest sparsity.
+        high: Largest sparsity.
         step: Standard deviation of a child's difference to its parent.
     """
 
@@ -91,7 +88,7 @@ class SparsityGene:
 
 
 class Ledger:
-    """Numbers proposals and remembers which candidates there were.
+    """Numbers proposals, and keeps account of candidates that were proposed.
 
     Randomness is derived from the seed and the proposal's number alone, so nothing of it has to be
     stored for going on later.

@@ -15,6 +15,7 @@ from unas.config import StudyConfig
 from unas.config.load import load_study
 from unas.errors import ConfigError, StoreError
 from unas.record import FinalTraining, Outcome, Record
+from unas.search.pareto import pareto_front
 from unas.store.journal import read_journal
 
 JOURNAL, ENVIRONMENT, NETWORKS = "journal.jsonl", "environment.json", "networks"
@@ -54,10 +55,25 @@ class StudyResults:
         path = self.network_folder(record) / TFLITE_FILE
         return path.read_bytes() if path.is_file() else None
 
+    @property
+    def front(self) -> tuple[Record, ...]:
+        """The records that no other one dominates in all bounded quantities, by their error."""
+        return tuple(pareto_front(self.records, tuple(self.config.judged.bounds())))
+
+    @property
+    def feasible(self) -> tuple[Record, ...]:
+        """The records of the front that violate no constraint."""
+        return tuple(record for record in self.front if record.feasible)
+
     def finals_of(self, record: Record) -> tuple[FinalTraining, ...]:
         """The final trainings of a record's candidate."""
         wanted = record.candidate.sha256
         return tuple(final for final in self.finals if final.candidate_sha256 == wanted)
+
+    def final_test_errors(self, record: Record) -> tuple[float, ...]:
+        """Test errors of a record's final trainings, 0..1; those that diverged have none."""
+        errors = (final.training.test_error for final in self.finals_of(record))
+        return tuple(error for error in errors if error is not None)
 
     def find(self, prefix: str) -> Record:
         """The record of the candidate whose digest begins so; the last COMPLETE one of several.

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A study: the loop of asking, judging and telling, its workers, its board and its folder."""
+"""A study: its assembly, the loop of ask, evaluate and tell, its executors and its results."""

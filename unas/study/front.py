@@ -10,9 +10,9 @@ from pathlib import Path
 from unas.config import StudyConfig
 from unas.record import Outcome, Record
 from unas.search.pareto import pareto_front
-from unas.study.requests import TrainingAnswer
+from unas.study.requests import TrainingOutput
 
-_NEW = ".new"
+_STAGING = ".new"
 
 
 def front_of(
@@ -23,14 +23,14 @@ def front_of(
     Args:
         records: Of the study.
         study: Names the bounded quantities.
-        feasible_only: Whether a record must also keep every bound. Those are a part of the whole
-            front: what dominates a feasible network is feasible too.
+        feasible_only: Whether a record must also be feasible. The feasible ones are a part of the
+            whole front: what dominates a feasible network is feasible too.
     """
     return pareto_front(records, tuple(study.judged.bounds()), feasible_only=feasible_only)
 
 
 class Front:
-    """The front while the study runs, and the networks' folders."""
+    """The Pareto front while the study runs, and the folders of its networks."""
 
     def __init__(self, study: StudyConfig, folder: Path) -> None:
         """An empty front.
@@ -49,12 +49,12 @@ class Front:
         return tuple(self._records)
 
     @property
-    def room(self) -> Path:
-        """Where fresh networks are written before it is known whether they stay."""
-        return self._folder / _NEW
+    def staging_dir(self) -> Path:
+        """Where trained networks are written before it is known whether they stay."""
+        return self._folder / _STAGING
 
     def enters(self, values: Mapping[str, float]) -> bool:
-        """Whether a trained network with these values would be among the front's feasible ones."""
+        """Whether a trained network with these values would be on the front of the feasible."""
         known = all(name in values for name in self._objectives)
         if not known or not self._study.judged.feasible(values):
             return False
@@ -64,32 +64,35 @@ class Front:
             for record in self._records
         )
 
-    def tell(self, record: Record) -> None:
-        """Take a record in; others may leave."""
+    def add(self, record: Record, output: TrainingOutput | None = None) -> None:
+        """Take a record in; others may leave the front.
+
+        Args:
+            record: The record.
+            output: Its trained network, which is kept if the record is on the front and deleted if
+                it is not; None where there is none, or it has been kept before.
+        """
         if record.outcome is Outcome.COMPLETE:
             self._records = front_of([*self._records, record], self._study)
-
-    def keep(self, record: Record, answer: TrainingAnswer) -> None:
-        """Keep the network of a record that was just told if it is on the front."""
-        if answer.model is None:
+        if output is None or output.model is None:
             return
-        fresh = Path(answer.model).parent
+        staged = Path(output.model).parent
         if any(record is other for other in self._records):
             place = self._folder / record.candidate.short_id
             shutil.rmtree(place, ignore_errors=True)
-            fresh.replace(place)
+            staged.replace(place)
         else:
-            shutil.rmtree(fresh, ignore_errors=True)
+            shutil.rmtree(staged, ignore_errors=True)
 
-    def sweep(self, *, fresh: bool = False) -> None:
+    def sweep(self, *, staged: bool = False) -> None:
         """Delete networks that are not on the front (any more).
 
         Args:
-            fresh: Also what was never judged: a killed run left it.
+            staged: Also those that a killed run trained and never committed.
         """
         kept = {record.candidate.short_id for record in self._records}
-        if not fresh:
-            kept.add(_NEW)
+        if not staged:
+            kept.add(_STAGING)
         for place in self._folder.iterdir() if self._folder.is_dir() else ():
             if place.is_dir() and place.name not in kept:
                 shutil.rmtree(place, ignore_errors=True)

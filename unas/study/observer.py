@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a running study tells whoever watches it."""
+"""What a running study reports to whoever observes it."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from unas.record import FinalTraining, Record
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Where a study is.
+    """The progress of a study.
 
     Attributes:
-        records: Told so far, an earlier run's included.
-        fresh: How many of them this run made.
-        trainings: Trained candidates among them.
-        finals: Trainings after the search that are done.
-        finals_wanted: How many there will be; 0 while the search runs.
-        seconds: Of this run.
-        board_seconds: How long the board was at work.
+        records: Records so far, an earlier run's included.
+        fresh: Records that this run made.
+        trainings: Trained candidates among all records.
+        finals: Final trainings that are done.
+        finals_wanted: Final trainings there will be; 0 while the search runs.
+        seconds: Wall-clock time of this run.
+        board_seconds: Wall-clock time that the board was at work.
         open: What each candidate in flight waits for, by its index: "board" or "training".
-        fits: How often the latency model was fitted to what the board said.
+        fits: How often the latency model was refitted to measurements.
     """
 
     records: int
@@ -38,10 +38,10 @@ class Status:
 
 
 class StudyObserver(Protocol):
-    """Is told what happens; must not take long."""
+    """Is called when something happens, in the thread that runs the study; must return quickly."""
 
     def began(self, records: tuple[Record, ...], finals: tuple[FinalTraining, ...]) -> None:
-        """What an earlier run had found."""
+        """The run begins, with the records and final trainings of an earlier one."""
         ...
 
     def record(self, record: Record) -> None:
@@ -53,28 +53,28 @@ class StudyObserver(Protocol):
         ...
 
     def note(self, text: str) -> None:
-        """Something that people should know."""
+        """A line that people should read."""
         ...
 
     def status(self, status: Status) -> None:
-        """Several times a second."""
+        """The progress; called several times a second."""
         ...
 
 
 class NullObserver:
-    """Watches and says nothing."""
+    """Ignores everything."""
 
     def began(self, records: tuple[Record, ...], finals: tuple[FinalTraining, ...]) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def record(self, record: Record) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def final(self, final: FinalTraining) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Ignore it."""
 
     def status(self, status: Status) -> None:
-        """Nothing."""
+        """Ignore it."""

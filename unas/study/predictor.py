@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The calibrated models while a study runs: asked often, fitted anew to what the board answers."""
+"""The calibrated models while a study runs, refitted to what the board measures."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unas.graph import Graph
 from unas.record import Measurement, Prediction
 from unas.store.measurements import sample_of
 
-EVERY = 8
-"""So many new measurements, and the latency model is fitted again."""
+REFIT_EVERY = 8
+"""Number of new measurements after which the latency model is fitted again."""
 
-_OWN_SCORES = 19  # with fewer the study's own errors do not tell a 90 % interval
-_MOST = 1e15  # an interval without end, as JSON can hold it
+_MIN_OWN_SCORES = 19  # with fewer, the study's own errors give no 90 % interval
+_MAX_UPPER = 1e15  # stands for an interval without end, which JSON cannot hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Calibrated:
     """What a study knows of its board when it begins.
 
     Attributes:
-        latency: Chosen by calibration.
-        samples: What it was fitted on; empty if they are not known: it then stays as it is.
-        arena: Of the tensor arena, or None.
+        latency: The latency model that calibration chose.
+        samples: What it was fitted on; empty if that is not known: it is then never refitted.
+        arena: The model of the tensor arena, or None.
     """
 
     latency: LatencyModel
@@ -38,12 +38,13 @@ class Calibrated:
 
 
 class Predictor:
-    """Says what the board would say.
+    """Predicts what the board would measure.
 
-    What it says depends on the calibration and on what it was told, in that order: nothing else.
+    Predictions depend on the calibration and on the samples that were learnt, in their order; on
+    nothing else.
     """
 
-    def __init__(self, calibrated: Calibrated, *, every: int = EVERY, seed: int = 0) -> None:
+    def __init__(self, calibrated: Calibrated, *, every: int = REFIT_EVERY, seed: int = 0) -> None:
         self._model, self._arena = calibrated.latency, calibrated.arena
         self._samples, self._every, self._seed = list(calibrated.samples), every, seed
         self._fits = bool(calibrated.samples)
@@ -52,24 +53,20 @@ class Predictor:
         self._scores: list[float] = []
 
     @property
-    def fitted_again(self) -> int:
-        """How often it has been fitted to what the board said since the study began."""
+    def refits(self) -> int:
+        """How often the latency model has been refitted since the study began."""
         return self._new // self._every if self._fits else 0
 
     def latency_us(self, graph: Graph) -> Prediction:
-        """Microseconds of one inference of a network as it is exported."""
-        found = self._model.latency_us(graph)
-        return Prediction(found.value, found.lower, min(found.upper, _MOST))
+        """Latency of one inference, in microseconds, of a network as it is exported."""
+        return _storable(self._model.latency_us(graph))
 
     def arena_used_bytes(self, graph: Graph) -> Prediction | None:
-        """Tensor arena; None without a model of it."""
-        if self._arena is None:
-            return None
-        found = self._arena.predict(graph)
-        return Prediction(found.value, found.lower, min(found.upper, _MOST))
+        """Size of the tensor arena in bytes; None without a model of it."""
+        return None if self._arena is None else _storable(self._arena.predict(graph))
 
     def sample_of(self, graph: Graph, measurement: Measurement) -> Sample | None:
-        """What can be learnt from a measurement of a network, in the order it was executed.
+        """The sample that a measurement gives, of a network in the order it was executed.
 
         None where it was made elsewhere than what the model was fitted on: numbers of different
         provenance, runtime, runtime revision or timing do not mix.
@@ -83,11 +80,11 @@ class Predictor:
             return None
 
     def learn(self, sample: Sample) -> None:
-        """Note what the board said of a network; every so often, fit again.
+        """Take in a sample; every ``REFIT_EVERY`` of them the latency model is refitted.
 
         A network that is known already teaches nothing. The interval is that of the calibration
-        until enough of the study's own networks have told how far off predictions were that were
-        made before the board was asked.
+        until there are enough errors of the study's own: of predictions that were made before the
+        network was measured.
         """
         if not self._fits or sample.name in self._names:
             return
@@ -96,19 +93,32 @@ class Predictor:
         self._samples.append(sample)
         self._new += 1
         if self._new % self._every == 0:
-            self._fit()
+            self._refit()
+
+    def _same_conditions(self, measurement: Measurement) -> bool:
+        known = self._model.identity
+        conditions = {
+            "board": measurement.board_id,
+            "runtime": measurement.runtime,
+            "kernels": measurement.kernels,
+            "provenance": str(measurement.provenance),
+            "timing": measurement.timing,
+        }
+        if "runtime_revision" in known:  # models of imported tables have none
+            conditions["runtime_revision"] = measurement.runtime_revision
+        return all(known.get(key) == value for key, value in conditions.items())
 
     def _score(self, sample: Sample) -> float:
-        """How far off the model is on what it was not fitted on, in units of its interval."""
-        found = self._model.operators(sample.calls)
+        """The model's error on a sample that it was not fitted on, in units of its interval."""
+        operators = self._model.operators(sample.calls)
         value = self._model.cycles(sample.calls).value
         if self._model.interval.absolute:
             return abs(sample.cycles - value)
         return abs(math.log(sample.cycles / value)) / self._model.uncertainty.of(
-            sample.calls, found
+            sample.calls, operators
         )
 
-    def _fit(self) -> None:
+    def _refit(self) -> None:
         model = self._model
         self._model = replace(
             model,
@@ -118,8 +128,12 @@ class Predictor:
         )
 
     def _interval(self, old: ConformalInterval) -> ConformalInterval:
-        if len(self._scores) < _OWN_SCORES:
+        if len(self._scores) < _MIN_OWN_SCORES:
             return old
         return ConformalInterval.from_scores(
             self._scores, old.level, absolute=self._model.name == MAC_LINE
         )
+
+
+def _storable(prediction: Prediction) -> Prediction:
+    return Prediction(prediction.value, prediction.lower, min(prediction.upper, _MAX_UPPER))

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What judging asks for while it waits: a measurement, or a training."""
+"""Requests of evaluations, for a measurement or a training, and the executors that work on them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from concurrent.futures import Future
 from dataclasses import dataclass, fields
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from unas._codec import plain_object, read_object
 from unas._text import parse_json
 from unas.artifact import Flatbuffer
 from unas.candidate import Candidate
-from unas.errors import StoreError
-from unas.record import Measurement, Record, TrainingResult
+from unas.errors import DeviceError, StoreError
+from unas.record import Measurement, TrainingResult
 
 
 @dataclass(frozen=True, slots=True)
-class AskBoard:
-    """Time a network on the board.
+class MeasurementRequest:
+    """A network is to be timed on the board.
 
     Attributes:
         model: The network.
@@ -28,14 +28,14 @@ class AskBoard:
 
 
 @dataclass(frozen=True, slots=True)
-class AskTraining:
-    """Train a candidate.
+class TrainingRequest:
+    """A candidate is to be trained.
 
     Attributes:
         candidate: Its genes.
-        seed: Of weights, order and augmentation.
-        to_the_end: Whether it goes on without prospects: of a mean over seeds none may be missing
-            because it was a bad one.
+        seed: Of initial weights, order of samples and augmentation.
+        to_the_end: Whether early termination is off: a mean over seeds must not leave out the bad
+            ones.
     """
 
     candidate: Candidate
@@ -47,27 +47,27 @@ class AskTraining:
         return json.dumps(plain_object(self))
 
     @classmethod
-    def from_json(cls, text: str) -> AskTraining:
+    def from_json(cls, text: str) -> TrainingRequest:
         """The inverse of ``to_json``."""
-        return read_object(parse_json(text, "a job"), cls, "a job")
+        return read_object(parse_json(text, "a training request"), cls, "a training request")
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingAnswer:
-    """How a training went.
+class TrainingOutput:
+    """The result of a training, and the files it left.
 
     Attributes:
         result: For the record.
-        hopeless: Why it was given up; None if it was not. One that was to go to its end is given up
-            only if it diverged.
-        model: Path of the int8 .tflite file; None if it was given up.
-        keras: Path of the Keras model, likewise.
+        stopped_early: Why it was stopped early, None if it was not. A training that is to go to its
+            end stops early only if it diverges.
+        model: Path of the int8 .tflite file; None if it was stopped early.
+        keras: Path of the Keras model; None if it was stopped early.
         zeros: Weights that are exactly zero.
-        conversion_seconds: Of the host: conversion, and the int8 errors.
+        conversion_seconds: Compute time of the conversion and of the int8 errors.
     """
 
     result: TrainingResult
-    hopeless: str | None = None
+    stopped_early: str | None = None
     model: str | None = None
     keras: str | None = None
     zeros: int = 0
@@ -78,19 +78,66 @@ class TrainingAnswer:
         return plain_object(self)
 
     @classmethod
-    def from_json_dict(cls, data: Any) -> TrainingAnswer:
+    def from_json_dict(cls, data: Any) -> TrainingOutput:
         """The inverse of ``to_json_dict``.
 
         Raises:
             StoreError: Fields are missing, unknown or of the wrong type.
         """
         if not isinstance(data, dict) or data.keys() != {f.name for f in fields(cls)}:
-            raise StoreError(f"a worker answered {str(data)[:80]!r}; report it")
-        return read_object(data, cls, "a worker's answer")
+            raise StoreError(f"a training process sent {str(data)[:80]!r}; report it")
+        return read_object(data, cls, "the output of a training process")
 
 
-Request: TypeAlias = AskBoard | AskTraining
-Answer: TypeAlias = Measurement | TrainingAnswer
-Judging: TypeAlias = Generator[Request, Answer, Record]
-"""Judging one candidate: yields what it needs, is sent the answers (or thrown what went wrong, a
-``UnasError``), and returns the record."""
+Request: TypeAlias = MeasurementRequest | TrainingRequest
+Result: TypeAlias = Measurement | TrainingOutput
+ResultFuture: TypeAlias = Future[Measurement] | Future[TrainingOutput]
+
+_Request = TypeVar("_Request", contravariant=True)
+_Result = TypeVar("_Result")
+
+
+class Executor(Protocol[_Request, _Result]):
+    """Works on requests elsewhere: in threads, in processes, on a board."""
+
+    @property
+    def busy_seconds(self) -> float:
+        """Wall-clock time that it has spent on requests so far."""
+        ...
+
+    def submit(self, request: _Request) -> Future[_Result]:
+        """Queue a request; returns at once. What goes wrong is the future's exception."""
+        ...
+
+    def close(self) -> None:
+        """Let go of threads, processes and board; futures that have no result are cancelled."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Executors:
+    """The executors of a study.
+
+    Attributes:
+        training: Trains candidates.
+        board: Measures networks; None where no candidate needs it.
+    """
+
+    training: Executor[TrainingRequest, TrainingOutput]
+    board: Executor[MeasurementRequest, Measurement] | None
+
+    def submit(self, request: Request) -> ResultFuture:
+        """Hand a request to the executor of its kind."""
+        if isinstance(request, TrainingRequest):
+            return self.training.submit(request)
+        if self.board is not None:
+            return self.board.submit(request)
+        refused: Future[Measurement] = Future()
+        refused.set_exception(DeviceError("this study has no board; report it"))
+        return refused
+
+    def close(self) -> None:
+        """Close all of them."""
+        self.training.close()
+        if self.board is not None:
+            self.board.close()

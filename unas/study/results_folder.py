@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``results/<study>/``: the exact study, what it was made with, the journal, the networks."""
+"""``study.toml`` and ``environment.json``: the exact study, and what it is made with."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from typing import TYPE_CHECKING, Any
 from unas._text import read_json_file
 from unas.config import StudyConfig
 from unas.errors import ConfigError, StoreError
-from unas.store.calibration import Models, read_models
 from unas.store.environment import host, origin
 from unas.store.folder import write_atomic
-from unas.store.measurements import read_samples
 from unas.store.study_folder import ENVIRONMENT, STUDY
-from unas.study.predictor import Calibrated
 
 if TYPE_CHECKING:
     from unas.board import Board
@@ -32,33 +29,11 @@ _PACKAGES = (
     "unicorn",
     "tflite-micro",
 )
-_SAMPLES, _MODELS = "samples.jsonl", "models.json"
 _TEACHER = "teacher of the distillation"
 _SHA256 = 64  # hexadecimal digits
 
 
-def read_calibrated(folder: Path) -> tuple[Calibrated, dict[str, Any]]:
-    """What a study takes from a calibration, and how its environment names it.
-
-    Raises:
-        StoreError: There is none, or it is not readable.
-    """
-    models: Models = read_models(folder)
-    samples = read_samples(folder / _SAMPLES) if (folder / _SAMPLES).exists() else ()
-    digest = hashlib.sha256((folder / _MODELS).read_bytes())
-    if samples:
-        digest.update((folder / _SAMPLES).read_bytes())
-    told = {
-        "name": folder.name,
-        "sha256": digest.hexdigest(),
-        "model": models.default.name,
-        "fitted_on": dict(models.default.identity),
-        "samples": len(samples),
-    }
-    return Calibrated(models.default, samples, models.arena), told
-
-
-def described(
+def describe_study(
     study: StudyConfig,
     dataset: Dataset,
     *,
@@ -67,14 +42,14 @@ def described(
     calibration: Mapping[str, Any] | None,
     command: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """All that a reader needs to judge or repeat a study. No path and no name of the machine.
+    """All that a reader needs to assess or repeat a study. No path and no name of the machine.
 
     Args:
         study: As it runs.
-        dataset: That it learns.
-        board: Kind of board; None where no candidate sees one.
+        dataset: What its networks learn.
+        board: Kind of board; None where no candidate runs on one.
         source: What the board's numbers come from: a unit, or the virtual board's revision.
-        calibration: From ``read_calibrated``.
+        calibration: From ``unas.study.setup.read_calibrated``.
         command: The options that were given.
 
     Raises:
@@ -108,25 +83,31 @@ def described(
 
 def write_description(
     folder: Path, study: StudyConfig, environment: Mapping[str, Any], *, goes_on: bool
-) -> None:
+) -> dict[str, Any]:
     """Write ``study.toml`` and ``environment.json``; the latter stays as it is if a study goes on.
 
     Args:
         folder: Of the study.
         study: As it runs.
-        environment: From ``described``.
+        environment: From ``describe_study``.
         goes_on: Whether the journal holds records already.
+
+    Returns:
+        The environment as it is in the folder.
 
     Raises:
         StoreError: Calibration, data or teacher are others than the study began with, or the disk
             refuses.
     """
-    place = folder / ENVIRONMENT
-    if goes_on and place.exists():
-        _check_begun(place, environment)
+    path = folder / ENVIRONMENT
+    if goes_on and path.exists():
+        stored = _check_begun(path, environment)
     else:
-        write_atomic(place, (json.dumps(environment, indent=2) + "\n").encode())
+        text = json.dumps(environment, indent=2) + "\n"
+        write_atomic(path, text.encode())
+        stored = json.loads(text)
     write_atomic(folder / STUDY, study.portable.to_toml().encode())
+    return stored
 
 
 def _teacher_sha256(study: StudyConfig) -> str | None:
@@ -142,39 +123,43 @@ def _teacher_sha256(study: StudyConfig) -> str | None:
         ) from error
 
 
-def _check_begun(place: Path, environment: Mapping[str, Any]) -> None:
-    """The journal's digest covers the study alone, and that leaves out what lies outside of it."""
+def _check_begun(path: Path, environment: Mapping[str, Any]) -> dict[str, Any]:
+    """The stored environment, if what lies outside of the study is still what it began with.
+
+    The journal's digest covers the study alone.
+    """
     try:
-        begun = read_json_file(place, "restore it, or begin anew")
-        before, now = _given(begun), _given(environment)
+        stored: dict[str, Any] = read_json_file(path, "restore it, or begin anew")
+        before, now = _fixed_inputs(stored), _fixed_inputs(environment)
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StoreError(f"cannot read {place}: {error}; restore it, or begin anew") from error
+        raise StoreError(f"cannot read {path}: {error}; restore it, or begin anew") from error
     for what in dict.fromkeys((*before, *now)):
-        told = before.get(what, "none"), now.get(what, "none")
+        values = before.get(what, "none"), now.get(what, "none")
         if what == _TEACHER and what not in before:  # begun by a version that did not look at it
             continue
-        if told[0] != told[1]:
-            first, second = (text[:12] if len(text) == _SHA256 else text for text in told)
+        if values[0] != values[1]:
+            first, second = (text[:12] if len(text) == _SHA256 else text for text in values)
             raise StoreError(
-                f"{place.parent} began with another {what} ({first}, now {second}); restore that "
+                f"{path.parent} began with another {what} ({first}, now {second}); restore that "
                 "one, or begin a new study under another name"
             )
+    return stored
 
 
-def _given(environment: Mapping[str, Any]) -> dict[str, str]:
+def _fixed_inputs(environment: Mapping[str, Any]) -> dict[str, str]:
     """What must not change while a study goes on, by its name for people."""
-    found: dict[str, str | None] = {}
-    found["calibration of the board"] = (environment["calibration"] or {}).get("sha256")
+    inputs: dict[str, str | None] = {}
+    inputs["calibration of the board"] = (environment["calibration"] or {}).get("sha256")
     if "teacher_sha256" in environment:
-        found[_TEACHER] = environment["teacher_sha256"]
+        inputs[_TEACHER] = environment["teacher_sha256"]
     data = environment.get("data")
     if data is not None:
         provenance = data["provenance"]
         for file in provenance["files"]:
-            found[f"data file {file['name']}"] = file["sha256"]
-        found["shape of the input"] = " x ".join(map(str, data["input_shape"]))
-        found["list of classes"] = ", ".join(data["class_names"])
+            inputs[f"data file {file['name']}"] = file["sha256"]
+        inputs["shape of the input"] = " x ".join(map(str, data["input_shape"]))
+        inputs["list of classes"] = ", ".join(data["class_names"])
         for name, size in data["splits"].items():
-            found[f"{name} split"] = f"{size} samples"
-        found["split of the data"] = f"{provenance['split']}; seed {provenance['seed']}"
-    return {what: "none" if told is None else str(told) for what, told in found.items()}
+            inputs[f"{name} split"] = f"{size} samples"
+        inputs["split of the data"] = f"{provenance['split']}; seed {provenance['seed']}"
+    return {what: "none" if value is None else str(value) for what, value in inputs.items()}

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes that train. One that dies takes only its candidate with it.
 
-They are spawned, not forked: TensorFlow does not survive a fork. Jobs and answers cross as JSON.
+They are spawned, not forked: TensorFlow does not survive a fork. Requests and outputs cross as
+JSON.
 """
 
 from __future__ import annotations
@@ -11,128 +12,129 @@ import json
 import multiprocessing
 import multiprocessing.connection
 import os
-import queue
 import signal
 import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 
 from unas.errors import StoreError, UnasError, WorkerError
-from unas.study.requests import AskTraining, TrainingAnswer
-from unas.study.scheduler import Answered, Answers
-from unas.study.training import Trainer, Training
+from unas.study.executors import ThreadExecutor
+from unas.study.requests import TrainingOutput, TrainingRequest
+from unas.study.training import CandidateTrainer, TrainingSetup
 
 RENEW_AFTER = 50
 """Trainings of one process: what TensorFlow does not give back goes with it."""
 
-_END_SECONDS = 5.0
+_JOIN_SECONDS = 5.0
 
 
-class WorkerPool:
-    """Processes that train, each with a thread here that waits for it."""
+class TrainingProcesses:
+    """Trains in several processes; each has a thread here that waits for it."""
 
     def __init__(
-        self, training: Training, count: int, answers: Answers, *, renew_after: int = RENEW_AFTER
+        self, training: TrainingSetup, count: int, *, renew_after: int = RENEW_AFTER
     ) -> None:
-        """Start the threads; processes begin with their first job.
+        """Processes that begin when they are needed.
 
         Args:
             training: What a process opens.
             count: Processes.
-            answers: Where answers go.
             renew_after: Trainings of one process before another takes its place.
         """
-        self._training, self._answers, self._renew_after = training, answers, renew_after
-        self._jobs: queue.SimpleQueue[tuple[int, AskTraining] | None] = queue.SimpleQueue()
-        self._closed = threading.Event()
-        self._workers: list[_Worker] = []
-        self._lock = threading.Lock()
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"training-{i}", daemon=True)
-            for i in range(count)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._places = [_Place(training, renew_after) for _ in range(count)]
+        self._threads = ThreadExecutor(
+            [place.train for place in self._places], name="training", join_seconds=_JOIN_SECONDS
+        )
 
-    def submit(self, ticket: int, job: AskTraining) -> None:
-        """Train it in the next free process."""
-        self._jobs.put((ticket, job))
+    @property
+    def busy_seconds(self) -> float:
+        """Wall-clock time of all trainings so far, in seconds."""
+        return self._threads.busy_seconds
+
+    def submit(self, request: TrainingRequest) -> Future[TrainingOutput]:
+        """Train a candidate in the next free process."""
+        return self._threads.submit(request)
 
     def close(self) -> None:
-        """End all processes, whatever they are at."""
-        self._closed.set()
-        with self._lock:
-            for worker in self._workers:
-                worker.kill()
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            thread.join(_END_SECONDS)
+        """Kill all processes, whatever they are doing."""
+        for place in self._places:
+            place.close()
+        self._threads.close()
 
-    def _serve(self) -> None:
-        # Ctrl-C is the loop's business; a spawned process inherits what this thread blocks.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        worker: _Worker | None = None
-        while (entry := self._jobs.get()) is not None and not self._closed.is_set():
-            ticket, job = entry
-            try:
-                if worker is not None and worker.done >= self._renew_after:
-                    # Let go of it first: where the next one cannot begin, it is not there to end.
-                    old, worker = worker, None
-                    self._forget(old)
-                worker = worker or self._begun()
-                self._answers.put(Answered(ticket, worker.train(job)))
-            except Exception as error:  # a thread that dies silently would hang the loop
-                if worker is not None and not worker.alive:
-                    self._forget(worker)
-                    worker = None
-                told = error if isinstance(error, UnasError) else _foreign(error)
-                self._answers.put(Answered(ticket, told))
-        if worker is not None:
-            self._forget(worker)
 
-    def _begun(self) -> _Worker:
+class _Place:
+    """The place of one process: begins it when it is needed, and another one after it."""
+
+    def __init__(self, training: TrainingSetup, renew_after: int) -> None:
+        self._training, self._renew_after = training, renew_after
+        self._lock = threading.Lock()
+        self._process: _Process | None = None
+        self._closed = False
+
+    def train(self, request: TrainingRequest) -> TrainingOutput:
+        """Train a candidate, and wait for it.
+
+        Raises:
+            WorkerError: There can be no process, it died, or it says what failed.
+        """
         with self._lock:
-            if self._closed.is_set():
-                raise WorkerError("the study is being ended; go on with --resume")
+            process = self._usable_process()
+        return process.train(request)
+
+    def close(self) -> None:
+        """Kill the process; no other will take its place."""
+        with self._lock:
+            self._closed = True
+            self._end()
+
+    def _usable_process(self) -> _Process:
+        if self._closed:
+            raise WorkerError("the study is being ended; go on with --resume")
+        if self._process is not None and (
+            self._process.count >= self._renew_after or not self._process.alive
+        ):
+            self._end()  # before the next one begins: if that fails, there is none to end
+        if self._process is None:
             try:
-                worker = _Worker(self._training)
+                self._process = _Process(self._training)
             except OSError as error:
                 raise WorkerError(
                     f"cannot begin a training process: {error.strerror or error}; "
                     "train with fewer --workers, or end other programs"
                 ) from error
-            self._workers.append(worker)
-        return worker
+        return self._process
 
-    def _forget(self, worker: _Worker) -> None:
-        worker.kill()
-        with self._lock:
-            self._workers.remove(worker)
+    def _end(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
 
 
-class _Worker:
-    """One process and the line to it."""
+class _Process:
+    """One process and the pipe to it."""
 
-    def __init__(self, training: Training) -> None:
+    def __init__(self, training: TrainingSetup) -> None:
         context = multiprocessing.get_context("spawn")
-        self._line, theirs = context.Pipe()
+        self._pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
             target=_work, args=(theirs, training), name="unas-training", daemon=True
         )
-        self._process.start()
+        with _interrupts_blocked():
+            self._process.start()
         theirs.close()
         self._opened = False
-        self.done = 0
+        self.count = 0
 
     @property
     def alive(self) -> bool:
-        """Whether it can be given another job."""
+        """Whether it can take another request."""
         return self._process.is_alive() and self._opened
 
-    def train(self, job: AskTraining) -> TrainingAnswer:
-        """Train, and wait for it.
+    def train(self, request: TrainingRequest) -> TrainingOutput:
+        """Train a candidate, and wait for it.
 
         Raises:
             WorkerError: The process died, or says what failed.
@@ -141,33 +143,33 @@ class _Worker:
             self._receive()
             self._opened = True
         try:
-            self._line.send_bytes(job.to_json().encode())
+            self._pipe.send_bytes(request.to_json().encode())
         except OSError as error:
             raise self._lost() from error
         data = self._receive()
-        self.done += 1
+        self.count += 1
         try:
-            return TrainingAnswer.from_json_dict(data)
+            return TrainingOutput.from_json_dict(data)
         except StoreError as error:
             raise WorkerError(str(error)) from error
 
     def kill(self) -> None:
         """End it; for one that is dead already this does nothing."""
         self._process.kill()
-        self._process.join(_END_SECONDS)
+        self._process.join(_JOIN_SECONDS)
 
     def _receive(self) -> object:
-        multiprocessing.connection.wait([self._line, self._process.sentinel])
+        multiprocessing.connection.wait([self._pipe, self._process.sentinel])
         try:
-            data: dict[str, object] = json.loads(self._line.recv_bytes())
+            data: dict[str, object] = json.loads(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
             raise self._lost() from error
         if "failed" in data:
             raise WorkerError(str(data["failed"]), str(data["stage"]))
-        return data.get("answer")
+        return data.get("output")
 
     def _lost(self) -> WorkerError:
-        self._process.join(_END_SECONDS)
+        self._process.join(_JOIN_SECONDS)
         self._opened = False
         code = self._process.exitcode
         how = f"exit code {code}"
@@ -178,11 +180,17 @@ class _Worker:
         return WorkerError(f"the training process ended with {how}{hint or '; see its output'}")
 
 
-def _foreign(error: Exception) -> WorkerError:
-    return WorkerError(f"{type(error).__name__}: {error}; report it")
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Ctrl-C is the study's business: a process begins with what its thread blocks."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _work(line: Connection, training: Training) -> None:
+def _work(pipe: Connection, training: TrainingSetup) -> None:
     """The life of a process: open, then train what comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
@@ -191,20 +199,20 @@ def _work(line: Connection, training: Training) -> None:
     try:
         trainer = training.open()
     except Exception as error:
-        _say(line, _failure(error))
+        _send(pipe, _failure(error))
         return
-    _say(line, {"answer": None})
+    _send(pipe, {"output": None})
     while True:
         try:
-            job = AskTraining.from_json(line.recv_bytes().decode())
+            request = TrainingRequest.from_json(pipe.recv_bytes().decode())
         except EOFError:
             return
-        _say(line, _train(trainer, job))
+        _send(pipe, _train(trainer, request))
 
 
-def _train(trainer: Trainer, job: AskTraining) -> dict[str, object]:
+def _train(trainer: CandidateTrainer, request: TrainingRequest) -> dict[str, object]:
     try:
-        return {"answer": trainer.train(job).to_json_dict()}
+        return {"output": trainer.train(request).to_json_dict()}
     except Exception as error:
         return _failure(error)
 
@@ -217,9 +225,9 @@ def _failure(error: Exception) -> dict[str, object]:
     return {"failed": text, "stage": getattr(error, "stage", "training")}
 
 
-def _say(line: Connection, message: dict[str, object]) -> None:
-    with contextlib.suppress(OSError):  # nobody listens any more: the next receive ends it
-        line.send_bytes(json.dumps(message).encode())
+def _send(pipe: Connection, message: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):  # nobody reads any more: the next receive ends it
+        pipe.send_bytes(json.dumps(message).encode())
 
 
 def _end_with(parent: BaseProcess) -> None:

@@ -63,7 +63,7 @@ def fake_values(candidate: Candidate) -> dict[str, float]:
 
 
 def fake_record(proposal: Proposal, constraints: Constraints) -> Record:
-    """Judge a proposal of ``FakeSpace`` as a study would: cheapest first, trained if it fits."""
+    """Evaluate a proposal of ``FakeSpace`` as a study would: trained only if it is feasible."""
     values = fake_values(proposal.candidate)
     known = {name: value for name, value in values.items() if name != "error"}
     figures = Figures(
@@ -106,10 +106,10 @@ def fake_search(
     """A whole search, one proposal at a time.
 
     Args:
-        strategy: Asked and told.
+        strategy: The strategy that searches.
         rounds: Records.
         constraints: Bounds.
-        on_record: Called after each was told.
+        on_record: Called after the strategy was told of a record.
     """
     records = []
     for _ in range(rounds):

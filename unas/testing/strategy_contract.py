@@ -42,7 +42,7 @@ class StrategyContract(ABC):
         assert runs[0] != runs[2]
 
     def test_it_goes_on_from_records_alone(self) -> None:
-        """Wherever a search broke off, told records are all that is needed."""
+        """Wherever a search broke off, its records are all that is needed."""
         gene = SparsityGene(0.1, 0.8)
         whole = fake_search(self.strategy(FakeSpace(), sparsity=gene), self.rounds, self.bounds)
         for cut in (0, 1, 17, self.rounds // 2, self.rounds - 1):
@@ -56,15 +56,15 @@ class StrategyContract(ABC):
         """With four workers every number comes once, and no candidate twice."""
         strategy, shuffle = self.strategy(FakeSpace()), np.random.default_rng(3)
         open_proposals = [strategy.ask() for _ in range(4)]
-        told: list[Record] = []
-        while len(told) < self.rounds:
+        records: list[Record] = []
+        while len(records) < self.rounds:
             proposal = open_proposals.pop(int(shuffle.integers(len(open_proposals))))
-            told.append(fake_record(proposal, self.bounds))
-            strategy.tell(told[-1])
+            records.append(fake_record(proposal, self.bounds))
+            strategy.tell(records[-1])
             open_proposals.append(strategy.ask())
-        numbers = [r.index for r in told] + [p.index for p in open_proposals]
+        numbers = [r.index for r in records] + [p.index for p in open_proposals]
         assert sorted(numbers) == list(range(self.rounds + 4))
-        assert len({record.candidate.sha256 for record in told}) == self.rounds
+        assert len({record.candidate.sha256 for record in records}) == self.rounds
 
     def test_what_was_open_when_a_search_broke_off_is_proposed_anew(self) -> None:
         """Under its own number, before any new one."""

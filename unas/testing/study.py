@@ -6,10 +6,12 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from unas.artifact import Flatbuffer
+from unas.config import StudyConfig
 from unas.config.load import study_from_toml
 from unas.errors import DeviceError, WorkerError
 from unas.graph import Graph
@@ -23,10 +25,9 @@ from unas.record import (
 )
 from unas.resources.estimate import estimate
 from unas.space.catalogue import find_space
-from unas.study.networks import evenly_kept, exported, pruned_to
-from unas.study.requests import AskBoard, AskTraining, TrainingAnswer
-from unas.study.scheduler import Answered, Answers
-from unas.study.training import Trainer, Training
+from unas.study.context import evenly_kept, exported, pruned_to
+from unas.study.requests import TrainingOutput, TrainingRequest
+from unas.study.training import CandidateTrainer, TrainingSetup
 from unas.tflite.reader import read_flatbuffer
 from unas.tflite.writer import write_flatbuffer
 
@@ -44,8 +45,8 @@ class FakeTraining:
         num_classes: Classes.
         dies_at: Digits that end a candidate's ``short_id``: its process kills itself.
         fails_at: Likewise: an error of the conversion.
-        hopeless_at: Likewise: given up, unless it is to go to the end.
-        diverges_at: Digits that end a training's seed: its loss is no number any more.
+        stops_at: Likewise: stopped early, unless it is to go to the end.
+        diverges_at: Digits that end a training's seed: its loss becomes not a number.
     """
 
     study: str
@@ -54,47 +55,52 @@ class FakeTraining:
     num_classes: int = 10
     dies_at: str = ""
     fails_at: str = ""
-    hopeless_at: str = ""
+    stops_at: str = ""
     diverges_at: str = ""
 
-    def open(self) -> Trainer:
+    @classmethod
+    def of(cls, study: StudyConfig, folder: Path, threads: int = 1) -> FakeTraining:
+        """As ``StudyPlan.training`` wants it; the number of threads does not matter."""
+        return cls(study.to_toml(), str(folder))
+
+    def open(self) -> CandidateTrainer:
         """Nothing is loaded."""
         return _FakeTrainer(self)
 
 
 class _FakeTrainer:
-    def __init__(self, what: FakeTraining) -> None:
-        self._what, self._study = what, study_from_toml(what.study, "the study", "study")
+    def __init__(self, setup: FakeTraining) -> None:
+        self._setup, self._study = setup, study_from_toml(setup.study, "the study", "study")
         self._space = find_space(self._study.space.name, self._study.space.options)
 
-    def train(self, job: AskTraining) -> TrainingAnswer:
+    def train(self, request: TrainingRequest) -> TrainingOutput:
         """Write the network that even pruning leaves."""
-        what, candidate = self._what, job.candidate
+        setup, candidate = self._setup, request.candidate
         last = candidate.short_id[-1]
-        if last in what.dies_at:
+        if last in setup.dies_at:
             os.kill(os.getpid(), signal.SIGKILL)
-        if last in what.fails_at:
+        if last in setup.fails_at:
             raise WorkerError("the converter refuses it", "conversion")
-        graph = self._space.graph(candidate.architecture, what.input_shape, what.num_classes)
+        graph = self._space.graph(candidate.architecture, setup.input_shape, setup.num_classes)
         kept = None
         if candidate.sparsity and self._study.pruning and self._study.pruning.structured:
             kept = evenly_kept(graph, candidate.sparsity)
             graph = pruned_to(graph, kept)
-        error = _error(graph, job.seed)
-        result = TrainingResult(job.seed, 1, 0, error, error, error, error, None, kept)
-        given_up = replace(result, val_error=None, test_error=None, float_test_error=None)
-        if last in what.hopeless_at and not job.to_the_end:
-            return TrainingAnswer(given_up, "no prospects")
-        if str(job.seed)[-1] in what.diverges_at:
-            return TrainingAnswer(given_up, "it diverged")
-        model = write_flatbuffer(exported(graph), seed=job.seed % 1000, name=candidate.short_id)
-        place = Path(what.folder) / f"{candidate.short_id}-{job.seed}"
+        error = _error(graph, request.seed)
+        result = TrainingResult(request.seed, 1, 0, error, error, error, error, None, kept)
+        stopped = replace(result, val_error=None, test_error=None, float_test_error=None)
+        if last in setup.stops_at and not request.to_the_end:
+            return TrainingOutput(stopped, "stopped early: its digest says so")
+        if str(request.seed)[-1] in setup.diverges_at:
+            return TrainingOutput(stopped, "diverged: its seed says so")
+        model = write_flatbuffer(exported(graph), seed=request.seed % 1000, name=candidate.short_id)
+        place = Path(setup.folder) / f"{candidate.short_id}-{request.seed}"
         place.mkdir(parents=True, exist_ok=True)
         path, keras = place / "model.tflite", place / "model.keras"
         path.write_bytes(model.data)
         keras.write_bytes(b"no network")
         trained = replace(result, model_sha256=model.sha256)
-        return TrainingAnswer(trained, model=str(path), keras=str(keras))
+        return TrainingOutput(trained, model=str(path), keras=str(keras))
 
 
 def _error(graph: Graph, seed: int) -> float:
@@ -102,30 +108,34 @@ def _error(graph: Graph, seed: int) -> float:
     return round(0.6 / (1.0 + estimate(graph).model_size_bytes / 1500) + 0.02 * chance, 4)
 
 
-class InlineTrainings:
-    """Trains in the calling thread: no processes, so that tests are fast."""
+class InlineTraining:
+    """An executor that trains in the calling thread: no processes, so that tests are fast."""
 
-    def __init__(self, training: Training, count: int, answers: Answers) -> None:
-        """Open at the first job; ``count`` does not matter."""
-        self._training, self._answers = training, answers
-        self._trainer: Trainer | None = None
-        self.jobs = 0
+    busy_seconds = 0.0
 
-    def submit(self, ticket: int, job: AskTraining) -> None:
+    def __init__(self, training: TrainingSetup, count: int = 1) -> None:
+        """Open at the first request; ``count`` does not matter."""
+        self._training = training
+        self._trainer: CandidateTrainer | None = None
+        self.requests = 0
+
+    def submit(self, request: TrainingRequest) -> Future[TrainingOutput]:
         """Train at once."""
-        self.jobs += 1
+        self.requests += 1
         self._trainer = self._trainer or self._training.open()
+        future: Future[TrainingOutput] = Future()
         try:
-            self._answers.put(Answered(ticket, self._trainer.train(job)))
-        except WorkerError as error:
-            self._answers.put(Answered(ticket, error))
+            future.set_result(self._trainer.train(request))
+        except Exception as error:
+            future.set_exception(error)
+        return future
 
     def close(self) -> None:
         """Nothing to end."""
 
 
 class FakeBoard:
-    """Takes a fixed number of cycles for each multiply-accumulate; counts what it is asked."""
+    """Takes a fixed number of cycles for each multiply-accumulate; keeps what it measured."""
 
     def __init__(
         self,
@@ -138,12 +148,12 @@ class FakeBoard:
 
         Args:
             cycles_per_mac: Its speed.
-            breaks_at: Numbers of the requests, from 0, that fail.
-            kernels: What it says of its kernels.
+            breaks_at: Numbers of the measurements, from 0, that fail.
+            kernels: The kernels that it reports.
         """
         self._cycles_per_mac, self._breaks_at = cycles_per_mac, breaks_at
         self._kernels = kernels
-        self.asked: list[AskBoard] = []
+        self.measured: list[Flatbuffer] = []
 
     def measure(self, model: Flatbuffer) -> Measurement:
         """Time it.
@@ -151,17 +161,17 @@ class FakeBoard:
         Raises:
             DeviceError: It breaks this time.
         """
-        self.asked.append(AskBoard(model))
-        if len(self.asked) - 1 in self._breaks_at:
+        self.measured.append(model)
+        if len(self.measured) - 1 in self._breaks_at:
             raise DeviceError(f"{model.name}: the board is on fire; put it out")
         return fake_measurement(model, self._cycles_per_mac, self._kernels)
 
 
 def fake_measurement(model: Flatbuffer, cycles_per_mac: float, kernels: str) -> Measurement:
-    """What a fake board says of a network."""
+    """A made-up measurement of a network."""
     graph = read_flatbuffer(model.data, model.name)
-    found = estimate(graph)
-    cycles = {op.position: round(op.paper_macs * cycles_per_mac) + 100 for op in found.operators}
+    counts = estimate(graph)
+    cycles = {op.position: round(op.paper_macs * cycles_per_mac) + 100 for op in counts.operators}
     total = sum(cycles.values())
     operators = tuple(
         OperatorCycles(i, str(op.kind), cycles[i]) for i, op in enumerate(graph.operators)
@@ -183,7 +193,7 @@ def fake_measurement(model: Flatbuffer, cycles_per_mac: float, kernels: str) -> 
         operators=operators,
         profiled_cycles=total,
         instructions=None,
-        arena=ArenaUse(found.peak_memory_bytes, found.peak_memory_bytes, 0, 0, 1 << 20),
+        arena=ArenaUse(counts.peak_memory_bytes, counts.peak_memory_bytes, 0, 0, 1 << 20),
         flash_bytes=1000 + model.flatbuffer_bytes,
         region_bytes={},
         program_bytes=1000,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A teacher: a larger trained network whose answers candidates also learn from."""
+"""A teacher: a larger trained network whose outputs candidates also learn from."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from unas.errors import ModelError
-from unas.train.backend import load_tensorflow
-from unas.train.files import load_model
+from unas.train.keras_model import load_model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Teacher:
-    """What a teacher says.
+    """A teacher.
 
     Attributes:
         name: For people.
-        logits: (network inputs of a batch, the samples' numbers in the training split) to logits;
-            called while the training step is compiled.
+        logits: From the network inputs of a batch to logits; called while the training step is
+            compiled.
     """
 
     name: str
-    logits: Callable[[Any, Any], Any]
+    logits: Callable[[Any], Any]
 
 
 def load_teacher(path: Path, input_shape: tuple[int, int, int], num_classes: int) -> Teacher:
@@ -58,16 +54,4 @@ def load_teacher(path: Path, input_shape: tuple[int, int, int], num_classes: int
             "gives logits"
         )
     model.trainable = False
-    return Teacher(path.name, lambda inputs, _: model(inputs, training=False))
-
-
-def recorded_teacher(name: str, logits: NDArray[np.float32]) -> Teacher:
-    """A teacher whose answers to the unchanged training samples were written down.
-
-    Args:
-        name: For people.
-        logits: (samples of the training split, classes).
-    """
-    tf = load_tensorflow()
-    table = tf.constant(logits, tf.float32)
-    return Teacher(name, lambda _, pick: tf.gather(table, pick))
+    return Teacher(path.name, lambda inputs: model(inputs, training=False))

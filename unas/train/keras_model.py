@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The float network to train, from the same graph that everything else comes from."""
+"""The float network of a graph as a Keras model, and ``.keras`` files."""
 
 from __future__ import annotations
 
-import os
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unas.errors import ArchitectureError
+from unas.errors import ArchitectureError, ModelError, StoreError
 from unas.graph import (
     Activation,
     AddOptions,
@@ -25,6 +26,7 @@ from unas.graph import (
     ReshapeOptions,
     SoftmaxOptions,
 )
+from unas.train.backend import load_tensorflow
 
 if TYPE_CHECKING:
     import keras
@@ -51,7 +53,7 @@ def build_keras_model(graph: Graph, *, seed: int) -> keras.Model:
     Raises:
         ArchitectureError: Keras has no layer for an operator as it stands in the graph.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's first import
+    load_tensorflow()
     import keras
 
     (source,), (sink,) = graph.inputs, graph.outputs
@@ -169,6 +171,50 @@ class _Layers:
     def _name(self, op: Operator, part: str = "") -> str:
         name = f"op{self._position}_{op.kind.lower()}"
         return f"{name}_{part}" if part else name
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """Write a model to a file of Keras.
+
+    Args:
+        model: Any.
+        path: Ends in ``.keras``; an existing file is replaced.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Keras 3 takes variables for NumPy in a way that NumPy 2 frowns on.
+            warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+            model.save(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"cannot write {path}: {error}; give a place for a .keras file that can be written"
+        ) from error
+
+
+def load_model(path: Path) -> keras.Model:
+    """Read a model from a file of Keras. Code in it is not run.
+
+    Args:
+        path: A ``.keras`` file.
+
+    Raises:
+        ModelError: It cannot be read.
+    """
+    load_tensorflow()
+    import keras
+
+    try:
+        model: keras.Model = keras.models.load_model(path, compile=False, safe_mode=True)
+    except (OSError, ValueError, TypeError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ModelError(
+            f"{path} holds no model that can be read: {reason}; write one with "
+            "model.save('name.keras')"
+        ) from error
+    return model
 
 
 def _padding(padding: Padding) -> str:

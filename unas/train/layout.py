@@ -23,7 +23,7 @@ _LARGEST_BIAS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class WeightTensor:
     """One weight tensor.
 
     Attributes:
@@ -47,50 +47,50 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class WeightLayout:
     """The weights of a graph, one after the other.
 
     A bias in front of a batch normalisation is none: normalising takes it away again.
 
     Attributes:
-        pieces: In the order of the vector.
+        tensors: In the order of the vector.
         normalised: (position, channels) of the operators with batch normalisation; the vector of
             moments holds mean and variance of each, one operator after the other.
     """
 
-    pieces: tuple[Piece, ...]
+    tensors: tuple[WeightTensor, ...]
     normalised: tuple[tuple[int, int], ...]
 
     @property
     def size(self) -> int:
         """Elements of the weight vector."""
-        return sum(piece.size for piece in self.pieces)
+        return sum(tensor.size for tensor in self.tensors)
 
     def by_operator(self, vector: Floats) -> dict[tuple[int, str], Floats]:
         """The weight tensors in a vector, by operator position and role."""
         return {
             (p.position, p.role): vector[p.start : p.start + p.size].reshape(p.shape)
-            for p in self.pieces
+            for p in self.tensors
         }
 
     def moments_by_operator(self, vector: Floats) -> dict[int, tuple[Floats, Floats]]:
         """Mean and variance in a vector of moments, by operator position."""
-        found, start = {}, 0
+        moments, start = {}, 0
         for position, channels in self.normalised:
             mean, variance = vector[start : start + 2 * channels].reshape(2, channels)
-            found[position] = (mean, variance)
+            moments[position] = (mean, variance)
             start += 2 * channels
-        return found
+        return moments
 
 
-def layout_of(graph: Graph) -> Layout:
+def layout_of(graph: Graph) -> WeightLayout:
     """Places for the weights of all convolutions and dense layers of a graph."""
-    pieces: list[Piece] = []
+    tensors: list[WeightTensor] = []
     normalised = []
 
     def add(role: str, shape: tuple[int, ...]) -> None:
-        start = pieces[-1].start + pieces[-1].size if pieces else 0
-        pieces.append(Piece(position, role, shape, start, channels))
+        start = tensors[-1].start + tensors[-1].size if tensors else 0
+        tensors.append(WeightTensor(position, role, shape, start, channels))
 
     for position, op in enumerate(graph.operators):
         if op.kind not in WITH_KERNEL:
@@ -104,7 +104,7 @@ def layout_of(graph: Graph) -> Layout:
             normalised.append((position, channels))
         elif _has_bias(op):
             add("bias", (channels,))
-    return Layout(tuple(pieces), tuple(normalised))
+    return WeightLayout(tuple(tensors), tuple(normalised))
 
 
 def _kernel_shape(graph: Graph, op: Operator) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ def _has_bias(op: Operator) -> bool:
     return len(op.inputs) > 2 and op.inputs[2] != -1
 
 
-def initial_weights(layout: Layout, seed: int) -> Floats:
+def initial_weights(layout: WeightLayout, seed: int) -> Floats:
     """Glorot's uniform kernels, small biases, batch normalisations that change nothing.
 
     Source: Glorot and Bengio, "Understanding the difficulty of training deep feedforward neural
@@ -136,20 +136,20 @@ def initial_weights(layout: Layout, seed: int) -> Floats:
     """
     rng = np.random.default_rng([seed, 0x1417])
     vector = np.zeros(layout.size, np.float32)
-    for piece in layout.pieces:
-        place = slice(piece.start, piece.start + piece.size)
-        if piece.role == "kernel":
-            window = math.prod(piece.shape[:-2])
-            limit = math.sqrt(6.0 / (window * (piece.shape[-2] + piece.shape[-1])))
-            vector[place] = rng.uniform(-limit, limit, piece.size)
-        elif piece.role == "bias":
-            vector[place] = rng.uniform(-_LARGEST_BIAS, _LARGEST_BIAS, piece.size)
-        elif piece.role == "gamma":
+    for tensor in layout.tensors:
+        place = slice(tensor.start, tensor.start + tensor.size)
+        if tensor.role == "kernel":
+            window = math.prod(tensor.shape[:-2])
+            limit = math.sqrt(6.0 / (window * (tensor.shape[-2] + tensor.shape[-1])))
+            vector[place] = rng.uniform(-limit, limit, tensor.size)
+        elif tensor.role == "bias":
+            vector[place] = rng.uniform(-_LARGEST_BIAS, _LARGEST_BIAS, tensor.size)
+        elif tensor.role == "gamma":
             vector[place] = 1.0
     return vector
 
 
-def initial_moments(layout: Layout) -> Floats:
+def initial_moments(layout: WeightLayout) -> Floats:
     """Means of 0 and variances of 1."""
     parts = [np.repeat([0.0, 1.0], channels) for _, channels in layout.normalised]
     return np.concatenate([np.zeros(0), *parts]).astype(np.float32)

@@ -13,7 +13,7 @@ and none is emptied because its numbers are small. Of a weight: its magnitude by
 layer.
 
 *Feedback.* A pruned channel learns on: its weights get the gradient that its output would get. But
-nothing answers to what it learns until masks are chosen again, ``interval`` steps later; all these
+nothing corrects what it learns until masks are chosen again, ``interval`` steps later; all these
 steps go the same way, and with momentum a channel came back so large that training diverged. So
 each is divided by the interval: together they make one step. A single weight moves little of what
 its channel gives and gets the whole gradient, as in the paper.
@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from unas.graph import Graph
 from unas.graph.pruning import SLACK, ChannelGroup, ChannelRole, channel_groups, prunable_kernels
-from unas.train.layout import Floats, Layout, Piece
+from unas.train.layout import Floats, WeightLayout, WeightTensor
 
 _TINY = 1e-12  # keeps the norms of a layer of zeros finite
 _MAKERS = (ChannelRole.WRITES, ChannelRole.DEPTHWISE)
@@ -44,13 +44,13 @@ class ChannelMasks:
 
     Attributes:
         groups: Channels that go together, see ``unas.graph.channels``.
-        makers: For each kernel that makes prunable channels, its piece and, for each of the
+        makers: For each kernel that makes prunable channels, its tensor and, for each of the
             operator's channels, the number of the channel in the mask; ``size`` where it cannot go.
         group_of: For each channel of the mask the number of its group.
     """
 
     groups: tuple[ChannelGroup, ...]
-    makers: tuple[tuple[Piece, NDArray[np.intp]], ...]
+    makers: tuple[tuple[WeightTensor, NDArray[np.intp]], ...]
     group_of: NDArray[np.intp]
 
     @property
@@ -65,8 +65,8 @@ class ChannelMasks:
     def saliency(self, tf: Any, weights: dict[tuple[int, str], Any]) -> Any:
         """Of each channel of the mask; infinite for the best one of each group."""
         norms = []
-        for piece, _ in self.makers:
-            kernel = tf.reshape(weights[piece.position, "kernel"], (-1, piece.channels))
+        for tensor, _ in self.makers:
+            kernel = tf.reshape(weights[tensor.position, "kernel"], (-1, tensor.channels))
             norm = tf.sqrt(tf.reduce_sum(kernel * kernel, 0))
             norms.append(norm / (tf.reduce_mean(norm) + _TINY))
         channels = np.concatenate([channels for _, channels in self.makers])
@@ -76,7 +76,7 @@ class ChannelMasks:
     def by_operator(self, tf: Any, mask: Any) -> dict[int, Any]:
         """For each operator that makes prunable channels, 1 or 0 for each of its channels."""
         extended = tf.concat([mask, [1.0]], 0)
-        return {piece.position: tf.gather(extended, channels) for piece, channels in self.makers}
+        return {tensor.position: tf.gather(extended, channels) for tensor, channels in self.makers}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,11 +84,11 @@ class WeightMasks:
     """Unstructured pruning: one number a weight of a kernel; biases and the logits' kernel stay.
 
     Attributes:
-        pieces: The kernels, in the order of the mask.
+        tensors: The kernels, in the order of the mask.
         layer_of: For each element of the mask the number of its kernel.
     """
 
-    pieces: tuple[Piece, ...]
+    tensors: tuple[WeightTensor, ...]
     layer_of: NDArray[np.intp]
 
     @property
@@ -99,29 +99,29 @@ class WeightMasks:
     def saliency(self, tf: Any, weights: dict[tuple[int, str], Any]) -> Any:
         """Of each weight of the mask; infinite for the largest one of each kernel."""
         sizes = []
-        for piece in self.pieces:
-            size = tf.abs(tf.reshape(weights[piece.position, "kernel"], (-1,)))
+        for tensor in self.tensors:
+            size = tf.abs(tf.reshape(weights[tensor.position, "kernel"], (-1,)))
             sizes.append(size / (tf.reduce_mean(size) + _TINY))
-        return _with_best_kept(tf, tf.concat(sizes, 0), self.layer_of, len(self.pieces))
+        return _with_best_kept(tf, tf.concat(sizes, 0), self.layer_of, len(self.tensors))
 
     def applied(
         self, tf: Any, mask: Any, weights: dict[tuple[int, str], Any]
     ) -> dict[tuple[int, str], Any]:
         """Weights with zeros where they are pruned; gradients go on to the dense ones."""
         masked = dict(weights)
-        for piece, part in zip(
-            self.pieces, tf.split(mask, [p.size for p in self.pieces]), strict=True
+        for tensor, part in zip(
+            self.tensors, tf.split(mask, [p.size for p in self.tensors]), strict=True
         ):
-            kernel = weights[piece.position, "kernel"]
-            hidden = kernel * (tf.reshape(part, piece.shape) - 1.0)
-            masked[piece.position, "kernel"] = kernel + tf.stop_gradient(hidden)
+            kernel = weights[tensor.position, "kernel"]
+            hidden = kernel * (tf.reshape(part, tensor.shape) - 1.0)
+            masked[tensor.position, "kernel"] = kernel + tf.stop_gradient(hidden)
         return masked
 
 
 Masks = ChannelMasks | WeightMasks
 
 
-def channel_masks(graph: Graph, layout: Layout) -> ChannelMasks | None:
+def channel_masks(graph: Graph, layout: WeightLayout) -> ChannelMasks | None:
     """What structured pruning may take from a network; None: no layer but the logits has any."""
     groups = channel_groups(graph)
     sizes = [group.size for group in groups]
@@ -134,18 +134,18 @@ def channel_masks(graph: Graph, layout: Layout) -> ChannelMasks | None:
                 np.copyto(numbers, use.channels + start, where=use.channels >= 0)
     if not index:
         return None
-    kernels = {p.position: p for p in layout.pieces if p.role == "kernel"}
+    kernels = {p.position: p for p in layout.tensors if p.role == "kernel"}
     makers = tuple((kernels[position], index[position]) for position in sorted(index))
     return ChannelMasks(groups, makers, np.repeat(np.arange(len(groups)), sizes))
 
 
-def weight_masks(graph: Graph, layout: Layout) -> WeightMasks | None:
+def weight_masks(graph: Graph, layout: WeightLayout) -> WeightMasks | None:
     """What unstructured pruning may take from a network; None: there is no layer but the logits."""
     prunable = prunable_kernels(graph)
-    pieces = tuple(p for p in layout.pieces if p.role == "kernel" and p.position in prunable)
-    if not pieces:
+    tensors = tuple(p for p in layout.tensors if p.role == "kernel" and p.position in prunable)
+    if not tensors:
         return None
-    return WeightMasks(pieces, np.repeat(np.arange(len(pieces)), [p.size for p in pieces]))
+    return WeightMasks(tensors, np.repeat(np.arange(len(tensors)), [p.size for p in tensors]))
 
 
 def choose(tf: Any, saliency: Any, sparsity: Any) -> Any:

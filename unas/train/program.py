@@ -2,8 +2,8 @@
 """A network's training, compiled: a whole epoch is one call into TensorFlow.
 
 Shuffling, augmentation, masks, gradients and the optimiser all run inside one graph, in a loop over
-the steps. Everything that changes is handed in and given back (``State``), every random number
-comes from a seed that is handed in: the same inputs give the same weights.
+the steps. Everything that changes is handed in and given back (``TrainingState``), every random
+number comes from a seed that is handed in: the same inputs give the same weights.
 """
 
 from __future__ import annotations
@@ -18,10 +18,15 @@ from unas.train.backend import load_tensorflow
 from unas.train.data import TensorSplit, TrainingData
 from unas.train.distillation import Teacher
 from unas.train.forward import Forward
-from unas.train.layout import Layout, initial_moments, initial_weights, layout_of
-from unas.train.losses import classification_loss, mistakes, teacher_loss
+from unas.train.layout import WeightLayout, initial_moments, initial_weights, layout_of
 from unas.train.masks import ChannelMasks, Masks, WeightMasks, choose
-from unas.train.optimizers import descend, slot_count
+from unas.train.optimization import (
+    classification_loss,
+    descend,
+    mistakes,
+    slot_count,
+    teacher_loss,
+)
 
 # Evaluation goes through as many samples at a time as have this much in their largest activation:
 # enough to keep the cores busy, little enough to stay in their caches.
@@ -32,11 +37,11 @@ _SEED_RANGE = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class State:
+class TrainingState:
     """All that training changes, as tensors.
 
     Attributes:
-        weights: Dense ones, as ``Layout`` places them.
+        weights: Dense ones, as ``WeightLayout`` places them.
         slots: What the optimiser remembers.
         moments: Running mean and variance of the batch normalisations.
         mask: 1 or 0 for each channel or weight that can be pruned.
@@ -54,11 +59,11 @@ class Program:
     Args:
         graph: The network.
         data: What it learns.
-        training: How; rates and numbers of epochs are up to the caller.
+        training: Batches, optimiser, regularisation; the caller decides on rates and epochs.
         masks: What can be pruned, or None.
         pruning: How often masks are chosen; None without masks.
-        teacher: Whom to follow, or None.
-        distillation: How much; None without teacher.
+        teacher: The teacher, or None.
+        distillation: Weight and temperature of its loss; None without teacher.
     """
 
     def __init__(
@@ -76,17 +81,17 @@ class Program:
         self._graph, self._data, self._training = graph, data, training
         self._masks, self._interval = masks, pruning.interval if pruning else 1
         self._teacher, self._distillation = teacher, distillation
-        self.layout: Layout = layout_of(graph)
+        self.layout: WeightLayout = layout_of(graph)
         self.steps = -(-data.train.count // training.batch_size)
         # Many steps to an epoch: Keras' momentum of 0.99. With few, the moments must follow faster.
         self._moment_rate = min(max(2.0 / self.steps, 0.01), 0.1)
         # Traced at the first use, and once: concrete functions never do it again on their own.
         self._compiled: dict[Callable[..., Any], Any] = {}
 
-    def initial(self, seed: int) -> State:
+    def initial(self, seed: int) -> TrainingState:
         """The state before the first step."""
         tf, size = self._tf, self._masks.size if self._masks else 0
-        return State(
+        return TrainingState(
             weights=tf.constant(initial_weights(self.layout, seed)),
             slots=(tf.zeros((self.layout.size,)),) * slot_count(self._training.optimizer),
             moments=tf.constant(initial_moments(self.layout)),
@@ -94,8 +99,8 @@ class Program:
         )
 
     def epoch(
-        self, state: State, *, seed: int, epoch: int, rate: float, sparsity: float | None
-    ) -> tuple[State, float, float]:
+        self, state: TrainingState, *, seed: int, epoch: int, rate: float, sparsity: float | None
+    ) -> tuple[TrainingState, float, float]:
         """Go once through the training split.
 
         Args:
@@ -120,10 +125,10 @@ class Program:
             tf.constant(rate, tf.float32),
             tf.constant(choice, tf.float32),
         )
-        after = State(weights, slots, moments, mask)
+        after = TrainingState(weights, slots, moments, mask)
         return after, float(loss) / self.steps, int(wrong) / train.count
 
-    def evaluate(self, state: State, split: TensorSplit) -> tuple[float, float]:
+    def evaluate(self, state: TrainingState, split: TensorSplit) -> tuple[float, float]:
         """Mean loss (cross-entropy alone) and error of the masked network on a split."""
         largest = max(tensor.elements for tensor in self._graph.tensors if not tensor.constant)
         batch = max(min(_EVALUATION_BYTES // (4 * largest), _LARGEST_EVALUATION), 1)
@@ -141,7 +146,7 @@ class Program:
             loss, wrong = loss + float(more[0]), wrong + int(more[1])
         return loss / split.count, wrong / split.count
 
-    def logits(self, state: State, inputs: Any) -> Any:
+    def logits(self, state: TrainingState, inputs: Any) -> Any:
         """The masked network's output for a batch of its inputs."""
         return self._forward(state.weights, state.moments, state.mask, None)(inputs)
 
@@ -177,7 +182,7 @@ class Program:
             inputs = self._data.prepare(tf.gather(x, pick), now)
             forward = self._forward(weights, None, mask, now)
             logits = forward(inputs)
-            total = self._loss(weights, logits, labels, inputs, pick)
+            total = self._loss(weights, logits, labels, inputs)
             (gradient,) = tf.gradients(total, [weights])
             count_before = first + tf.cast(i, tf.float32)
             if forward.seen:
@@ -203,7 +208,7 @@ class Program:
 
     def _forward(self, vector: Any, moments: Any, mask: Any, seed: Any) -> Forward:
         """A pass with the weights in a vector; in training (``moments`` is None) with dropout."""
-        tf, weights, masks = self._tf, self._pieces(vector), {}
+        tf, weights, masks = self._tf, self._weights_of(vector), {}
         match self._masks:
             case ChannelMasks() as channels:
                 masks = channels.by_operator(tf, mask)
@@ -216,12 +221,12 @@ class Program:
             tf, self._graph, weights, masks, known, dropout, feedback=1.0 / self._interval
         )
 
-    def _pieces(self, vector: Any) -> dict[tuple[int, str], Any]:
-        tf, pieces = self._tf, self.layout.pieces
-        parts = tf.split(vector, [piece.size for piece in pieces])
+    def _weights_of(self, vector: Any) -> dict[tuple[int, str], Any]:
+        tf, tensors = self._tf, self.layout.tensors
+        parts = tf.split(vector, [tensor.size for tensor in tensors])
         return {
-            (piece.position, piece.role): tf.reshape(part, piece.shape)
-            for piece, part in zip(pieces, parts, strict=True)
+            (tensor.position, tensor.role): tf.reshape(part, tensor.shape)
+            for tensor, part in zip(tensors, parts, strict=True)
         }
 
     def _moments(self, vector: Any) -> dict[int, tuple[Any, Any]]:
@@ -242,11 +247,11 @@ class Program:
         tf = self._tf
         return tf.cond(
             tf.logical_and(sparsity >= 0.0, i % self._interval == 0),
-            lambda: choose(tf, masks.saliency(tf, self._pieces(weights)), sparsity),
+            lambda: choose(tf, masks.saliency(tf, self._weights_of(weights)), sparsity),
             lambda: mask,
         )
 
-    def _loss(self, weights: Any, logits: Any, labels: Any, inputs: Any, pick: Any) -> Any:
+    def _loss(self, weights: Any, logits: Any, labels: Any, inputs: Any) -> Any:
         tf, training = self._tf, self._training
         losses = classification_loss(tf, logits, labels)
         if training.class_weights:
@@ -254,13 +259,13 @@ class Program:
         total = tf.reduce_mean(losses)
         if self._teacher is not None and self._distillation is not None:
             soft = teacher_loss(
-                tf, logits, self._teacher.logits(inputs, pick), self._distillation.temperature
+                tf, logits, self._teacher.logits(inputs), self._distillation.temperature
             )
             total += self._distillation.alpha * tf.reduce_mean(soft)
         if training.l2:
             dense = (
                 weight
-                for (position, role), weight in self._pieces(weights).items()
+                for (position, role), weight in self._weights_of(weights).items()
                 if role == "kernel"
                 and isinstance(self._graph.operators[position].options, DenseOptions)
             )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from unas.graph import Graph, Operator, OperatorKind
 from unas.graph.pruning import kept_elements, prune_graph
 from unas.train.keras_model import build_keras_model
-from unas.train.layout import Floats, Layout
+from unas.train.layout import Floats, WeightLayout
 from unas.train.masks import ChannelMasks, Masks, WeightMasks
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ Keep = tuple[NDArray[np.bool_], ...]
 
 def rebuilt(
     graph: Graph,
-    layout: Layout,
+    layout: WeightLayout,
     masks: Masks | None,
     weights: Floats,
     moments: Floats,
@@ -43,7 +43,7 @@ def rebuilt(
         of channels which of them are left (empty without structured pruning). Single weights that
         are pruned become zeros.
     """
-    pieces = dict(layout.by_operator(weights))
+    parameters = dict(layout.by_operator(weights))
     running = layout.moments_by_operator(moments)
     keep: Keep = ()
     small = graph
@@ -55,22 +55,22 @@ def rebuilt(
             kept = kept_elements(graph, masks.groups, keep)
         case WeightMasks():
             start = 0
-            for piece in masks.pieces:
-                key, part = (piece.position, "kernel"), mask[start : start + piece.size]
-                pieces[key] = pieces[key] * part.reshape(piece.shape)
-                start += piece.size
+            for tensor in masks.tensors:
+                key, part = (tensor.position, "kernel"), mask[start : start + tensor.size]
+                parameters[key] = parameters[key] * part.reshape(tensor.shape)
+                start += tensor.size
     model = build_keras_model(small, seed=0)
     for position, op in enumerate(graph.operators):
-        if (position, "kernel") not in pieces:
+        if (position, "kernel") not in parameters:
             continue
         cut = kept.get(op.inputs[1])
         channels = slice(None) if cut is None else cut[_output_axis(op)]
         vectors = {
-            role: pieces[position, role][channels]
+            role: parameters[position, role][channels]
             for role in ("bias", "gamma", "beta")
-            if (position, role) in pieces
+            if (position, role) in parameters
         }
-        kernel = _cut(op, pieces[position, "kernel"], cut)
+        kernel = _cut(op, parameters[position, "kernel"], cut)
         moment = tuple(x[channels] for x in running.get(position, ()))
         _assign(model, f"op{position}_{op.kind.lower()}", kernel, vectors, moment)
     return small, model, keep

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains one candidate: epochs, pruning, early ends, and the weights that are kept."""
+"""Trains one candidate: epochs, pruning, early termination, and the weights that are kept."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -13,10 +14,10 @@ from unas.train.data import TrainingData
 from unas.train.distillation import Teacher
 from unas.train.layout import layout_of
 from unas.train.masks import Masks, channel_masks, weight_masks
-from unas.train.program import Program, State
+from unas.train.optimization import LearningRate, sparsity_at
+from unas.train.program import Program, TrainingState
 from unas.train.rebuild import rebuilt
 from unas.train.result import EpochReport, Trained
-from unas.train.schedules import LearningRate, sparsity_at
 
 OnEpoch = Callable[[EpochReport], None]
 
@@ -38,14 +39,14 @@ def train(
     Args:
         graph: The network, from (1, height, width, channels) to (1, classes) of logits.
         data: What to learn; its test split is only looked at when all is over.
-        training: Epochs, optimiser, regularisation, early ends.
+        training: Epochs, optimiser, regularisation, early termination.
         seed: Of weights, order, augmentation and dropout.
         pruning: When and what to prune; None not to.
         sparsity: The candidate's gene, 0..1; None or 0 not to prune. A network without anything to
             prune, as one of depthwise layers alone, is trained as it is.
-        teacher: Whom to follow, or None.
-        distillation: How much; its ``teacher`` path is not looked at.
-        on_epoch: Told after every epoch.
+        teacher: The teacher, or None.
+        distillation: Weight and temperature of its loss; its ``teacher`` path is not read.
+        on_epoch: Called after every epoch.
 
     Returns:
         The network and its errors, all of the same weights.
@@ -120,11 +121,11 @@ class Trainer:
                 seconds=time.monotonic() - start,
             )
             run.add(report, state, final_masks=self._is_final(epoch))
-            rates.saw(report.validation_loss)
+            rates.update(report.validation_loss)
             if on_epoch is not None:
                 on_epoch(report)
-            run.hopeless = _hopeless(self._training, run.reports)
-            if run.hopeless or self._is_over(run):
+            run.stopped_early = _stop_reason(self._training, run.reports)
+            if run.stopped_early or self._is_over(run):
                 break
         return self._finished(run, began)
 
@@ -135,7 +136,7 @@ class Trainer:
             return None
         return sparsity_at(pruning, self._sparsity, epoch)
 
-    def _pruned_share(self, state: State) -> float:
+    def _pruned_share(self, state: TrainingState) -> float:
         if self._masks is None:
             return 0.0
         return 1.0 - float(state.mask.numpy().mean())
@@ -151,7 +152,7 @@ class Trainer:
     def _finished(self, run: _Run, began: float) -> Trained:
         best, state = run.best, run.state
         test_error = None
-        if run.hopeless is None:
+        if run.stopped_early is None:
             _, test_error = self._program.evaluate(state, self._data.test)
         graph, model, kept = rebuilt(
             self._graph,
@@ -168,29 +169,34 @@ class Trainer:
             best_epoch=best.epoch,
             validation_error=best.validation_error,
             test_error=test_error,
-            hopeless=run.hopeless,
-            kept=kept,
+            stopped_early=run.stopped_early,
+            kept=() if _diverged(run.reports[-1]) else kept,
             sparsity=self._pruned_share(state),
             seconds=time.monotonic() - began,
         )
 
 
 class _Run:
-    """What one run has seen so far, and the state of its best epoch."""
+    """The epochs of one run so far, and the state of its best one."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: TrainingState) -> None:
         self.reports: list[EpochReport] = []
         self.state = state
-        self.hopeless: str | None = None
+        self.stopped_early: str | None = None
         self._candidates: list[EpochReport] = []  # epochs that may be the best one
         self._best: EpochReport | None = None
 
     @property
     def best(self) -> EpochReport:
-        """The best epoch; before the masks are final, the latest one."""
+        """The best epoch; before the masks are final, the latest one.
+
+        Of a training that diverged, the one with the least validation error, whatever the masks.
+        """
+        if _diverged(self.reports[-1]):
+            return min(self.reports, key=lambda report: report.validation_error)
         return self._best or self.reports[-1]
 
-    def add(self, report: EpochReport, state: State, *, final_masks: bool) -> None:
+    def add(self, report: EpochReport, state: TrainingState, *, final_masks: bool) -> None:
         self.reports.append(report)
         if not final_masks:
             self.state = state
@@ -214,12 +220,20 @@ def _rank(report: EpochReport) -> tuple[float, float]:
     return report.validation_error, report.validation_loss
 
 
-def _hopeless(training: TrainingConfig, reports: Sequence[EpochReport]) -> str | None:
-    """Why a candidate should be given up after these epochs."""
+def _diverged(report: EpochReport) -> bool:
+    """Whether the loss is not a number: it will never be one again."""
+    return not math.isfinite(report.train_loss)
+
+
+def _stop_reason(training: TrainingConfig, reports: Sequence[EpochReport]) -> str | None:
+    """Why training should be stopped early after these epochs; None if it should go on."""
+    if _diverged(reports[-1]):
+        return f"diverged: the loss of epoch {reports[-1].epoch} is not a number"
     for epochs, limit in training.hopeless:
         best = min(report.validation_error for report in reports)
         if len(reports) == epochs and best > limit:
-            return f"validation error {best:.4f} after {epochs} epochs, above {limit:g}"
+            error = f"validation error {best:.4f}"
+            return f"stopped early: {error} after {epochs} epochs, above {limit:g}"
     return None
 
 

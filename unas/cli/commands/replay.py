@@ -37,14 +37,14 @@ def command(
     """
     from unas.config import StrategyName
     from unas.search import progress
-    from unas.search.replay import try_strategy
+    from unas.search.replay import replay_strategy
     from unas.store.study_folder import read_study
 
     found = read_study(study, results)
     known = progress.trainings(found.records)
     count = trainings or max(known // 2, 1)
     trials = [
-        try_strategy(strategy, found.config, found.records, seeds=seeds, count=count)
+        replay_strategy(strategy, found.config, found.records, seeds=seeds, count=count)
         for strategy in StrategyName
     ]
     whole = progress.covered_share(found.records, found.config.judged)

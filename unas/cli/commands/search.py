@@ -3,28 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
-from unas.cli.options import (
-    TflmOption,
-    TimingOption,
-    UnitOption,
-    choose_bench,
-    choose_emulation,
-    choose_runtime,
-)
+from unas.cli.options import TflmOption, TimingOption, UnitOption
 from unas.cli.output import Format, note
-from unas.errors import StoreError
-
-if TYPE_CHECKING:
-    from unas.config import StudyConfig
-    from unas.lab.bench import Bench
-    from unas.study.predictor import Calibrated
-    from unas.study.run import Plan
 
 
 def command(
@@ -120,8 +105,9 @@ def command(
     from unas.cli.search_view import watching
     from unas.config.load import load_study
     from unas.study.run import run_study
+    from unas.study.setup import override_study, prepare_study
 
-    chosen = _overridden(
+    config = override_study(
         load_study(study),
         name=name,
         data={"path": None if data is None else str(data)},
@@ -136,107 +122,11 @@ def command(
         latency={"mode": latency},
         board={"id": board, "runtime": runtime, "tflm": tflm, "virtual": virtual, "timing": timing},
     )
-    plan = _plan(chosen, results, unit=unit, resume=resume)
-    with watching(plan.study, quiet=output is Format.JSON) as watcher:
-        found = run_study(plan, watcher)
+    plan = prepare_study(config, results, unit=unit, resume=resume, log=note)
+    with watching(config, quiet=output is Format.JSON) as observer:
+        found = run_study(plan, observer)
     if output is Format.JSON:
-        print_found_json(plan.study, found)
+        print_found_json(config, found)
     else:
-        print_found(plan.study, found)
+        print_found(config, found)
         note(f"wrote {plan.folder}: journal, study, environment, networks of the front")
-
-
-def _overridden(
-    study: StudyConfig, *, name: str | None, **tables: dict[str, object | None]
-) -> StudyConfig:
-    """The study with the options that were given in place of its own."""
-    from unas.config.load import study_from_dict
-
-    table: dict[str, Any] = study.to_dict()
-    for key, options in tables.items():
-        table[key] = table[key] | {k: v for k, v in options.items() if v is not None}
-    return study_from_dict(table | ({"name": name} if name else {}), "options", study.name)
-
-
-def _plan(study: StudyConfig, results: Path, *, unit: str | None, resume: bool) -> Plan:
-    from unas.config import LatencyMode
-    from unas.study.board_worker import lab_measure
-    from unas.study.results_folder import described
-    from unas.study.run import Plan
-    from unas.train.datasets import load_dataset
-
-    dataset = load_dataset(study.data.name, study.data.path, **study.data.options)
-    place = results / study.name
-    calibrated = calibration = bench = measure = None
-    if study.latency.mode is not LatencyMode.MACS:
-        calibrated, calibration = _calibrated(study, results)
-        if study.latency.ask or study.latency.mode is LatencyMode.MEASURED:
-            bench = _bench(study, unit)
-            measure = lab_measure(bench, _store(), log=note)
-    environment = described(
-        study,
-        dataset,
-        board=bench.board if bench else None,
-        source=bench.source if bench else None,
-        calibration=calibration,
-        command={"study": study.name},
-    )
-    return Plan(
-        study=study,
-        folder=place,
-        input_shape=dataset.input_shape,
-        num_classes=dataset.num_classes,
-        environment=environment,
-        measure=measure,
-        calibrated=calibrated,
-        resume=resume,
-    )
-
-
-def _calibrated(
-    study: StudyConfig, results: Path
-) -> tuple[Calibrated | None, dict[str, Any] | None]:
-    from unas.board import load_board
-    from unas.config import LatencyMode
-    from unas.store.calibration import RESULTS, calibration_folder
-    from unas.study.results_folder import read_calibrated
-
-    config = study.board
-    if study.latency.calibration is not None:
-        return read_calibrated(Path(study.latency.calibration))
-    board = load_board(config.id).id
-    places = [calibration_folder(board, at, config.runtime) for at in (results, RESULTS)]
-    place = next((place for place in places if place.exists()), places[0])
-    try:
-        return read_calibrated(place)
-    except StoreError as error:
-        if study.latency.mode is LatencyMode.MEASURED:
-            return None, None
-        raise StoreError(
-            f"[latency] mode is predicted, but {error}; or search with --latency measured"
-        ) from error
-
-
-def _bench(study: StudyConfig, unit: str | None) -> Bench:
-    from unas.hil.measure import Procedure
-
-    config = study.board
-    runtime = choose_runtime(config.runtime, config.tflm)
-    bench = choose_bench(
-        config.id,
-        unit,
-        config.virtual and unit is None,
-        1,
-        Procedure(config.warmup, config.runs),
-        runtime,
-        choose_emulation(config.emulator, config.timing),
-    )
-    # A virtual board gives the same cycles every time.
-    return bench if bench.unit else replace(bench, procedure=replace(bench.procedure, runs=1))
-
-
-def _store() -> Any:
-    from unas._paths import cache_dir
-    from unas.store.cache import DirectoryStore
-
-    return DirectoryStore(cache_dir() / "measurements")

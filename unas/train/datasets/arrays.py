@@ -21,7 +21,7 @@ from unas.train.datasets.dataset import (
     Normalisation,
 )
 from unas.train.datasets.files import digests, missing, parse
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _KEYS = {
     "train": (("x_train", "y_train"), ("x", "y")),
@@ -83,7 +83,7 @@ def load_npz(
     given = _parts(path, read_npz(path))
     _check_apart(path, {part: x for part, (x, _) in given.items()})
     names = tuple(class_names) if class_names is not None else _numbered(path, given)
-    parts = plan(
+    parts = plan_splits(
         "npz",
         {part: y for part, (_, y) in given.items()},
         validation_fraction=validation_fraction,
@@ -179,7 +179,7 @@ def _pair(
         )
     # A row of numbers is a picture of height 1 with one channel.
     shape = {2: (len(x), 1, -1, 1), 3: (*x.shape, 1), 4: x.shape}[x.ndim]
-    with np.errstate(over="ignore"):  # what float32 cannot hold is told below
+    with np.errstate(over="ignore"):  # what float32 cannot hold is an error below
         stored = x if x.dtype == np.uint8 else x.astype(np.float32)
     finite = np.isfinite(stored).reshape(len(x), -1).all(axis=1)
     if not finite.all():
@@ -194,15 +194,15 @@ def _numbered(
     path: Path, given: dict[str, tuple[NDArray[Any], NDArray[np.int32]]]
 ) -> tuple[str, ...]:
     """Names of classes that have none: an output that no sample teaches would cost memory."""
-    found = np.unique(np.concatenate([y for _, y in given.values()]))
-    if len(found) < 2:
-        raise DataError(f"{path}: labels of {len(found)} classes; give two classes or more")
-    if found[0] < 0 or found[-1] != len(found) - 1:
+    classes = np.unique(np.concatenate([y for _, y in given.values()]))
+    if len(classes) < 2:
+        raise DataError(f"{path}: labels of {len(classes)} classes; give two classes or more")
+    if classes[0] < 0 or classes[-1] != len(classes) - 1:
         raise DataError(
-            f"{path}: labels of {len(found)} classes lie in {found[0]} … {found[-1]}; number them "
-            f"0 … {len(found) - 1} without gaps, or name all classes in class_names, from 0"
+            f"{path}: labels of {len(classes)} classes lie in {classes[0]} … {classes[-1]}; number "
+            f"them 0 … {len(classes) - 1} without gaps, or name all classes in class_names, from 0"
         )
-    return tuple(str(number) for number in range(len(found)))
+    return tuple(str(number) for number in range(len(classes)))
 
 
 def _normalisation(kind: str, x: NDArray[Any]) -> Normalisation:

@@ -8,10 +8,10 @@ on the seed alone.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
+from unas.train.backend import load_tensorflow
 from unas.train.datasets.augmentation import ImageAugmentation, SoundAugmentation
 from unas.train.datasets.dataset import Dataset
 from unas.train.datasets.mfcc import FULL_SCALE, LOG_FLOOR, Mfcc, dct_matrix, hann, mel_filters
@@ -26,7 +26,7 @@ def plain_batch(dataset: Dataset) -> Plain:
     Returns:
         (batch as stored) -> float32 (n, height, width, channels).
     """
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     normalisation, features = dataset.normalisation, dataset.features
 
@@ -64,7 +64,7 @@ def augment_images(x: Any, seed: Any, augmentation: ImageAugmentation) -> Any:
         seed: int32 (2,).
         augmentation: What to do.
     """
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     x = tf.convert_to_tensor(x)
     if augmentation.rotate_rad and augmentation.rotate_probability:
@@ -96,7 +96,7 @@ def augment_sounds(x: Any, seed: Any, augmentation: SoundAugmentation) -> Any:
     Returns:
         float32 (n, samples), within the range of int16.
     """
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     x = tf.cast(x, tf.float32)
     count, samples = tf.shape(x)[0], tf.shape(x)[1]
@@ -182,11 +182,3 @@ def _coefficients(tf: Any, sound: Any, features: Mfcc) -> Any:
     power = tf.square(tf.math.real(spectrum)) + tf.square(tf.math.imag(spectrum))
     energies = tf.math.log(tf.matmul(power, mel_filters(features)) + LOG_FLOOR)
     return tf.matmul(energies, dct_matrix(features.bands))[..., tf.newaxis]
-
-
-def _tensorflow() -> Any:
-    """TensorFlow, imported only when it is needed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before its first import
-    import tensorflow as tf
-
-    return tf

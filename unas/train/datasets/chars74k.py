@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unas.train.datasets.augmentation import ImageAugmentation
-from unas.train.datasets.binary import halves
-from unas.train.datasets.dataset import Dataset
+from unas.train.datasets.dataset import Dataset, halves
 from unas.train.datasets.files import missing
 from unas.train.datasets.images import PictureSet, load_pictures
 

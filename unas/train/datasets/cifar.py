@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from unas.errors import DataError
 from unas.train.datasets.arrays import read_npz
 from unas.train.datasets.augmentation import ImageAugmentation
-from unas.train.datasets.binary import halves
-from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation
+from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation, halves
 from unas.train.datasets.files import CIFAR10_FILES, digests, fetch, first_existing, missing, parse
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _CLASSES = (
     "airplane", "automobile", "bird", "cat", "deer",
@@ -61,7 +60,7 @@ def load_cifar10(
     if path is None:
         path = fetch("cifar10", CIFAR10_FILES, _WANTED, _SOURCE) / _ARCHIVE
     given, files = _read(path)
-    parts = plan(
+    parts = plan_splits(
         "cifar10",
         {part: y for part, (_, y) in given.items()},
         validation_fraction=validation_fraction,

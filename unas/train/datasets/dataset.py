@@ -101,13 +101,13 @@ class DataProvenance:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
-    """Samples to train on, to choose by, and to judge by.
+    """Samples to train on, to choose by, and to report.
 
     Attributes:
         name: As in ``load_dataset``.
         input_shape: (height, width, channels) of what the network sees.
         class_names: One a class, in the order of the labels.
-        splits: The samples: to train, to choose by, to judge by.
+        splits: The samples: to train on, to choose by, to report.
         normalisation: From stored values to what the network sees.
         augmentation: For training samples only.
         provenance: Files and split.
@@ -170,7 +170,7 @@ class Dataset:
     def inputs(self, split: Split, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """What the network sees of samples start … stop, not augmented.
 
-        Sounds take about a millisecond each: ask once and keep the answer.
+        Sounds take about a millisecond each: compute them once and keep them.
 
         Returns:
             float32 (n, height, width, channels).
@@ -211,3 +211,17 @@ class Dataset:
         """
         splits = Splits(*(Split(s.x, label(s.y).astype(np.int32)) for s in self.splits))
         return replace(self, name=name, class_names=class_names, splits=splits)
+
+
+def halves(dataset: Dataset) -> Dataset:
+    """The version with two classes that SpArSe and μNAS use: 1 for the first half of the classes.
+
+    Samples and parts stay the same; each original class keeps its share in each part.
+    """
+    half = dataset.num_classes // 2
+    names = dataset.class_names
+    return dataset.relabelled(
+        f"{dataset.name}_binary",
+        ("/".join(names[half:]), "/".join(names[:half])),
+        lambda y: y < half,
+    )

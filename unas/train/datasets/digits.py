@@ -10,7 +10,7 @@ import numpy as np
 from unas.errors import DataError
 from unas.train.datasets.dataset import DataProvenance, Dataset, Normalisation
 from unas.train.datasets.files import digests
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 
 def load_digits(
@@ -35,7 +35,7 @@ def load_digits(
     bunch = sklearn.datasets.load_digits()
     x = bunch.images[..., None].astype(np.uint8)
     y = bunch.target.astype(np.int32)
-    parts = plan(
+    parts = plan_splits(
         "digits",
         {"train": y},
         validation_fraction=validation_fraction,

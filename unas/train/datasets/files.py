@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that the user has: found, hashed, or missed with what to put where.
+"""Files of data sets: looked up, hashed, downloaded through Keras, or an error with the remedy.
 
-Values of a data set's options, checked before anything is read.
-
-Downloads through Keras, where the network allows; else the error says what to put where.
+Also checks the values of a data set's options, before anything is read.
 """
 
 from __future__ import annotations
@@ -26,6 +24,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from unas._paths import cache_dir
 from unas.errors import DataError
+from unas.train.backend import load_tensorflow
 
 T = TypeVar("T")
 
@@ -171,22 +170,24 @@ class _Rule:
     allowed: str
 
 
-def _whole(value: Any, least: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+def _whole(value: Any, smallest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= smallest
 
 
-def _pair(value: Any, least: int) -> bool:
+def _pair(value: Any, smallest: int) -> bool:
     return (
-        isinstance(value, list | tuple) and len(value) == 2 and all(_whole(n, least) for n in value)
+        isinstance(value, list | tuple)
+        and len(value) == 2
+        and all(_whole(n, smallest) for n in value)
     )
 
 
-def _names(value: Any, least: int) -> bool:
+def _names(value: Any, smallest: int) -> bool:
     """A string is a sequence of letters, and a name twice would put a sample in two classes."""
     return (
         isinstance(value, list | tuple)
         and all(isinstance(name, str) and name for name in value)
-        and len(set(value)) == len(value) >= least
+        and len(set(value)) == len(value) >= smallest
     )
 
 
@@ -286,7 +287,7 @@ def fetch(name: str, remotes: tuple[Remote, ...], wanted: str, source: str) -> P
     Raises:
         DataError: The network does not give them.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow's first import
+    load_tensorflow()
     import keras
 
     folder = Path()

@@ -35,7 +35,7 @@ def load_uci_har(
 
     Windows overlap by half and each belongs to one of 30 people: the test part is that of the
     authors, 9 people; the validation part is made of whole people too, or the network would be
-    judged by windows it has half seen.
+    tested on windows it has half seen.
 
     Args:
         path: The unpacked archive, with ``train`` and ``test``.

@@ -16,7 +16,7 @@ from unas.errors import DataError
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
 from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, Split
 from unas.train.datasets.files import missing, parse, stored_array, tree_digest
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _ENDINGS = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff"))
 _PART_FOLDERS = {"train": ("train",), "validation": ("validation", "valid"), "test": ("test",)}
@@ -97,24 +97,24 @@ def load_pictures(
         raise DataError(f"{pictures.name}: channels is {pictures.channels}; give 1 or 3")
     folders = _part_folders(pictures)
     classes = pictures.class_folders or _class_folders(folders["train"])
-    found = {part: _find(folder, classes) for part, folder in folders.items()}
-    if not found["train"] or len(classes) < 2:
+    part_files = {part: _find(folder, classes) for part, folder in folders.items()}
+    if not part_files["train"] or len(classes) < 2:
         missing(
             pictures.name, pictures.root, "a folder that holds two folders or more, one a class"
         )
-    labels = {part: np.array([y for _, y in files], np.int32) for part, files in found.items()}
-    parts = plan(
+    labels = {part: np.array([y for _, y in files], np.int32) for part, files in part_files.items()}
+    parts = plan_splits(
         pictures.name,
         labels,
         validation_fraction=validation_fraction,
         test_fraction=test_fraction,
         seed=split_seed,
     )
-    files = [path for listed in found.values() for path, _ in listed]
+    files = [path for listed in part_files.values() for path, _ in listed]
     tree = tree_digest(pictures.root, files)
 
     def take(part: str, index: NDArray[np.intp]) -> Split:
-        paths = [found[part][i][0] for i in index]
+        paths = [part_files[part][i][0] for i in index]
         return Split(_read_all(pictures, tree[1], paths), labels[part][index])
 
     return Dataset(

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """MNIST and Fashion-MNIST: 28x28 grey pictures of ten classes.
 
-IDX files, in which MNIST and Fashion-MNIST come: a header of big-endian sizes, then bytes.
+They come in IDX files: a header of big-endian sizes, then bytes.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from unas.errors import DataError
 from unas.train.datasets.arrays import read_npz
 from unas.train.datasets.augmentation import ImageAugmentation
-from unas.train.datasets.binary import halves
-from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset
+from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, halves
 from unas.train.datasets.files import (
     FASHION_FILES,
     MNIST_FILES,
@@ -28,7 +27,7 @@ from unas.train.datasets.files import (
     missing,
     parse,
 )
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _DIGITS = tuple("0123456789")
 _CLOTHES = (
@@ -122,7 +121,7 @@ def _load(
             missing(name, path, f"a folder with {_T10K}", _SOURCES[name])
         path = fetch(name, remotes, _WANTED, _SOURCES[name])
     given, files = _read(name, path, source)
-    parts = plan(
+    parts = plan_splits(
         name,
         {part: y for part, (_, y) in given.items()},
         validation_fraction=validation_fraction,

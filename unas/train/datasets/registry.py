@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from unas._codec import near_names
 from unas.errors import DataError
 from unas.train.datasets.arrays import load_npz
 from unas.train.datasets.augmentation import ImageAugmentation
@@ -75,13 +75,13 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         DataError: An unknown name or option, a missing option, or a wrong value.
     """
     if name not in LOADERS:
-        raise DataError(f"there is no data set {name!r}; {_near(name, LOADERS)}")
+        raise DataError(f"there is no data set {name!r}; {near_names(name, LOADERS)}")
     parameters = dict(inspect.signature(LOADERS[name]).parameters)
     del parameters["path"]
     for key, value in options.items():
         if key not in parameters and key not in _AUGMENTATION:
             raise DataError(
-                f"{name} has no option {key!r}; {_near(key, (*parameters, *_AUGMENTATION))}"
+                f"{name} has no option {key!r}; {near_names(key, (*parameters, *_AUGMENTATION))}"
             )
         check_value(name, parameters.get(key) or _AUGMENTATION[key], value)
     for key, parameter in parameters.items():
@@ -98,11 +98,3 @@ def _augmented(dataset: Dataset, changed: dict[str, Any]) -> Dataset:
         shift = changed["shift_px"]
         changed |= {"shift_px": (shift, shift) if isinstance(shift, int) else tuple(shift)}
     return dataset.with_augmentation(replace(dataset.augmentation, **changed))
-
-
-def _near(word: str, known: Iterable[str]) -> str:
-    names = list(known)
-    close = difflib.get_close_matches(word, names, n=3, cutoff=0.5)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    return f"choose from {', '.join(names)}"

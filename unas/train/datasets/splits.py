@@ -17,7 +17,7 @@ Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Plan:
+class SplitPlan:
     """Where the samples of the three parts stand.
 
     Attributes:
@@ -60,8 +60,8 @@ def stratified(y: NDArray[Any], size: int, rng: np.random.Generator) -> tuple[In
     shares = counts * size / len(y)
     quotas = np.floor(shares).astype(int)
     # The largest remainders get what rounding down left over.
-    most = np.argsort(quotas - shares, kind="stable")
-    quotas[most[: size - quotas.sum()]] += 1
+    by_remainder = np.argsort(quotas - shares, kind="stable")
+    quotas[by_remainder[: size - quotas.sum()]] += 1
     drawn = [
         rng.permutation(np.flatnonzero(y == c))[:quota]
         for c, quota in zip(classes, quotas, strict=True)
@@ -91,14 +91,14 @@ def by_group(
     return np.flatnonzero(chosen), np.flatnonzero(~chosen)
 
 
-def plan(
+def plan_splits(
     name: str,
     labels: Mapping[str, NDArray[Any]],
     *,
     validation_fraction: float,
     test_fraction: float,
     seed: int,
-) -> Plan:
+) -> SplitPlan:
     """Complete given parts to train, validation and test.
 
     What is given as ``validation`` or ``test`` is used as it is. What is not is drawn from
@@ -131,7 +131,7 @@ def plan(
         words.append(f"{part}: {size} of {len(rest)}, stratified")
         rest = rest[left]
     words.append(f"train: {len(rest)}")
-    return Plan(("train", rest), placed["validation"], placed["test"], "; ".join(words))
+    return SplitPlan(("train", rest), placed["validation"], placed["test"], "; ".join(words))
 
 
 def _size(name: str, part: str, count: int, fraction: float) -> int:

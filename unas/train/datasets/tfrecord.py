@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.errors import DataError
+from unas.train.backend import load_tensorflow
 from unas.train.datasets.augmentation import NO_AUGMENTATION, ImageAugmentation
 from unas.train.datasets.dataset import UNIT_BYTES, DataProvenance, Dataset, Split
 from unas.train.datasets.files import missing, stored_array, tree_digest
-from unas.train.datasets.splits import plan
+from unas.train.datasets.splits import plan_splits
 
 _CHUNK = 256  # pictures decoded at once
 
@@ -110,19 +110,19 @@ def load_records(
     """
     if records.channels not in (1, 3):
         raise DataError(f"{records.name}: channels is {records.channels}; give 1 or 3")
-    found = _part_files(records)
-    labels = {part: _labels(records, files) for part, files in found.items()}
-    parts = plan(
+    part_files = _part_files(records)
+    labels = {part: _labels(records, files) for part, files in part_files.items()}
+    parts = plan_splits(
         records.name,
         labels,
         validation_fraction=validation_fraction,
         test_fraction=test_fraction,
         seed=split_seed,
     )
-    tree = tree_digest(records.root, [path for files in found.values() for path in files])
+    tree = tree_digest(records.root, [path for files in part_files.values() for path in files])
 
     def take(part: str, index: NDArray[np.intp]) -> Split:
-        x = _pictures(records, tree[1], part, found[part], index, len(labels[part]))
+        x = _pictures(records, tree[1], part, part_files[part], index, len(labels[part]))
         return Split(x, labels[part][index])
 
     count = 1 + max(int(y.max(initial=0)) for y in labels.values())
@@ -141,16 +141,16 @@ def _part_files(records: RecordSet) -> dict[str, list[Path]]:
     files = record_files(records.root)
     meaning = {"train": "train", "test": "test"}
     meaning["val"] = "test" if records.val_is_test else "validation"
-    found: dict[str, list[Path]] = {}
+    part_files: dict[str, list[Path]] = {}
     for prefix, part in meaning.items():
         named = [path for path in files if path.name.startswith(prefix)]
         if named:
-            found.setdefault(part, []).extend(named)
-    return found if "train" in found else {"train": files}
+            part_files.setdefault(part, []).extend(named)
+    return part_files if "train" in part_files else {"train": files}
 
 
 def _labels(records: RecordSet, files: Sequence[Path]) -> NDArray[np.int32]:
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     feature = {records.label_key: tf.io.FixedLenFeature([], tf.int64)}
     read = tf.data.TFRecordDataset([str(path) for path in files]).batch(_CHUNK)
@@ -169,7 +169,7 @@ def _pictures(
     index: NDArray[np.intp],
     total: int,
 ) -> NDArray[Any]:
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     wanted = np.zeros(total, bool)
     wanted[index] = True
@@ -200,7 +200,7 @@ def _pictures(
 
 
 def _guarded(records: RecordSet, batches: Any) -> Any:
-    tf = _tensorflow()
+    tf = load_tensorflow()
 
     try:
         yield from batches
@@ -210,11 +210,3 @@ def _guarded(records: RecordSet, batches: Any) -> Any:
             f"check the files, and that each record has {records.image_key} and "
             f"{records.label_key}"
         ) from error
-
-
-def _tensorflow() -> Any:
-    """TensorFlow, imported only when it is needed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before its first import
-    import tensorflow as tf
-
-    return tf
