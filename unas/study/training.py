@@ -221,9 +221,9 @@ class _Int8Errors:
 
     def sample(self, model: Flatbuffer) -> str:
         """The first input of the test split as the model gets it, with its label; as JSON."""
-        from unas.tflite.io_quantization import read_io_quantization
+        from unas.tflite.io_quantization import quantize_input, read_io_quantization
 
-        first = read_io_quantization(model.data).quantised(self._inputs[1][0])
+        first = quantize_input(self._inputs[1][0], read_io_quantization(model.data))
         label = int(self._labels[1][0])
         return json.dumps(
             {"shape": list(first.shape), "input": first.ravel().tolist(), "label": label}
@@ -232,13 +232,15 @@ class _Int8Errors:
     def errors(self, model: Flatbuffer) -> tuple[float, float]:
         """(validation, test) error of the bytes that go to the board, 0..1."""
         from unas.host.batch import int8_outputs
-        from unas.tflite.io_quantization import read_io_quantization
+        from unas.tflite.io_quantization import quantize_input, read_io_quantization
         from unas.train.scores import classification_error
 
         ends = read_io_quantization(model.data)
         validation, test = (
             classification_error(
-                int8_outputs(model.data, ends.quantised(inputs)), labels, boundary=ends.output_zero
+                int8_outputs(model.data, quantize_input(inputs, ends)),
+                labels,
+                boundary=ends.output_zero,
             )
             for inputs, labels in zip(self._inputs, self._labels, strict=True)
         )
