@@ -4,18 +4,35 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from unas.artifact import Flatbuffer
 from unas.errors import ConfigError, UnasError
 from unas.firmware.runtimes import Runtime
-from unas.graph import Graph
 from unas.lab.lab import Bench, Lab
-from unas.record import Measurement
+from unas.record import Measurement, OperatorCycles
 from unas.resources.estimate import estimate
 from unas.store.cache import MeasurementStore
+from unas.tflite.model_file import Model
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorComparison:
+    """One operator of a model under several runtimes.
+
+    Attributes:
+        index: Position in the model.
+        name: Its kind.
+        macs: Multiply-accumulates of one inference.
+        cycles: Per runtime, what it took; None where the runtime has no such operator there.
+    """
+
+    index: int
+    name: str
+    macs: int
+    cycles: Mapping[str, OperatorCycles | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +85,20 @@ class Comparison:
         divisor = self.macs if macs is None else macs
         return None if count is None or not divisor else count / divisor
 
+    def operators(self) -> list[OperatorComparison]:
+        """The operators side by side, as the runtime with the most of them names them."""
+        measured = self.measured
+        longest = max((list(one.operators) for one in measured.values()), key=len, default=[])
+        return [
+            OperatorComparison(
+                operator.index,
+                operator.name,
+                self.operator_macs.get(operator.index, 0),
+                {name: _same_operator(one, operator) for name, one in measured.items()},
+            )
+            for operator in longest
+        ]
+
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types."""
         return {
@@ -107,14 +138,23 @@ class Comparison:
         }
 
 
+def _same_operator(measurement: Measurement, wanted: OperatorCycles) -> OperatorCycles | None:
+    """The operator at the same place, if it is of the same kind."""
+    for operator in measurement.operators:
+        if (operator.index, operator.name) == (wanted.index, wanted.name):
+            return operator
+    return None
+
+
 def compare(
     bench: Bench,
     runtimes: Sequence[Runtime],
-    models: Sequence[tuple[Flatbuffer, Graph]],
+    models: Sequence[Model],
     store: MeasurementStore,
     *,
     log: Callable[[str], None] | None = None,
-) -> Generator[tuple[str, str], None, list[Comparison]]:
+    on_step: Callable[[str, str], None] = lambda *_: None,
+) -> list[Comparison]:
     """Measure all models anew under all runtimes, one runtime after the other.
 
     All models are in one image per runtime where they fit. Nothing comes from the store.
@@ -122,12 +162,11 @@ def compare(
     Args:
         bench: What to measure on; its own runtime does not matter.
         runtimes: At least one, no two of the same name.
-        models: Each with its graph.
+        models: At least one, no two of the same content.
         store: Takes the measurements.
         log: Takes the device's log lines.
-
-    Yields:
-        (runtime, model name) before the images of a runtime are built, then after each model.
+        on_step: Takes a runtime and "" before its images are built, and the name of each model
+            after it was measured.
 
     Returns:
         A comparison per model, in the order given.
@@ -137,31 +176,29 @@ def compare(
         UnasError: The bench itself failed.
     """
     names = [runtime.name for runtime in runtimes]
-    digests = [model.sha256 for model, _ in models]
+    digests = [model.flatbuffer.sha256 for model in models]
     if len(set(names)) < len(names) or len(set(digests)) < len(digests):
         raise ConfigError("a runtime or a model is named twice; name each once")
-    found: dict[tuple[str, str], Measurement | UnasError] = {}
+    results: dict[tuple[str, str], Measurement | UnasError] = {}
     for runtime in runtimes:
-        yield runtime.name, ""
+        on_step(runtime.name, "")
         # One worker: so that the models share an image, and each runtime's program is one.
         lab = Lab(replace(bench, runtime=runtime, workers=1), store, fresh=True, log=log)
-        with contextlib.closing(lab.measure([model for model, _ in models])) as results:
-            for result, _ in results:
+        with contextlib.closing(lab.measure([model.flatbuffer for model in models])) as measured:
+            for result, _ in measured:
                 value = result if isinstance(result, Measurement) else result.error
-                found[runtime.name, result.model_sha256] = value
-                yield runtime.name, result.model_name
+                results[runtime.name, result.model_sha256] = value
+                on_step(runtime.name, result.model_name)
     return [
-        _comparison(model, graph, {name: found[name, model.sha256] for name in names})
-        for model, graph in models
+        _comparison(model, {name: results[name, digest] for name in names})
+        for model, digest in zip(models, digests, strict=True)
     ]
 
 
-def _comparison(
-    model: Flatbuffer, graph: Graph, found: Mapping[str, Measurement | UnasError]
-) -> Comparison:
-    figures = estimate(graph)
+def _comparison(model: Model, found: Mapping[str, Measurement | UnasError]) -> Comparison:
+    figures = estimate(model.graph)
     return Comparison(
-        model=model,
+        model=model.flatbuffer,
         macs=figures.macs,
         operator_macs={operator.position: operator.macs for operator in figures.operators},
         found=found,

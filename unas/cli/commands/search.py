@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from unas.cli.options import (
+    RESULTS,
+    FormatOption,
+    ResultsOption,
     TflmOption,
     TimingOption,
     UnitOption,
@@ -68,7 +71,7 @@ def command(
             "--final-seeds",
             min=0,
             max=100,
-            help="Trainings of each network of the front at the end.",
+            help="Repeated trainings of each feasible network of the front, at the end.",
             show_default=False,
         ),
     ] = None,
@@ -104,20 +107,18 @@ def command(
         ),
     ] = None,
     timing: TimingOption = None,
-    results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
-        "results"
-    ),
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    results: ResultsOption = RESULTS,
+    output: FormatOption = Format.TABLE,
 ) -> None:
-    """Search networks that keep the bounds of a study; what comes out is in results/STUDY.
+    """Search networks within the bounds of a study; the results are in results/STUDY.
 
     Options take the place of what the study file says. A search that was ended goes on with the
     same command and --resume.
 
     Example: unas-hil search configs/digits_f746.toml
     """
+    from unas.cli.progress import show_search
     from unas.cli.search_output import print_found, print_found_json
-    from unas.cli.search_view import watching
     from unas.config.load import load_study
     from unas.study.run import run_study
 
@@ -137,7 +138,7 @@ def command(
         board={"id": board, "runtime": runtime, "tflm": tflm, "virtual": virtual, "timing": timing},
     )
     plan = _plan(chosen, results, unit=unit, resume=resume)
-    with watching(plan.study, quiet=output is Format.JSON) as watcher:
+    with show_search(plan.study, quiet=output is Format.JSON) as watcher:
         found = run_study(plan, watcher)
     if output is Format.JSON:
         print_found_json(plan.study, found)

@@ -21,7 +21,7 @@ from unas.report.study.costs import (
     is_predicted,
     with_predicted_latency,
 )
-from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, new_figure, on_log_scale
+from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, new_figure, on_log_scale, save
 from unas.search.pareto import non_dominated
 from unas.store.study_folder import StudyResults
 
@@ -79,8 +79,8 @@ def compare_fronts(studies: Sequence[StudyResults], results: Path) -> Figure:
 
     Args:
         studies: At least one; the order is that of the colours.
-        results: Directory of results: a calibration there tells the latency of kept networks whose
-            study asked for none.
+        results: Directory of results: a calibration there predicts the latency of kept networks
+            whose study asked for none.
 
     Raises:
         StoreError: In one of them nothing was trained to the end.
@@ -106,6 +106,19 @@ def compare_fronts(studies: Sequence[StudyResults], results: Path) -> Figure:
     )
     _legend_below(drawing, 3)
     return drawing
+
+
+def write_fronts(studies: Sequence[StudyResults], results: Path, stem: Path) -> tuple[Path, Path]:
+    """Write the figure of ``compare_fronts``: STEM.png and STEM.svg.
+
+    Args:
+        studies: At least one.
+        results: Directory of results, where the calibrations lie.
+        stem: Path of the files without suffix; its folder is made where there is none.
+    """
+    figure = compare_fronts(studies, results)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return save(figure, stem.parent, stem.name)
 
 
 def _trained(study: StudyResults) -> list[Record]:
