@@ -1,4 +1,4 @@
-# make demo: set up, search, report and take the best network home · make test: set up and test · make check: lint and types
+# make demo: set up, search, report and export the best network · make test: set up and test · make check: lint and types
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv

@@ -53,6 +53,8 @@ def test_the_live_view_tells_how_far_and_how_good(found: Found) -> None:
         assert words in text
     assert "12 training, 13 board" in text
     assert "the board rests" in text
+    assert "best peak memory" in text
+    assert "best latency" in text
     assert found.feasible[0].candidate.short_id in text
 
 

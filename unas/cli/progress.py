@@ -26,7 +26,7 @@ from rich.text import Text
 
 from unas.cli.output import note
 from unas.record.latency import latency_provenance
-from unas.record.wording import column_text, percent
+from unas.record.wording import column_text, percent, quantity_name
 
 if TYPE_CHECKING:
     from unas.calibrate.active import Round
@@ -263,7 +263,7 @@ def best_lines(records: list[Record], study: StudyConfig) -> NamedLines:
         origin = f" {latency_provenance(best)}" if name == "latency_us" else ""
         value = f"{column_text(name, best.values[name])}{origin}"
         text = f"{value}, network {best.candidate.short_id}"
-        lines.append((f"best {name.removesuffix('_us').removesuffix('_bytes')}", text))
+        lines.append((f"best {quantity_name(name)}", text))
     return lines
 
 

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from unas.study.run import Found
 
 
-def print_found(study: StudyConfig, found: Found) -> None:
+def print_found(study: StudyConfig, results: Found) -> None:
     """The feasible networks of the front; without one, the whole front."""
     from unas.search.progress import count_outcomes
 
-    counts = count_outcomes(found.records)
+    counts = count_outcomes(results.records)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    note(f"{len(found.records)} candidates: {outcomes}")
-    rows = found.feasible
+    note(f"{len(results.records)} candidates: {outcomes}")
+    rows = results.feasible
     if not rows:
         note("no network is feasible; search longer, or loosen a bound. The whole front:")
     bounds = study.judged.bounds()
@@ -39,27 +39,27 @@ def print_found(study: StudyConfig, found: Found) -> None:
     if "latency_us" in bounds:
         columns.append("provenance")
     title = f"Front of {study.name}: errors of the int8 model; sizes computed"
-    repeated = any(found.finals_of(record) for record in rows)
+    repeated = any(results.finals_of(record) for record in rows)
     if repeated:
         columns += ["repeated trainings", "feasible"]
         title += "; repeated trainings: mean ± std of the test error"
-    print_table(title, columns, [_row(r, study, found, repeated) for r in rows or found.front])
+    print_table(title, columns, [_row(r, study, results, repeated) for r in rows or results.front])
 
 
-def print_found_json(study: StudyConfig, found: Found) -> None:
+def print_found_json(study: StudyConfig, results: Found) -> None:
     """The whole front, for programs."""
     print_json(
         {
             "study": study.name,
             "config_sha256": study.digest,
             "bounds": study.judged.bounds(),
-            "records": len(found.records),
-            "front": [_as_json(record, found) for record in found.front],
+            "records": len(results.records),
+            "front": [_as_json(record, results) for record in results.front],
         }
     )
 
 
-def _row(record: Record, study: StudyConfig, found: Found, repeated: bool) -> list[str]:
+def _row(record: Record, study: StudyConfig, results: Found, repeated: bool) -> list[str]:
     training = record.training
     test = training.test_error if training else None
     bounds = study.judged.bounds()
@@ -72,7 +72,7 @@ def _row(record: Record, study: StudyConfig, found: Found, repeated: bool) -> li
     if "latency_us" in bounds:
         cells.append(str(latency_provenance(record)))
     if repeated:
-        finals = found.finals_of(record)
+        finals = results.finals_of(record)
         cells += [_repeated(finals), feasible_count_text(finals, study.judged) if finals else ""]
     return cells
 
@@ -85,15 +85,15 @@ def _repeated(finals: tuple[FinalTraining, ...]) -> str:
     return " ".join(text for text in (mean_std_percent(errors) if known else "", count) if text)
 
 
-def _as_json(record: Record, found: Found) -> dict[str, Any]:
+def _as_json(record: Record, results: Found) -> dict[str, Any]:
     return {
         "network": record.candidate.short_id,
         "feasible": record.feasible,
         "latency_provenance": str(latency_provenance(record))
         if "latency_us" in record.values
         else None,
-        "test_errors_again": list(found.again(record)),
-        "diverged_again": sum(final.diverged for final in found.finals_of(record)),
-        "values_again": [dict(final.values) for final in found.finals_of(record)],
+        "test_errors_again": list(results.again(record)),
+        "diverged_again": sum(final.diverged for final in results.finals_of(record)),
+        "values_again": [dict(final.values) for final in results.finals_of(record)],
         **record.to_json_dict(),
     }

@@ -34,7 +34,7 @@ def command(
     """Try every strategy on a recorded study: no training, no board, seconds.
 
     Strategies may propose the journal's networks only, so this compares how soon they find the good
-    ones among them; what they would have found beyond, only a search tells.
+    ones among them, and not what they would have found beyond.
 
     Example: unas-hil replay digits_f746 --seeds 20
     """

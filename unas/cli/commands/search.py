@@ -138,8 +138,8 @@ def command(
         board={"id": board, "runtime": runtime, "tflm": tflm, "virtual": virtual, "timing": timing},
     )
     plan = _plan(chosen, results, unit=unit, resume=resume)
-    with show_search(plan.study, quiet=output is Format.JSON) as watcher:
-        found = run_study(plan, watcher)
+    with show_search(plan.study, quiet=output is Format.JSON) as observer:
+        found = run_study(plan, observer)
     if output is Format.JSON:
         print_found_json(plan.study, found)
     else:

@@ -164,7 +164,7 @@ def _staircase(
 
 
 def _test_errors(panel: Axes, axis: CostAxis, front: Sequence[Record], study: StudyResults) -> None:
-    """The test error of the same weights; where the network was trained again, mean and range."""
+    """The test error of the same weights; mean and range where trainings were repeated."""
     single, repeated = [], []
     for record in front:
         x, finals = axis.scaled(record), final_errors(study.finals_of(record))

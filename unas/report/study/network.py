@@ -50,7 +50,7 @@ class NetworkView:
 
 
 def network_views(study: StudyResults) -> list[NetworkView]:
-    """The networks of the front over all that was bounded, the least error first.
+    """The networks of the front over all bounded quantities, the smallest error first.
 
     Raises:
         StoreError: A kept file cannot be read.

@@ -138,9 +138,9 @@ def _check_alike(studies: Sequence[StudyResults]) -> None:
 
 def _common(study: StudyResults) -> dict[str, Any]:
     """What any two of the studies must have in common."""
-    judging = study.config.judging()
-    common = {k: v for k, v in judging["search"].items() if k not in (*_FREE, *_EVOLUTION)}
-    return judging | {"search": common}
+    settings = study.config.judging()
+    common = {k: v for k, v in settings["search"].items() if k not in (*_FREE, *_EVOLUTION)}
+    return settings | {"search": common}
 
 
 def _read_alone(study: StudyResults) -> dict[str, Any]:
