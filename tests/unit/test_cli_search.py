@@ -12,8 +12,8 @@ from rich.console import Console
 
 from tests.study_cases import run_in, study_of
 from unas.cli.main import main
+from unas.cli.progress import SearchLines, SearchView, progress_lines
 from unas.cli.search_output import print_found, print_found_json
-from unas.cli.search_view import Lines, LiveView, progress_lines
 from unas.record import FinalTraining
 from unas.store.study_folder import StudyResults
 from unas.study.observer import Status
@@ -37,7 +37,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> StudyResults:
 
 
 def test_the_live_view_tells_how_far_and_how_good(found: StudyResults) -> None:
-    view = LiveView(study_of("predicted"))
+    view = SearchView(study_of("predicted"))
     view.began(found.records[:12], ())
     console = Console(width=140, record=True, quiet=True)
     console.print(view.drawing())
@@ -53,10 +53,12 @@ def test_the_live_view_tells_how_far_and_how_good(found: StudyResults) -> None:
         assert words in text
     assert "12 training, 13 board" in text
     assert "the board rests" in text
+    assert "best peak memory" in text
+    assert "best latency" in text
     assert found.feasible[0].candidate.short_id in text
 
 
-def drawn(view: LiveView) -> str:
+def drawn(view: SearchView) -> str:
     console = Console(width=140, force_terminal=False)
     with console.capture() as capture:
         console.print(view.drawing())
@@ -66,7 +68,7 @@ def drawn(view: LiveView) -> str:
 def test_while_it_searches_what_is_left_follows_the_pace() -> None:
     study = study_of("predicted")
     assert dict(progress_lines(STATUS, study))["pace"].endswith(
-        "an hour, 2 min left, then final trainings"
+        "an hour, 2 min left, then repeated trainings"
     )
     nothing = replace(STATUS, fresh=0)
     assert "unknown time left" in dict(progress_lines(nothing, study))["pace"]
@@ -77,12 +79,12 @@ def test_while_it_searches_what_is_left_follows_the_pace() -> None:
 @pytest.mark.parametrize(
     ("finals", "workers", "seconds", "left"),
     [
-        (0, 1, [50.0, 70.0], "0 of 6 trained again, 6 min left"),
-        (5, 1, [60.0], "5 of 6 trained again, 60 s left"),
-        (1, 2, [30.0], "1 of 6 trained again, 2 min left"),
-        (2, 4, [30.0], "2 of 6 trained again, 30 s left"),
-        (0, 1, [], "0 of 6 trained again, unknown time left"),
-        (6, 1, [], "6 of 6 trained again, 0 s left"),
+        (0, 1, [50.0, 70.0], "0 of 6 repeated trainings, 6 min left"),
+        (5, 1, [60.0], "5 of 6 repeated trainings, 60 s left"),
+        (1, 2, [30.0], "1 of 6 repeated trainings, 2 min left"),
+        (2, 4, [30.0], "2 of 6 repeated trainings, 30 s left"),
+        (0, 1, [], "0 of 6 repeated trainings, unknown time left"),
+        (6, 1, [], "6 of 6 repeated trainings, 0 s left"),
     ],
 )
 def test_of_final_trainings_what_is_left_follows_the_trainings(
@@ -99,13 +101,13 @@ def test_a_view_that_goes_on_knows_how_long_trainings_take(found: StudyResults) 
     def lasting(final: FinalTraining, seconds: float) -> FinalTraining:
         return replace(final, training=replace(final.training, seconds=seconds))
 
-    view = LiveView(study_of("predicted", workers=1))
+    view = SearchView(study_of("predicted", workers=1))
     view.began((), (lasting(found.finals[0], 40.0),))
     view.status(replace(STATUS, records=24, fresh=0, finals=1, finals_wanted=2))
-    assert "1 of 2 trained again, 40 s left" in drawn(view)
+    assert "1 of 2 repeated trainings, 40 s left" in drawn(view)
     view.status(replace(STATUS, records=24, fresh=0, finals=2, finals_wanted=3))
     view.final(lasting(found.finals[1], 20.0))
-    assert "2 of 3 trained again, 20 s left" in drawn(view)
+    assert "2 of 3 repeated trainings, 20 s left" in drawn(view)
 
 
 def test_the_board_is_told_of_from_the_start_where_there_is_one() -> None:
@@ -119,7 +121,7 @@ def test_what_errors_and_files_say_is_no_markup(
     found: StudyResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = replace(study_of("predicted"), name="a [red]name")
-    view = LiveView(study)
+    view = SearchView(study)
     view.note("lost the board [/dev/ttyACM0]")
     assert "lost the board [/dev/ttyACM0]" in drawn(view)
     assert "a [red]name" in drawn(view)
@@ -130,7 +132,7 @@ def test_what_errors_and_files_say_is_no_markup(
 def test_every_candidate_is_told_in_lines(
     found: StudyResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = Lines(study_of("predicted"))
+    lines = SearchLines(study_of("predicted"))
     for record in found.records:
         lines.record(record)
     told = capsys.readouterr().err
@@ -175,7 +177,7 @@ def test_the_table_tells_of_seeds_that_diverged(
         print_found_json(study_of("predicted"), one)
         (entry,) = json.loads(capsys.readouterr().out)["front"]
         assert entry["diverged_again"] == finals.count(lost)
-    Lines(study_of("predicted")).final(lost)
+    SearchLines(study_of("predicted")).final(lost)
     assert f"seed {training.seed}, diverged" in capsys.readouterr().err
 
 

@@ -22,7 +22,7 @@ from unas.record import Measurement, OperatorCycles, OutputCheck
 from unas.store.calibration import calibration_folder
 from unas.testing.contracts import example_measurement
 from unas.testing.fakes import MemoryStore
-from unas.tflite.reader import read_flatbuffer
+from unas.tflite.model_file import Model
 
 MODEL = Flatbuffer(b"never run here", "net")
 
@@ -74,10 +74,26 @@ def test_counts_per_mac() -> None:
 
 def test_nothing_is_named_twice(f746: Board) -> None:
     sample = next(draw_samples(f746, 1, 0))
-    pair = (sample.model, read_flatbuffer(sample.model.data, "net"))
-    for runtimes, models in (([BUILTIN, BUILTIN], [pair]), ([BUILTIN, BUILTIN_PLAIN], [pair] * 2)):
+    model = Model(sample.model, sample.graph)
+    for runtimes, models in (([BUILTIN] * 2, [model]), ([BUILTIN, BUILTIN_PLAIN], [model] * 2)):
         with pytest.raises(ConfigError, match="named twice"):
             compare(Bench(f746), runtimes, models, MemoryStore())
+
+
+def test_operators_are_put_side_by_side() -> None:
+    """A runtime may fuse operators: what it does not have there is missing, never another one."""
+    three = tuple(OperatorCycles(i, name, 10 + i) for i, name in enumerate(("PAD", "ADD", "RELU")))
+    fused = (OperatorCycles(0, "ADD", 7), replace(three[1], cycles=5))
+    whole = replace(example_measurement(), operators=three)
+    rows = _comparison(a=replace(whole, operators=fused), b=whole).operators()
+    assert [(row.index, row.name, row.macs) for row in rows] == [
+        (0, "PAD", 40),
+        (1, "ADD", 0),
+        (2, "RELU", 0),
+    ]
+    assert [row.cycles["a"] for row in rows] == [None, fused[1], None]
+    assert [row.cycles["b"] for row in rows] == list(three)
+    assert _comparison(b=ModelError("no kernel")).operators() == []
 
 
 @pytest.mark.parametrize(

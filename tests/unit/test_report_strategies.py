@@ -18,9 +18,9 @@ from unas.config import StrategyName
 from unas.errors import StoreError
 from unas.report.study.strategies import (
     as_csv,
-    at_the_end,
     compare_strategies,
     figure,
+    final_mean_std,
 )
 from unas.search.progress import covered_share
 from unas.store.study_folder import StudyResults, read_study
@@ -54,25 +54,27 @@ def test_all_are_cut_to_the_shortest(studies: list[StudyResults]) -> None:
         ("random", (0, 1, 2)),
     ]
     assert {one.trainings for one in runs} == {min(lengths)} != set(lengths)
-    for row, (study, kept) in enumerate(zip(studies[:3], runs[0].kept, strict=True)):
+    for row, (study, kept) in enumerate(zip(studies[:3], runs[0].feasible, strict=True)):
         first = [r for r in study.records if r.training is not None][: min(lengths)]
         bounds = study.config.judged
-        assert runs[0].covered[row, -1] == pytest.approx(covered_share(first, bounds))
-        assert runs[0].within[row, -1] == pytest.approx(covered_share(first, bounds, reach=1.0))
+        assert runs[0].hypervolume[row, -1] == pytest.approx(covered_share(first, bounds))
+        assert runs[0].feasible_hypervolume[row, -1] == pytest.approx(
+            covered_share(first, bounds, reach=1.0)
+        )
         assert kept == sum(record.feasible for record in first)
-    assert runs[0].within.max() > 0.0
+    assert runs[0].feasible_hypervolume.max() > 0.0
 
 
 def test_the_spread_is_that_of_a_sample() -> None:
     course = np.array([[0.1, 0.2], [0.0, 0.4], [0.3, 0.9]])
-    found = at_the_end(course)
+    found = final_mean_std(course)
     assert found.mean == pytest.approx(0.5)
-    assert found.deviation == pytest.approx(math.sqrt((0.09 + 0.01 + 0.16) / 2))
-    assert (at_the_end(course[:1]).mean, at_the_end(course[:1]).deviation) == (0.2, 0.0)
+    assert found.std == pytest.approx(math.sqrt((0.09 + 0.01 + 0.16) / 2))
+    assert (final_mean_std(course[:1]).mean, final_mean_std(course[:1]).std) == (0.2, 0.0)
 
 
 def test_fewer_trainings_on_demand_and_never_more(studies: list[StudyResults]) -> None:
-    assert compare_strategies(studies, 5)[0].covered.shape == (3, 5)
+    assert compare_strategies(studies, 5)[0].hypervolume.shape == (3, 5)
     with pytest.raises(StoreError, match=r"trained networks, not 1000; let it go on"):
         compare_strategies(studies, 1000)
 
@@ -107,14 +109,17 @@ def test_the_table_holds_every_training(studies: list[StudyResults]) -> None:
     rows = list(csv.DictReader(io.StringIO(as_csv(runs))))
     assert len(rows) == len(studies) * runs[0].trainings
     last = [r for r in rows if r["study"] == "random1"][-1]
-    assert float(last["covered"]) == pytest.approx(runs[1].covered[1, -1], abs=1e-6)
-    assert float(last["within"]) == pytest.approx(runs[1].within[1, -1], abs=1e-6)
+    assert float(last["covered"]) == pytest.approx(runs[1].hypervolume[1, -1], abs=1e-6)
+    assert float(last["within"]) == pytest.approx(runs[1].feasible_hypervolume[1, -1], abs=1e-6)
 
 
 def test_the_figure_shows_each_search_and_the_means(studies: list[StudyResults]) -> None:
     runs = compare_strategies(studies)
     above, below = figure(runs).axes
-    for axes, courses in ((above, [r.within for r in runs]), (below, [r.covered for r in runs])):
+    for axes, courses in (
+        (above, [r.feasible_hypervolume for r in runs]),
+        (below, [r.hypervolume for r in runs]),
+    ):
         thick = [line for line in axes.lines if line.get_linewidth() > 1]
         assert len(axes.lines) == len(studies) + len(runs)
         for line, course in zip(thick, courses, strict=True):

@@ -25,36 +25,31 @@ from unas.cost.operators import ArenaLayout
 from unas.cost.types import KernelProfile
 from unas.errors import StoreError
 from unas.record import FinalTraining, HardwareEvent, Outcome, Provenance, Record, Stage
+from unas.record.latency import Latency, latency_of, provenances_text
+from unas.record.repeated_trainings import final_errors
+from unas.record.wording import NOT_KNOWN
 from unas.report.study.accuracy_latency import figure as accuracy_figure
-from unas.report.study.compute_time import AGAIN, compute_seconds
-from unas.report.study.convergence import course_of
-from unas.report.study.drawing import network_svg, place_operators
-from unas.report.study.figures import FIGURES, draw
-from unas.report.study.fronts import (
+from unas.report.study.convergence import convergence_of
+from unas.report.study.costs import (
     AXES,
     LATENCY,
     CostAxis,
     axes_of,
-    compare_fronts,
     complete,
-    front_over,
-)
-from unas.report.study.mac_decisions import (
-    Known,
-    decide_by_macs,
-    judge_by_macs,
-    least_wrong,
-)
-from unas.report.study.network import network_views
-from unas.report.study.page import inline_svg, study_page
-from unas.report.study.predicted_latency import (
-    Timed,
-    latency_of,
-    provenances,
     with_predicted_latency,
 )
-from unas.report.study.repeated_trainings import final_errors, mean_std
-from unas.report.text import NOT_KNOWN
+from unas.report.study.drawing import network_svg, place_operators
+from unas.report.study.figures import FIGURES, draw
+from unas.report.study.fronts import compare_fronts, front_over
+from unas.report.study.mac_decisions import (
+    TimedCandidate,
+    best_proxy,
+    decide_by_macs,
+    proxy_errors,
+)
+from unas.report.study.network import network_views
+from unas.report.study.outcomes import FINAL_TRAININGS, compute_seconds
+from unas.report.study.page import inline_svg, study_page
 from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
@@ -115,13 +110,13 @@ def test_latency_is_the_boards_where_it_was_asked(study: StudyResults) -> None:
 
 
 def test_axes_say_where_latencies_come_from(study: StudyResults) -> None:
-    assert provenances(study.records) == "emulated, predicted"
-    assert LATENCY.words(study.records) == "latency (ms, emulated; hollow: predicted)"
+    assert provenances_text(study.records) == "emulated, predicted"
+    assert LATENCY.title(study.records) == "latency (ms, emulated; hollow: predicted)"
     only = [record for record in study.records if record.measurement is not None]
-    assert LATENCY.words(only) == "latency (ms, emulated)"
+    assert LATENCY.title(only) == "latency (ms, emulated)"
     label = accuracy_figure(study).axes[0].get_xlabel()
     assert "emulated, predicted" in label
-    assert all("measured" not in axis.words(study.records) for axis in AXES)
+    assert all("measured" not in axis.title(study.records) for axis in AXES)
 
 
 def test_macs_stand_for_a_latency_that_nobody_knows(study: StudyResults) -> None:
@@ -132,15 +127,15 @@ def test_macs_stand_for_a_latency_that_nobody_knows(study: StudyResults) -> None
         accuracy_figure(replace(study, records=tuple(unknown)))
 
 
-def test_the_course_is_that_of_every_prefix(study: StudyResults) -> None:
-    course = course_of(study.records, study.config)
+def test_the_convergence_is_that_of_every_prefix(study: StudyResults) -> None:
+    curves = convergence_of(study.records, study.config)
     trained = [record for record in study.records if record.training is not None]
-    assert len(course.trainings) == len(trained)
+    assert len(curves.trainings) == len(trained)
     for n in (1, 5, len(trained) // 2, len(trained)):
         share = covered_share(trained[:n], study.config.judged)
-        assert course.covered[n - 1] == pytest.approx(share, rel=1e-9)
+        assert curves.hypervolume[n - 1] == pytest.approx(share, rel=1e-9)
         feasible = [r.values["error"] for r in trained[:n] if r.feasible]
-        best = course.best["error"][n - 1]
+        best = curves.best["error"][n - 1]
         assert best == (
             pytest.approx(min(feasible) / (study.config.judged.error or 1)) if feasible else None
         )
@@ -163,7 +158,7 @@ def test_several_studies_in_one_figure(results: Path) -> None:
     assert len(drawing.axes) == 3
 
 
-def test_without_calibration_nothing_is_foreseen(study: StudyResults, tmp_path: Path) -> None:
+def test_without_calibration_nothing_is_predicted(study: StudyResults, tmp_path: Path) -> None:
     unknown = tuple(_without_latency(record) for record in study.records)
     assert with_predicted_latency(study, unknown, tmp_path) == unknown
 
@@ -171,12 +166,11 @@ def test_without_calibration_nothing_is_foreseen(study: StudyResults, tmp_path: 
 def test_final_seeds_are_a_mean_with_its_spread(study: StudyResults) -> None:
     again = next(r for r in study.records if study.finals_of(r))
     errors = [final.training.test_error or 0.0 for final in study.finals_of(again)]
-    found = final_errors(study, again)
-    assert found is not None
-    assert (found.n, found.least, found.most) == (3, min(errors), max(errors))
-    assert found.mean == pytest.approx(np.mean(errors))
-    assert found.deviation == pytest.approx(np.std(errors, ddof=1))
-    assert mean_std([0.5]).deviation == 0.0
+    spread = final_errors(study.finals_of(again))
+    assert spread is not None
+    assert (spread.n, spread.min, spread.max) == (3, min(errors), max(errors))
+    assert spread.mean == pytest.approx(np.mean(errors))
+    assert spread.std == pytest.approx(np.std(errors, ddof=1))
 
 
 def test_the_page_tells_of_seeds_that_diverged(study: StudyResults) -> None:
@@ -188,31 +182,35 @@ def test_the_page_tells_of_seeds_that_diverged(study: StudyResults) -> None:
     )
     mixed = network_views(replace(study, finals=(*finals[:2], lost[2])))[0]
     assert [what for what, _, _ in mixed.errors[2:]] == [
-        "int8, more trainings (2 of 3, 1 diverged): mean ± std",
-        "… least to most",
+        "int8, repeated trainings (2 of 3, 1 diverged): mean ± std",
+        "… min to max",
     ]
     gone = network_views(replace(study, finals=lost))[0]
-    assert gone.errors[2:] == (("int8, more trainings (0 of 3, 3 diverged)", NOT_KNOWN, NOT_KNOWN),)
+    assert gone.errors[2:] == (
+        ("int8, repeated trainings (0 of 3, 3 diverged)", NOT_KNOWN, NOT_KNOWN),
+    )
 
 
-def _known(study: StudyResults, macs: float, latency_us: float) -> Known:
-    return Known(study.records[0], macs, Timed(latency_us, Provenance.EMULATED))
+def _timed(study: StudyResults, macs: float, latency_us: float) -> TimedCandidate:
+    return TimedCandidate(study.records[0], macs, Latency(latency_us, Provenance.EMULATED))
 
 
 def test_a_limit_on_macs_errs_where_the_latency_lies_beyond_it(study: StudyResults) -> None:
-    made = [_known(study, macs, us) for macs in (1000, 2000) for us in (80.0, 120.0)]
-    found = judge_by_macs(made, 100.0, most_macs=1500)
-    assert (found.keep, found.rejected, found.accepted) == (2, (made[2],), (made[1],))
-    assert sorted(one.macs for one in found.wrong) == [1000, 2000]
-    assert judge_by_macs(made, 200.0, most_macs=2000).wrong == ()
+    made = [_timed(study, macs, us) for macs in (1000, 2000) for us in (80.0, 120.0)]
+    errors = proxy_errors(made, 100.0, macs_limit=1500)
+    assert errors.fast_enough == 2
+    assert errors.wrongly_rejected == (made[2],)
+    assert errors.wrongly_accepted == (made[1],)
+    assert sorted(one.macs for one in errors.wrong) == [1000, 2000]
+    assert proxy_errors(made, 200.0, macs_limit=2000).wrong == ()
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_limit_on_macs_errs_less_than_the_best(study: StudyResults, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    made = [_known(study, float(m), float(u)) for m, u in rng.integers(1, 30, (20, 2))]
-    best = least_wrong(made, 15.0)
-    every = [len(judge_by_macs(made, 15.0, most).wrong) for most in np.arange(0.0, 31.0, 0.5)]
+    made = [_timed(study, float(m), float(u)) for m, u in rng.integers(1, 30, (20, 2))]
+    best = best_proxy(made, 15.0)
+    every = [len(proxy_errors(made, 15.0, limit).wrong) for limit in np.arange(0.0, 31.0, 0.5)]
     assert len(best.wrong) == min(every)
 
 
@@ -226,7 +224,7 @@ def test_a_bound_on_macs_that_lets_nothing_through_rejects_all_that_keep_the_lim
     keep = sum(timed.value_us <= limit for timed in known)
     assert len(found.candidates) == len(known)
     assert sum(len(found.of(word)) for word in found.provenances) == len(known)
-    assert len(found.at_the_limit.rejected) == len(found.at_the_limit.wrong) == keep
+    assert len(found.errors.wrongly_rejected) == len(found.errors.wrong) == keep
     text = study_page(strict, tmp_path)
     assert text.count("rejected it</td>") == min(keep, 20)
 
@@ -257,7 +255,9 @@ def _calibrate(results: Path, slope_us: float, intercept_us: float) -> None:
     (folder / "models.json").write_text(json.dumps(stored))
 
 
-def test_kept_networks_are_foreseen_by_the_calibration(study: StudyResults, tmp_path: Path) -> None:
+def test_kept_networks_are_predicted_by_the_calibration(
+    study: StudyResults, tmp_path: Path
+) -> None:
     _calibrate(tmp_path, slope_us=0.02, intercept_us=7.0)
     unknown = [_without_latency(record) for record in study.records]
     for record in with_predicted_latency(study, unknown, tmp_path):
@@ -369,7 +369,7 @@ def test_the_page_trusts_no_text(tmp_path: Path) -> None:
     text = study_page(replace(found, environment={"note": hostile}), tmp_path)
     assert "<script>" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; " in text
-    assert "No network keeps every bound." in text
+    assert "No network is feasible." in text
 
 
 def test_figures_in_one_page_share_no_ids() -> None:
@@ -392,7 +392,7 @@ def _without_latency(record: Record) -> Record:
     return replace(record, figures=figures, measurement=None)
 
 
-def test_waiting_is_no_time_of_the_host(study: StudyResults, results: Path, tmp_path: Path) -> None:
+def test_waiting_is_no_compute_time(study: StudyResults, results: Path, tmp_path: Path) -> None:
     trained = next(record for record in study.records if record.training is not None)
     assert trained.training is not None
     waits = {"resources": 0.5, "training": 900.0, "conversion": 2.0, "board": 700.0}
@@ -406,9 +406,15 @@ def test_waiting_is_no_time_of_the_host(study: StudyResults, results: Path, tmp_
     lines = [json.dumps(one.to_json_dict()) + "\n" for one in (finding, again)]
     (tmp_path / "measurements.jsonl").write_text("".join(lines))
     one = replace(study, folder=tmp_path, records=(busy, repeated), finals=(final,))
-    spent = {"training": 40.0, AGAIN: 30.0, "board": 3.5, "conversion": 2.0, "resources": 0.5}
+    spent = {
+        "training": 40.0,
+        FINAL_TRAININGS: 30.0,
+        "board": 3.5,
+        "conversion": 2.0,
+        "resources": 0.5,
+    }
     assert compute_seconds(one) == spent
-    assert "76.0 s of work in all stages" in study_page(one, results)
+    assert "76.0 s in all stages" in study_page(one, results)
     cached = replace(busy, seconds={"board": 0.1})
     assert compute_seconds(replace(one, records=(cached,), finals=())) == {"board": 0.1}
 

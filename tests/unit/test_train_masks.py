@@ -22,7 +22,7 @@ from unas.graph.builder import GraphBuilder
 from unas.graph.pruning import prunable_kernels, pruned_weights
 from unas.host.runtime import int8_outputs
 from unas.tflite.converter import convert_keras
-from unas.tflite.io_quantization import read_io_quantization
+from unas.tflite.io_quantization import quantize_input, read_io_quantization
 from unas.tflite.lowering import lower_graph
 from unas.tflite.reader import read_flatbuffer
 from unas.train.forward import Forward
@@ -265,7 +265,7 @@ def check_flatbuffer(
     shapes = sorted(t.shape for t in read_flatbuffer(data, "pruned").constants())
     assert shapes == sorted(t.shape for t in lower_graph(small).constants())
     ends = read_io_quantization(data)
-    outputs = ends.real(int8_outputs(data, ends.quantised(x)))
+    outputs = ends.real(int8_outputs(data, quantize_input(x, ends)))
     spread = logits.max() - logits.min()
     assert np.abs(outputs - logits).mean() < 0.02 * spread
     assert np.corrcoef(outputs.ravel(), logits.ravel())[0, 1] > 0.99

@@ -164,7 +164,7 @@ def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
     os.environ["UNAS_CACHE"], kept = str(tmp_path / "cache"), os.environ["UNAS_CACHE"]
     try:
         # One worker, one image: after the first result there are five more to wait for.
-        command = [*PROGRAM, "calibrate", "--board", "f746", "--models", "6", "--seed", "3"]
+        command = [*PROGRAM, "calibrate", "--board", "f746", "--networks", "6", "--seed", "3"]
         command += ["--workers", "1", "--timing", "instructions"]
         command += ["--results", str(tmp_path / "results")]
         running = Background(command, log=tmp_path / "log")
@@ -198,8 +198,8 @@ def test_an_interrupted_calibration_goes_on(tmp_path: Path) -> None:
 
 @needs_compiler
 def test_active_sampling_judges_by_networks_it_never_fits(tmp_path: Path) -> None:
-    command = [*PROGRAM, "calibrate", "--board", "f746", "--until", "0.001%"]
-    command += ["--held-out", "4", "--models", "5", "--kernels", "6", "--seed", "3"]
+    command = [*PROGRAM, "calibrate", "--board", "f746", "--target-error", "0.001%"]
+    command += ["--held-out", "4", "--networks", "5", "--kernels", "6", "--seed", "3"]
     command += ["--timing", "instructions", "--results", str(tmp_path), "--format", "json"]
     first = json.loads(run(command, timeout_s=240).stdout)
     assert first["sampling"]["effort"]["images"] >= 1
@@ -219,5 +219,5 @@ def test_active_sampling_judges_by_networks_it_never_fits(tmp_path: Path) -> Non
 
 def test_a_goal_that_is_no_percentage(tmp_path: Path) -> None:
     for goal in ("soon", "0%", "120%", "-3"):
-        line = _refused(tmp_path, "calibrate", "--board", "f746", "--until", goal)
-        assert "--until 5%" in line
+        line = _refused(tmp_path, "calibrate", "--board", "f746", "--target-error", goal)
+        assert "--target-error 5%" in line

@@ -22,6 +22,7 @@ from unas.lab.bench import Bench
 from unas.lab.comparison import compare
 from unas.record import Measurement
 from unas.testing.fakes import MemoryStore
+from unas.tflite.model_file import Model
 from unas.tflite.reader import read_flatbuffer
 from unas.tflite.writer import write_flatbuffer
 
@@ -75,9 +76,16 @@ def test_both_runtimes_agree_on_drawn_networks(f746: Board) -> None:
     models = []
     for seed in range(4):
         model = write_flatbuffer(draw_network(rng, 6), seed=seed, name=f"m{seed}")
-        models.append((model, read_flatbuffer(model.data, model.name)))
+        models.append(Model(model, read_flatbuffer(model.data, model.name)))
     bench = Bench(f746, procedure=Procedure(0, 1, 1))
-    for comparison in compare(bench, [BUILTIN, find_runtime("tflm")], models, MemoryStore()):
+    steps: list[tuple[str, str]] = []
+    runtimes = [BUILTIN, find_runtime("tflm")]
+    comparisons = compare(
+        bench, runtimes, models, MemoryStore(), on_step=lambda *step: steps.append(step)
+    )
+    assert [step for step in steps if not step[1]] == [("builtin", ""), ("tflm", "")]
+    assert len(steps) == 2 * (1 + len(models))
+    for comparison in comparisons:
         assert comparison.complaints() == []
         assert set(comparison.measured) == {"builtin", "tflm"}
 

@@ -14,8 +14,9 @@ from unas.firmware.pack import PROGRAM_BYTES
 from unas.graph import Graph
 from unas.record import Measurement
 from unas.resources.estimate import ResourceEstimate, estimate, footprint
-from unas.space.cnn import CNN_SPACE
+from unas.space.cnn import CNN_SPACE, random_architecture
 from unas.space.sample import draw_within
+from unas.tflite.model_file import Model
 from unas.tflite.order import exported_graph
 from unas.tflite.writer import write_flatbuffer
 
@@ -118,3 +119,10 @@ def table_row(point: Point) -> dict[str, object]:
         "output_mismatches": measured.output.mismatches,
         "golden": measured.output.golden,
     }
+
+
+def random_model(seed: int) -> Model:
+    """A random network of the CNN search space with random weights, of any size."""
+    architecture = random_architecture(np.random.default_rng(seed))
+    graph = exported_graph(architecture, INPUT_SHAPE, NUM_CLASSES)
+    return Model(write_flatbuffer(graph, seed=seed, name=architecture.short_id), graph)

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import typer
+from typer.core import TyperCommand
 
 from unas.cli.commands import (
     boards,
@@ -24,6 +26,7 @@ from unas.cli.commands import (
     run,
     search,
 )
+from unas.cli.options import OLD_SPELLINGS
 from unas.cli.output import note
 from unas.errors import ToolError, UnasError
 
@@ -46,18 +49,37 @@ def _options(
     """Find neural networks that fit a microcontroller, judged by the board itself."""
 
 
-app.command(name="boards")(boards.command)
-app.command(name="estimate")(estimate.command)
-app.command(name="measure")(measure.command)
-app.command(name="compare")(compare.command)
-app.command(name="calibrate")(calibrate.command)
-app.command(name="predict")(predict.command)
-app.command(name="quality")(quality.command)
-app.command(name="run")(run.command)
-app.command(name="search")(search.command)
-app.command(name="replay")(replay.command)
-app.command(name="report")(report.command)
-app.command(name="export")(export.command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "boards": boards.command,
+    "estimate": estimate.command,
+    "measure": measure.command,
+    "compare": compare.command,
+    "calibrate": calibrate.command,
+    "predict": predict.command,
+    "quality": quality.command,
+    "run": run.command,
+    "search": search.command,
+    "replay": replay.command,
+    "report": report.command,
+    "export": export.command,
+}
+
+
+class _Command(TyperCommand):
+    """A command that also takes the old spellings of its options."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments, old spellings replaced by new ones."""
+        spellings = OLD_SPELLINGS.get(self.name or "", {})
+        renamed = []
+        for argument in args:
+            option, equals, value = argument.partition("=")
+            renamed.append(spellings.get(option, option) + equals + value)
+        return super().parse_args(ctx, renamed)
+
+
+for _name, _function in _COMMANDS.items():
+    app.command(name=_name, cls=_Command)(_function)
 app.add_typer(plot.app, name="plot")
 
 

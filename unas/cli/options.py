@@ -1,8 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The options that say what to measure on, and how.
-
-Reading a model that the user names.
-"""
+"""The arguments and options that several commands have, declared once."""
 
 from __future__ import annotations
 
@@ -11,13 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unas.cli.output import note
-from unas.errors import ModelError
+from unas.cli.output import Format, note
 
 if TYPE_CHECKING:
-    from unas.artifact import Flatbuffer
     from unas.firmware.runtimes import Runtime
-    from unas.graph import Graph
     from unas.hil.measure import Procedure
     from unas.lab.bench import Bench, Emulation
 
@@ -79,9 +73,24 @@ TimingOption = Annotated[
 ]
 ResultsOption = Annotated[Path, typer.Option("--results", help="Directory of results.")]
 RESULTS = Path("results")
+FormatOption = Annotated[Format, typer.Option("--format", help="How to print.")]
+InputSeedOption = Annotated[
+    int, typer.Option("--seed", min=1, max=2**31 - 1, help="Seed of the input.")
+]
+ModelArgument = Annotated[Path, typer.Argument(help="An int8 .tflite file.", show_default=False)]
+StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study's results folder, or its name.")
+]
 FreshOption = Annotated[
     bool, typer.Option("--fresh", help="Measure again what was measured before.")
 ]
+
+
+OLD_SPELLINGS = {
+    "calibrate": {"--models": "--networks", "--until": "--target-error"},
+    "predict": {"--model": "--latency-model"},
+}
+"""Of each command, options that had another name: the old one still works, --help has the new."""
 
 
 def choose_runtime(name: str, tflm: str | None) -> Runtime:
@@ -132,19 +141,3 @@ def choose_bench(
         emulation=emulation,
         log=note,
     )
-
-
-def read_model(path: Path) -> tuple[Flatbuffer, Graph]:
-    """A model file, checked to be one that the runtime can read.
-
-    Raises:
-        ModelError: It cannot be read, or is no int8 TFLite model.
-    """
-    from unas.artifact import Flatbuffer
-    from unas.tflite.reader import read_flatbuffer
-
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror}; check the path") from error
-    return Flatbuffer(data, path.stem), read_flatbuffer(data, str(path))

@@ -1,58 +1,69 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The model card: every number of a network with the word that says where it comes from."""
+"""The model card: every number of an exported network with its provenance."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from unas.constraints import Constraints
 from unas.export.network import ExportedNetwork
 from unas.export.project import render
 from unas.firmware.recipe import Recipe
-from unas.record import Record, TrainingResult
-from unas.record.repeated_trainings import feasible_count_text, seed_count_text, value_ranges
+from unas.record import Figures, FinalTraining, MeasuredFigures, Record
+from unas.record.repeated_trainings import final_errors, value_ranges
+from unas.record.wording import (
+    feasible_count_text,
+    mean_std_percent,
+    microseconds,
+    percent,
+    predicted_latency_text,
+    quantity_name,
+    seed_count_text,
+    short_range_text,
+)
 from unas.resources.estimate import estimate
 from unas.store.study_folder import StudyResults
-from unas.units import format_microseconds
 
-_NOT_KNOWN = "\N{EN DASH}"
-_SIZES = {
-    "peak_memory_bytes": ("peak memory", " B"),
-    "model_size_bytes": ("model size", " B"),
-    "macs": ("MACs", ""),
-}
+_SIZES = ("peak_memory_bytes", "model_size_bytes", "macs")
 _ENVIRONMENT = ("unas", "commit", "date", "python", "host", "packages")
 
 
 def model_card(
     study: StudyResults, record: Record, network: ExportedNetwork, recipe: Recipe
 ) -> str:
-    """As Markdown."""
+    """The model card of an exported network as Markdown.
+
+    Args:
+        study: Where the network was found.
+        record: Of the network.
+        network: As it is exported.
+        recipe: Board, runtime and compiler of the project.
+    """
+    finals, bounds = study.finals_of(record), study.config.judged
     values = {
         "study": study,
         "record": record,
         "network": network,
         "recipe": recipe,
-        "errors": error_rows(study, record),
-        "again": repeated_trainings_text(study, record),
+        "errors": error_rows(record, finals),
+        "repeated": repeated_trainings_text(finals, bounds),
         "numbers": number_rows(record, network, recipe),
         "operators": operator_rows(network),
-        "bounds": study.config.judged.bounds(),
+        "bounds": bounds.bounds(),
         "data": study.environment.get("data", {}),
         "environment": {k: study.environment[k] for k in _ENVIRONMENT if k in study.environment},
-        "percent": percent,
     }
     return render("MODEL_CARD.md.j2", values)
 
 
-def percent(share: float | None) -> str:
-    """``0.0312`` -> ``"3.12 %"``; a dash for what is not known."""
-    return _NOT_KNOWN if share is None else f"{100.0 * share:.2f} %"
+def error_rows(record: Record, finals: Sequence[FinalTraining]) -> list[tuple[str, str, str]]:
+    """(which error, validation, test): this file, its float weights, the repeated trainings.
 
-
-def error_rows(study: StudyResults, record: Record) -> list[tuple[str, str, str]]:
-    """(what, validation error, test error): this file, its float weights, the final seeds."""
+    Args:
+        record: Of the network.
+        finals: Its final trainings.
+    """
     rows = []
     training = record.training
     if training is not None:
@@ -64,91 +75,89 @@ def error_rows(study: StudyResults, record: Record) -> list[tuple[str, str, str]
                 percent(training.float_test_error),
             ),
         ]
-    finals = study.finals_of(record)
     for final in finals:
         one = final.training
-        what = f"int8, trained again, seed {one.seed}" + (": diverged" if final.diverged else "")
+        what = f"int8, repeated training, seed {one.seed}" + ": diverged" * final.diverged
         rows.append((what, percent(one.val_error), percent(one.test_error)))
     if len(finals) > 1:
-        val, test = ([_pair(final.training)[i] for final in finals] for i in (0, 1))
         what = f"int8, mean ± std over seeds ({seed_count_text(finals)})"
-        rows.append((what, _spread(val), _spread(test)))
+        val, test = final_errors(finals, test=False), final_errors(finals)
+        rows.append((what, mean_std_percent(val), mean_std_percent(test)))
     return rows
 
 
-def repeated_trainings_text(study: StudyResults, record: Record) -> str:
+def repeated_trainings_text(finals: Sequence[FinalTraining], bounds: Constraints) -> str:
     """What other seeds make of the sizes, for theirs are other networks than this file."""
-    finals = study.finals_of(record)
     if not finals:
         return ""
-    ranges, kept = value_ranges(finals), feasible_count_text(finals, study.config.judged)
+    ranges = value_ranges(finals)
     sizes = (
-        f", {what} {ranges[name][0]:,.0f} to {ranges[name][1]:,.0f}{unit}"
-        for name, (what, unit) in _SIZES.items()
+        f", {quantity_name(name)} {short_range_text(name, ranges[name])}"
+        for name in _SIZES
         if name in ranges
     )
-    return f"Trained again with other seeds, {kept} keep every bound{''.join(sizes)}."
-
-
-def _pair(training: TrainingResult) -> tuple[float | None, float | None]:
-    return training.val_error, training.test_error
-
-
-def _spread(values: Sequence[float | None]) -> str:
-    known = [100.0 * value for value in values if value is not None]
-    if len(known) < 2:
-        return _NOT_KNOWN
-    return f"{statistics.fmean(known):.2f} ± {statistics.stdev(known):.2f} %"
+    feasible = feasible_count_text(finals, bounds)
+    return f"Repeated trainings with other seeds: {feasible} feasible{''.join(sizes)}."
 
 
 def number_rows(
     record: Record, network: ExportedNetwork, recipe: Recipe
 ) -> list[tuple[str, str, str]]:
-    """(quantity, value, provenance)."""
-    rows: list[tuple[str, str, str]] = [
-        ("file size", f"{network.model.flatbuffer_bytes:,} B", "the file"),
-    ]
-    figures, found = record.figures, record.measurement
-    if figures is not None:
-        rows += [
-            ("model size (parameters)", f"{figures.model_size_bytes:,} B", "predicted"),
-            ("peak memory (activations)", f"{figures.peak_memory_bytes:,} B", "predicted"),
-            ("MACs", f"{figures.macs:,}", "predicted"),
-            ("MACs as the paper counts", f"{figures.paper_macs:,}", "predicted"),
-        ]
-        if figures.latency_us is not None:
-            one = figures.latency_us
-            low, high = format_microseconds(one.lower), format_microseconds(one.upper)
-            value = f"{format_microseconds(one.value)} ({low} to {high})"
-            rows.append(("latency", value, "predicted"))
-        if figures.arena_used_bytes is not None:
-            rows.append(("tensor arena", f"{figures.arena_used_bytes.value:,.0f} B", "predicted"))
-    if found is not None:
-        word = f"{found.provenance}: {found.board_id}, {found.runtime}, timing '{found.timing}'"
-        rows += [
-            ("latency", format_microseconds(found.latency_us), word),
-            ("tensor arena", f"{found.arena_used_bytes:,} B", word),
-            ("flash, benchmark firmware with it", f"{found.flash_bytes:,} B", word),
-        ]
-        if found.output_equal is not None:
-            answer = "equal, byte for byte" if found.output_equal else "DIFFERENT"
-            rows.append(("output against the golden implementation", answer, word))
+    """(quantity, value, provenance) of all that the network costs."""
     need = network.dsp if recipe.runtime.kernels != "plain" else network.plain
-    rows.append(("tensor arena of the project", f"{need.used_bytes:,} B", "runtime on the host"))
+    return [
+        ("file size", f"{network.model.flatbuffer_bytes:,} B", "the file"),
+        *_predicted_rows(record.figures),
+        *_board_rows(record.measurement),
+        ("tensor arena of the project", f"{need.used_bytes:,} B", "runtime on the host"),
+    ]
+
+
+def _predicted_rows(figures: Figures | None) -> list[tuple[str, str, str]]:
+    if figures is None:
+        return []
+    rows = [
+        ("model size (parameters)", f"{figures.model_size_bytes:,} B", "predicted"),
+        ("peak memory (activations)", f"{figures.peak_memory_bytes:,} B", "predicted"),
+        ("MACs", f"{figures.macs:,}", "predicted"),
+        ("MACs as the paper counts", f"{figures.paper_macs:,}", "predicted"),
+    ]
+    if figures.latency_us is not None:
+        rows.append(("latency", predicted_latency_text(figures.latency_us), "predicted"))
+    if figures.arena_used_bytes is not None:
+        rows.append(("tensor arena", f"{figures.arena_used_bytes.value:,.0f} B", "predicted"))
+    return rows
+
+
+def _board_rows(measured: MeasuredFigures | None) -> list[tuple[str, str, str]]:
+    if measured is None:
+        return []
+    origin = (
+        f"{measured.provenance}: {measured.board_id}, {measured.runtime}, "
+        f"timing '{measured.timing}'"
+    )
+    rows = [
+        ("latency", microseconds(measured.latency_us), origin),
+        ("tensor arena", f"{measured.arena_used_bytes:,} B", origin),
+        ("flash, benchmark firmware with it", f"{measured.flash_bytes:,} B", origin),
+    ]
+    if measured.output_equal is not None:
+        answer = "equal, byte for byte" if measured.output_equal else "DIFFERENT"
+        rows.append(("output against the golden implementation", answer, origin))
     return rows
 
 
 def operator_rows(network: ExportedNetwork) -> list[tuple[Any, ...]]:
     """(number, kind, output shape, parameters, MACs) of each operator of the file."""
     graph = network.graph
-    found = {one.position: one for one in estimate(graph).operators}
+    estimates = {one.position: one for one in estimate(graph).operators}
     return [
         (
             position,
             str(operator.kind),
-            " x ".join(map(str, found[position].output_shape[1:])),
-            f"{found[position].model_size_bytes:,}",
-            f"{found[position].macs:,}",
+            " x ".join(map(str, estimates[position].output_shape[1:])),
+            f"{estimates[position].model_size_bytes:,}",
+            f"{estimates[position].macs:,}",
         )
         for position, operator in enumerate(graph.operators)
     ]

@@ -1,43 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the input of a network means: from a raw sample to the int8 values, in words and formulas.
+"""What the input of a network means: the steps from a raw sample to int8 values, as formulas.
 
-Without it a network taken home cannot be fed: the file knows how reals became int8, but not how raw
-samples became reals.
+Without them an exported network cannot be used: the file knows how reals became int8, but not how
+raw samples became reals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from unas.errors import StoreError
+from unas.tflite.io_quantization import IoQuantization
 
 _AXES = ("row", "column", "channel")
 
 
-class Scaled(Protocol):
-    """real = scale x (quantised - zero_point)."""
-
-    @property
-    def scale(self) -> float:
-        """Step of the reals."""
-        ...
-
-    @property
-    def zero_point(self) -> int:
-        """What stands for the real 0."""
-        ...
-
-
-def input_words(data: Mapping[str, Any], quantised: Scaled) -> tuple[str, ...]:
+def input_steps(data: Mapping[str, Any], io: IoQuantization) -> tuple[str, ...]:
     """One line a step, from the raw sample to the input tensor.
 
     Args:
         data: Table ``data`` of a study's ``environment.json``.
-        quantised: How the input tensor stands for reals.
+        io: How the input tensor stands for reals.
 
     Returns:
         Nothing where the study did not record it: files of earlier versions.
@@ -52,7 +39,7 @@ def input_words(data: Mapping[str, Any], quantised: Scaled) -> tuple[str, ...]:
             np.atleast_1d(np.asarray(data["normalisation"][key], np.float64))
             for key in ("offset", "scale")
         )
-        raw, value = _raw_words(data)
+        raw, value = _raw_steps(data)
     except (KeyError, TypeError, ValueError) as error:
         raise StoreError(
             f"environment.json: the table 'data' cannot be read: {error!r}; restore the file"
@@ -60,13 +47,13 @@ def input_words(data: Mapping[str, Any], quantised: Scaled) -> tuple[str, ...]:
     return (
         *raw,
         f"x = {_formula(value, offset, scale)}: the real input, what the network was trained on",
-        f"q = round(x / {quantised.scale!r}) + ({quantised.zero_point}), kept within -128 to 127: "
+        f"q = round(x / {io.input_scale!r}) + ({io.input_zero}), kept within -128 to 127: "
         "the int8 input",
         *_lists(offset=offset, scale=scale),
     )
 
 
-def _raw_words(data: Mapping[str, Any]) -> tuple[list[str], str]:
+def _raw_steps(data: Mapping[str, Any]) -> tuple[list[str], str]:
     """Lines on what comes in, and the letter that the normalisation sees."""
     low, high = data["stored"]["range"]
     raw = (
@@ -75,7 +62,7 @@ def _raw_words(data: Mapping[str, Any]) -> tuple[list[str], str]:
     )
     if not data.get("features"):
         return [raw], "r"
-    return [raw, f"m: {_one_line(data['features']['words'])}"], "m"
+    return [raw, f"m: {one_line(data['features']['words'])}"], "m"
 
 
 def _formula(value: str, offset: NDArray[np.float64], scale: NDArray[np.float64]) -> str:
@@ -99,5 +86,6 @@ def _lists(**arrays: NDArray[np.float64]) -> list[str]:
     return lines
 
 
-def _one_line(text: object) -> str:
+def one_line(text: object) -> str:
+    """Text for a comment in C: blanks for line breaks, and nothing that ends the comment."""
     return " ".join(str(text).replace("*/", "* /").split())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A PlatformIO project that runs one network: the firmware's parts, and a small program on them."""
+"""The exported PlatformIO project: parts of the firmware, and a program that runs the network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import jinja2
 
 from unas._paths import templates_dir
 from unas.errors import ConfigError
-from unas.export.network import ExportedNetwork, Sample
+from unas.export.network import ExportedNetwork
+from unas.export.sample import Sample
 from unas.firmware.recipe import BUILD_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import project_files
 from unas.tflite.c_array import c_initialiser
@@ -36,8 +37,8 @@ def app_files(recipe: Recipe, network: ExportedNetwork, sample: Sample) -> dict[
 
     Args:
         recipe: Board, built-in runtime and compiler.
-        network: What it runs.
-        sample: What it runs first.
+        network: The network that its program runs.
+        sample: The input that its program runs first.
 
     Raises:
         ConfigError: The runtime is not one of ours: its library is not part of the project.
@@ -67,7 +68,7 @@ def c_array_files(network: ExportedNetwork) -> dict[str, bytes]:
 
 
 def template_values(recipe: Recipe, network: ExportedNetwork, sample: Sample) -> dict[str, Any]:
-    """What the templates may use."""
+    """The values that the templates may use, by name."""
     return {
         "board": recipe.board,
         "runtime": recipe.runtime,
@@ -105,12 +106,12 @@ def _facts(network: ExportedNetwork) -> dict[str, Any]:
         "file_bytes": network.model.flatbuffer_bytes,
         "input_shape": network.input_shape,
         "input_bytes": network.input_bytes,
-        "input_scale": repr(network.input.scale),
-        "input_zero_point": network.input.zero_point,
-        "input_words": network.input_words,
+        "input_scale": repr(network.io.input_scale),
+        "input_zero_point": network.io.input_zero,
+        "input_steps": network.input_steps,
         "output_bytes": network.output_bytes,
-        "output_scale": repr(network.output.scale),
-        "output_zero_point": network.output.zero_point,
+        "output_scale": repr(network.io.output_scale),
+        "output_zero_point": network.io.output_zero,
         "class_names": network.class_names,
         "dsp": network.dsp,
         "plain": network.plain,
@@ -118,9 +119,9 @@ def _facts(network: ExportedNetwork) -> dict[str, Any]:
 
 
 def _platform() -> dict[str, bytes]:
-    room = templates_dir() / "platform"
+    source_dir = templates_dir() / "platform"
     return {
-        path.relative_to(room).as_posix(): path.read_bytes()
-        for path in sorted(room.rglob("*"))
+        path.relative_to(source_dir).as_posix(): path.read_bytes()
+        for path in sorted(source_dir.rglob("*"))
         if path.suffix in _PLATFORM
     }

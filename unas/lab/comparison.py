@@ -10,13 +10,30 @@ from typing import Any
 from unas.artifact import Flatbuffer
 from unas.errors import ConfigError, UnasError
 from unas.firmware.runtimes import Runtime
-from unas.graph import Graph
 from unas.hil.measure import Failure
 from unas.lab.bench import Bench
 from unas.lab.lab import Result, measure_all
-from unas.record import Measurement
+from unas.record import Measurement, OperatorCycles
 from unas.resources.estimate import estimate
 from unas.store.cache import MeasurementStore
+from unas.tflite.model_file import Model
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorComparison:
+    """One operator of a model under several runtimes.
+
+    Attributes:
+        index: Position in the model.
+        name: Its kind.
+        macs: Multiply-accumulates of one inference.
+        cycles: Per runtime, what it took; None where the runtime has no such operator there.
+    """
+
+    index: int
+    name: str
+    macs: int
+    cycles: Mapping[str, OperatorCycles | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +87,20 @@ class Comparison:
         divisor = self.macs if macs is None else macs
         return None if count is None or not divisor else count / divisor
 
+    def operators(self) -> list[OperatorComparison]:
+        """The operators side by side, as the runtime with the most of them names them."""
+        measured = self.measured
+        longest = max((list(one.operators) for one in measured.values()), key=len, default=[])
+        return [
+            OperatorComparison(
+                operator.index,
+                operator.name,
+                self.operator_macs.get(operator.index, 0),
+                {name: _same_operator(one, operator) for name, one in measured.items()},
+            )
+            for operator in longest
+        ]
+
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types."""
         return {
@@ -109,10 +140,18 @@ class Comparison:
         }
 
 
+def _same_operator(measurement: Measurement, wanted: OperatorCycles) -> OperatorCycles | None:
+    """The operator at the same place, if it is of the same kind."""
+    for operator in measurement.operators:
+        if (operator.index, operator.name) == (wanted.index, wanted.name):
+            return operator
+    return None
+
+
 def compare(
     bench: Bench,
     runtimes: Sequence[Runtime],
-    models: Sequence[tuple[Flatbuffer, Graph]],
+    models: Sequence[Model],
     store: MeasurementStore,
     *,
     log: Callable[[str], None] | None = None,
@@ -125,7 +164,7 @@ def compare(
     Args:
         bench: What to measure on; its own runtime does not matter.
         runtimes: At least one, no two of the same name.
-        models: Each with its graph.
+        models: At least one, no two of the same content.
         store: Takes the measurements.
         log: Takes the device's log lines.
         on_step: Takes a runtime and "" before its images are built, and the name of each model
@@ -139,25 +178,26 @@ def compare(
         UnasError: The bench itself failed.
     """
     names = [runtime.name for runtime in runtimes]
-    digests = [model.sha256 for model, _ in models]
+    digests = [model.flatbuffer.sha256 for model in models]
     if len(set(names)) < len(names) or len(set(digests)) < len(digests):
         raise ConfigError("a runtime or a model is named twice; name each once")
-    flatbuffers = [model for model, _ in models]
-    results: dict[str, dict[str, Result]] = {}
+    results: dict[tuple[str, str], Measurement | UnasError] = {}
     for runtime in runtimes:
         on_step(runtime.name, "")
-        results[runtime.name] = measure_all(
+        measured = measure_all(
             # One worker: so that the models share an image, and each runtime's program is one.
             replace(bench, runtime=runtime, workers=1),
             store,
-            flatbuffers,
+            [model.flatbuffer for model in models],
             fresh=True,
             log=log,
             on_result=_on_result(on_step, runtime.name),
         )
+        for digest, result in measured.items():
+            results[runtime.name, digest] = result.error if isinstance(result, Failure) else result
     return [
-        _comparison(model, graph, {name: results[name][model.sha256] for name in names})
-        for model, graph in models
+        _comparison(model, {name: results[name, digest] for name in names})
+        for model, digest in zip(models, digests, strict=True)
     ]
 
 
@@ -165,14 +205,11 @@ def _on_result(on_step: Callable[[str, str], None], runtime: str) -> Callable[[R
     return lambda result, _stored: on_step(runtime, result.model_name)
 
 
-def _comparison(model: Flatbuffer, graph: Graph, results: Mapping[str, Result]) -> Comparison:
-    figures = estimate(graph)
+def _comparison(model: Model, results: Mapping[str, Measurement | UnasError]) -> Comparison:
+    figures = estimate(model.graph)
     return Comparison(
-        model=model,
+        model=model.flatbuffer,
         macs=figures.macs,
         operator_macs={operator.position: operator.macs for operator in figures.operators},
-        results={
-            name: result.error if isinstance(result, Failure) else result
-            for name, result in results.items()
-        },
+        results=results,
     )

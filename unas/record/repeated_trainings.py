@@ -1,31 +1,66 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One network trained several times: what is said of all of these trainings."""
+"""Statistics over the final trainings of one network: one lucky training decides nothing."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from unas.constraints import Constraints
 from unas.record.study import FinalTraining
 
 
-def seed_count_text(finals: Sequence[FinalTraining]) -> str:
-    """How many trainings a mean is over: ``"3"``, or ``"2 of 3, 1 diverged"``."""
-    gone = sum(final.diverged for final in finals)
-    told = f"{len(finals) - gone} of {len(finals)}, {gone} diverged"
-    return told if gone else str(len(finals))
+@dataclass(frozen=True, slots=True)
+class MeanStd:
+    """Mean and spread of some numbers, in their own unit.
+
+    Attributes:
+        n: How many numbers.
+        mean: Their mean.
+        std: Their sample standard deviation (n - 1); 0 of a single number.
+        min: The smallest.
+        max: The largest.
+    """
+
+    n: int
+    mean: float
+    std: float
+    min: float
+    max: float
 
 
-def feasible_count_text(finals: Sequence[FinalTraining], bounds: Constraints) -> str:
-    """How many of these trainings gave a network that keeps every bound: ``"1 of 3"``."""
-    kept = sum(not (final.diverged or bounds.violations(final.values)) for final in finals)
-    return f"{kept} of {len(finals)}"
+def mean_std(values: Sequence[float]) -> MeanStd:
+    """Mean and sample standard deviation of at least one value."""
+    std = statistics.stdev(values) if len(values) > 1 else 0.0
+    return MeanStd(len(values), statistics.fmean(values), std, min(values), max(values))
+
+
+def final_errors(finals: Sequence[FinalTraining], *, test: bool = True) -> MeanStd | None:
+    """The int8 error over the final trainings of a network, 0 to 1; a diverged one has none.
+
+    Args:
+        finals: Of one network.
+        test: On the test split; otherwise on the validation split.
+
+    Returns:
+        None where the network was not trained again, or every training diverged.
+    """
+    trained = [final.training for final in finals]
+    errors = [one.test_error if test else one.val_error for one in trained]
+    known = [error for error in errors if error is not None]
+    return mean_std(known) if known else None
+
+
+def feasible_count(finals: Sequence[FinalTraining], bounds: Constraints) -> int:
+    """How many of these trainings gave a network that violates no bound."""
+    return sum(not (final.diverged or bounds.violations(final.values)) for final in finals)
 
 
 def value_ranges(finals: Sequence[FinalTraining]) -> dict[str, tuple[float, float]]:
-    """Least and most of each judged quantity over those that did not diverge.
+    """(min, max) of each bounded quantity over the trainings that did not diverge.
 
-    Pruning takes other channels with other seeds, so not only errors differ.
+    Pruning removes other channels with other seeds, so sizes differ as well as errors.
     """
     values = [final.values for final in finals if not final.diverged]
     names = dict.fromkeys(name for one in values for name in one)

@@ -20,7 +20,8 @@ from unas.config import StrategyName, StudyConfig
 from unas.errors import ConfigError, StoreError
 from unas.record import Outcome, Record, Stage
 from unas.search.catalogue import make_strategy
-from unas.search.progress import covered_share, trainings
+from unas.search.progress import covered_share
+from unas.search.progress import trainings as count_trainings
 from unas.search.strategy import Strategy
 
 NOT_RECORDED = "not in the journal"
@@ -163,7 +164,7 @@ def replay_strategy(
         ConfigError: The journal has not that many trained networks.
         StoreError: It has none.
     """
-    known = trainings(recorded)
+    known = count_trainings(recorded)
     if not known:
         raise StoreError("no network of the journal was trained yet; let the search go on")
     if not 1 <= count <= known:
@@ -177,3 +178,44 @@ def replay_strategy(
         result = replay(make_strategy(one, space), recorded, len(recorded), trainings=count)
         covered.append(covered_share(result.records, study.judged))
     return StrategyReplay(strategy, tuple(covered))
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayComparison:
+    """All strategies tried on one recorded study.
+
+    Attributes:
+        trainings: Trained networks of each search.
+        recorded_trainings: Trained networks of the journal.
+        hypervolume: Of all recorded networks: share of the space below twice the bounds.
+        trials: One a strategy.
+    """
+
+    trainings: int
+    recorded_trainings: int
+    hypervolume: float
+    trials: tuple[StrategyReplay, ...]
+
+
+def try_strategies(
+    study: StudyConfig, recorded: Sequence[Record], *, seeds: int = 10, trainings: int | None = None
+) -> ReplayComparison:
+    """Let every strategy search among recorded networks.
+
+    Args:
+        study: Its bounds and the strategies' settings.
+        recorded: The journal's records.
+        seeds: Searches of each strategy, with the seeds from 0 on.
+        trainings: Trained networks of each search; None: half of the journal's.
+
+    Raises:
+        ConfigError: The journal has not that many trained networks.
+        StoreError: It has none.
+    """
+    known = count_trainings(recorded)
+    count = trainings or max(known // 2, 1)
+    trials = [
+        replay_strategy(strategy, study, recorded, seeds=seeds, count=count)
+        for strategy in StrategyName
+    ]
+    return ReplayComparison(count, known, covered_share(recorded, study.judged), tuple(trials))

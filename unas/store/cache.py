@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
+from unas._paths import cache_dir
 from unas._text import parse_json
 from unas.errors import StoreError
 from unas.record import Measurement
@@ -91,3 +92,8 @@ class DirectoryStore:
         """
         content = json.dumps(measurement.to_json_dict(), sort_keys=True)
         write_atomic(self._path(key), content.encode())
+
+
+def user_store() -> DirectoryStore:
+    """The user's store of measurements, below the cache directory."""
+    return DirectoryStore(cache_dir() / "measurements")

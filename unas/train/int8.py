@@ -61,20 +61,20 @@ class Int8Converter:
         """
         from unas.host.runtime import int8_outputs
         from unas.tflite.converter import convert_keras
-        from unas.tflite.io_quantization import read_io_quantization
+        from unas.tflite.io_quantization import quantize_input, read_io_quantization
         from unas.tflite.order import reorder_flatbuffer
 
         converted = reorder_flatbuffer(convert_keras(model, self._representative(), name))
         quantization = read_io_quantization(converted.data)
         val_error, test_error = (
             classification_error(
-                int8_outputs(converted.data, quantization.quantised(inputs)),
+                int8_outputs(converted.data, quantize_input(inputs, quantization)),
                 labels,
                 boundary=quantization.output_zero,
             )
             for inputs, labels in zip(self._inputs, self._labels, strict=True)
         )
-        first = quantization.quantised(self._inputs[1][0])
+        first = quantize_input(self._inputs[1][0], quantization)
         values = {"shape": list(first.shape), "input": first.ravel().tolist()}
         sample = json.dumps(values | {"label": int(self._labels[1][0])})
         return Int8Network(converted, val_error, test_error, sample)

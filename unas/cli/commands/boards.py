@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from unas.cli.options import FormatOption
 from unas.cli.output import Format, note, print_json, print_table
 
 
@@ -14,7 +15,7 @@ def command(
     scan: Annotated[
         bool, typer.Option("--scan", help="Look for units on USB and write hardware_map.toml.")
     ] = False,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """List the kinds of boards, and the units plugged in.
 
@@ -27,10 +28,10 @@ def command(
 
     boards = [load_board(board_id) for board_id in list_boards()]
     if scan:
-        found = scan_usb(boards)
-        if found:
-            write_units(found)
-            note(f"wrote {len(found)} units to {MAP_FILE}")
+        scanned = scan_usb(boards)
+        if scanned:
+            write_units(scanned)
+            note(f"wrote {len(scanned)} units to {MAP_FILE}")
         else:
             note(
                 f"no unit found on USB; {MAP_FILE} is left as it is; plug a board in and scan again"

@@ -8,26 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unas.cli.options import SeedOption, read_model
+from unas.cli.options import FormatOption, SeedOption
 from unas.cli.output import Format, print_json, print_pairs, print_table
 from unas.errors import ModelError
 
 if TYPE_CHECKING:
     from unas.artifact import Flatbuffer
-    from unas.graph import Graph
-
-
-def _random(seed: int) -> tuple[Flatbuffer, Graph]:
-    import numpy as np
-
-    from unas.calibrate import INPUT_SHAPE, NUM_CLASSES
-    from unas.space.cnn import random_architecture
-    from unas.tflite.order import exported_graph
-    from unas.tflite.writer import write_flatbuffer
-
-    architecture = random_architecture(np.random.default_rng(seed))
-    graph = exported_graph(architecture, INPUT_SHAPE, NUM_CLASSES)
-    return write_flatbuffer(graph, seed=seed, name=architecture.short_id), graph
+    from unas.resources.estimate import ResourceEstimate
 
 
 def command(
@@ -38,19 +25,28 @@ def command(
         bool, typer.Option("--random", help="Draw a network of the CNN search space instead.")
     ] = False,
     seed: SeedOption = 0,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Analytic figures of a network: MACs, model size, peak memory. Nothing is run.
 
     Example: unas-hil estimate model.tflite
     """
+    from unas.calibrate.draw import random_model
     from unas.resources.estimate import estimate
+    from unas.tflite.model_file import load_model
 
     if (model is None) == (not random):
         raise ModelError("name one model, or ask for --random: unas-hil estimate model.tflite")
-    flatbuffer, graph = _random(seed) if model is None else read_model(model)
-    figures = estimate(graph)
-    data: dict[str, Any] = {
+    network = random_model(seed) if model is None else load_model(model)
+    figures = estimate(network.graph)
+    if output is Format.JSON:
+        print_json(_as_json(network.flatbuffer, figures))
+    else:
+        _print(network.flatbuffer, figures)
+
+
+def _as_json(flatbuffer: Flatbuffer, figures: ResourceEstimate) -> dict[str, Any]:
+    return {
         "model": flatbuffer.name,
         "model_sha256": flatbuffer.sha256,
         "provenance": "predicted",
@@ -72,9 +68,9 @@ def command(
             for op in figures.operators
         ],
     }
-    if output is Format.JSON:
-        print_json(data)
-        return
+
+
+def _print(flatbuffer: Flatbuffer, figures: ResourceEstimate) -> None:
     print_pairs(
         f"{flatbuffer.name} (predicted)",
         {

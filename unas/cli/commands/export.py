@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from unas.cli.options import RESULTS, ResultsOption, StudyArgument
 from unas.cli.output import note, print_pairs
 from unas.errors import ConfigError
 
 if TYPE_CHECKING:
     from unas.export.bundle import Bundle
-    from unas.export.network import ExportedNetwork, Sample
-    from unas.firmware.runtimes import Runtime
-    from unas.record import Record
-    from unas.store.study_folder import StudyResults
 
 
 def command(
-    study: Annotated[str, typer.Argument(help="A study's results folder, or its name.")],
+    study: StudyArgument,
     candidate: Annotated[
         str | None,
         typer.Option("--candidate", help="Digest of the candidate, or its first digits."),
@@ -29,8 +26,8 @@ def command(
         bool,
         typer.Option(
             "--best",
-            help="The least validation error among those that keep the bounds, mean of all "
-            "trainings where there are final seeds.",
+            help="The feasible network with the smallest validation error, by the mean of all "
+            "trainings where they were repeated.",
         ),
     ] = False,
     to: Annotated[
@@ -52,81 +49,39 @@ def command(
             show_default=False,
         ),
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
-        "results"
-    ),
+    results: ResultsOption = RESULTS,
 ) -> None:
-    """Take a network home: Keras model, .tflite, C array, a project for the board, a model card.
+    """Export a network: Keras model, .tflite, C array, a project for the board, a model card.
 
     Example: unas-hil export digits_f746 --best --to my_network
     """
     from unas.board import load_board
-    from unas.export.bundle import write_bundle
+    from unas.export.bundle import export_network
     from unas.store.study_folder import read_study
 
     if (candidate is None) is not best:
         raise ConfigError("say which network: either --candidate HASH or --best")
-    found = read_study(study, results)
-    record = _record(found, candidate)
-    bundle = write_bundle(
-        found,
-        record,
-        load_board(board or found.config.board.id),
-        to or Path(f"{found.name}-{record.candidate.short_id}"),
-        runtime=_runtime(runtime),
-        sample=lambda network: _sample(network, found, record, data),
+    bundle = export_network(
+        read_study(study, results),
+        candidate=candidate,
+        board=None if board is None else load_board(board),
+        runtime=runtime,
+        data=data,
+        to=to,
     )
-    _print(bundle, record)
-
-
-def _record(study: StudyResults, candidate: str | None) -> Record:
-    from unas.export.bundle import best_record
-
-    return best_record(study) if candidate is None else study.find(candidate)
-
-
-def _runtime(name: str) -> Runtime:
-    from unas.firmware.runtimes import find_runtime
-
-    if name == "tflm":
-        raise ConfigError(
-            "a project with TensorFlow Lite Micro would need your tree of it; export with "
-            "--runtime builtin, and give model_data.c to your own build"
-        )
-    return find_runtime(name)
-
-
-def _sample(
-    network: ExportedNetwork, study: StudyResults, record: Record, path: Path | None
-) -> Sample:
-    """The first sample of the test split: as kept, or from the data set; else pseudo-random."""
-    from unas.export.network import data_sample, kept_sample, seeded_sample
-
-    kept = kept_sample(study, record, network) if path is None else None
-    if kept is not None:
-        return kept
-    if path is None:
+    if bundle.sample.label is None:
         note("the program's sample is pseudo-random; --data PATH takes one of the test split")
-        return seeded_sample(network)
-    from unas.train.datasets import load_dataset
-
-    config = study.config.data
-    dataset = load_dataset(config.name, str(path), **config.options)
-    values = dataset.inputs(dataset.test, 0, 1)[0]
-    origin = f"the first sample of the test split of {config.name}"
-    return data_sample(network, values, int(dataset.test.y[0]), origin)
+    _print(bundle)
 
 
-def _print(bundle: Bundle, record: Record) -> None:
-    network, folder = bundle.network, bundle.folder
-    error = (
-        "not known"
-        if record.training is None
-        else f"{100 * record.values['error']:.2f} % (validation)"
-    )
+def _print(bundle: Bundle) -> None:
+    from unas.record.wording import percent
+
+    network, folder, record = bundle.network, bundle.folder, bundle.record
+    known = "error" in record.values
     pairs = {
         "network": f"{record.candidate.sha256}",
-        "int8 error": error,
+        "int8 error": f"{percent(record.values['error'])} (validation)" if known else "not known",
         "file": f"{network.model.flatbuffer_bytes:,} B, {folder / 'model.tflite'}",
         "C array": f"{folder / 'model_data.c'}, {folder / 'model_data.h'}",
         "project": f"{folder / 'project'}: pio run -d {folder / 'project'}",
@@ -139,4 +94,4 @@ def _print(bundle: Bundle, record: Record) -> None:
         note("the Keras model was not kept with this network; all else is there")
     if not record.feasible:
         note(f"it violates {', '.join(record.violations)}: see the model card")
-    print_pairs(f"{network.id} taken to {folder}", pairs)
+    print_pairs(f"{network.id} exported to {folder}", pairs)

@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
 from unas.cli.options import (
     BoardOption,
     EmulatorOption,
+    FormatOption,
     FreshOption,
+    InputSeedOption,
+    ModelArgument,
     RunsOption,
     RuntimeOption,
     TflmOption,
@@ -22,7 +24,6 @@ from unas.cli.options import (
     choose_bench,
     choose_emulation,
     choose_runtime,
-    read_model,
 )
 from unas.cli.output import Format, note, print_json, print_pairs, print_table
 
@@ -32,17 +33,92 @@ if TYPE_CHECKING:
     from unas.record import ArenaUse, Measurement
 
 
+def command(
+    model: ModelArgument,
+    board: BoardOption,
+    runtime: RuntimeOption = "builtin",
+    tflm: TflmOption = None,
+    unit: UnitOption = None,
+    virtual: VirtualOption = False,
+    emulator: EmulatorOption = "unicorn",
+    timing: TimingOption = None,
+    runs: RunsOption = 5,
+    warmup: WarmupOption = 1,
+    seed: InputSeedOption = 1,
+    fresh: FreshOption = False,
+    output: FormatOption = Format.TABLE,
+) -> None:
+    """Time one network on a board, and check its output against TensorFlow Lite Micro.
+
+    Example: unas-hil measure model.tflite --board f746
+    """
+    from unas.hil.measure import Procedure
+    from unas.tflite.model_file import load_model
+
+    ran = choose_runtime(runtime, tflm)
+    flatbuffer = load_model(model).flatbuffer
+    how = choose_emulation(emulator, timing)
+    bench = choose_bench(board, unit, virtual, 1, Procedure(warmup, runs, seed), ran, how)
+    measurement, stored = _measure(bench, flatbuffer, fresh)
+    if output is Format.JSON:
+        print_json(measurement.to_json_dict())
+    else:
+        _print(measurement, stored)
+    if not measurement.output.equal:
+        note("the output differs from the golden implementation: do not trust this latency")
+        raise typer.Exit(1)
+
+
 def _measure(bench: Bench, model: Flatbuffer, fresh: bool) -> tuple[Measurement, bool]:
     from rich.console import Console
     from rich.text import Text
 
-    from unas._paths import cache_dir
     from unas.lab.lab import measure_one
-    from unas.store.cache import DirectoryStore
+    from unas.store.cache import user_store
 
-    store = DirectoryStore(cache_dir() / "measurements")
     with Console(stderr=True).status(Text(f"building, flashing and timing {model.name}…")):
-        return measure_one(bench, store, model, fresh=fresh, log=note)
+        return measure_one(bench, user_store(), model, fresh=fresh, log=note)
+
+
+def _print(measurement: Measurement, stored: bool) -> None:
+    origin = f"{measurement.provenance}{', stored earlier (--fresh measures again)' * stored}"
+    pairs = _summary(measurement)
+    if measurement.instructions is not None:
+        pairs["instructions"] = f"{measurement.instructions:,}, exact"
+    print_pairs(f"{measurement.model_name} on {measurement.board_id} ({origin})", pairs)
+    total = measurement.profiled_cycles
+    rows = [
+        [op.name, str(op.index), f"{op.cycles:,}", f"{100 * op.cycles / total:.1f} %"]
+        for op in measurement.operators
+    ]
+    added = sum(op.cycles for op in measurement.operators)
+    rows.append(["sum of the operators", "", f"{added:,}", f"{100 * added / total:.2f} %"])
+    rows.append(["whole profiled run", "", f"{total:,}", ""])
+    title = f"Cycles per operator ({measurement.provenance})"
+    print_table(title, ["operator", "#", "cycles", "share"], rows)
+
+
+def _summary(one: Measurement) -> dict[str, str]:
+    output, arena = one.output, one.arena
+    check = (
+        "equal" if output.equal else f"{output.mismatches} OF {output.output_bytes} BYTES DIFFER"
+    )
+    return {
+        "latency": f"{one.latency_us / 1e3:,.3f} ms = {one.median_cycles:,.0f} cycles at "
+        f"{one.clock_hz / 1e6:g} MHz, median of {len(one.samples_cycles)} runs "
+        f"(spread {one.spread_cycles:,})",
+        "cold run": f"{one.cold_cycles:,} cycles",
+        "timing": f"{one.timing}",
+        "tensor arena": f"{arena.used_bytes:,} B (tensors {arena.tensor_bytes:,}, scratch "
+        f"{arena.scratch_bytes:,}, persistent {arena.persistent_bytes:,}) "
+        f"of {arena.capacity_bytes:,} B",
+        "arena plan": _plan(arena),
+        "flash": f"{one.flash_bytes:,} B, of these {one.flatbuffer_bytes:,} B flatbuffer",
+        "output": f"{output.output_bytes} bytes, {check} ({output.golden})",
+        "runtime": f"{one.runtime} ({one.runtime_revision}), {one.kernels} kernels, "
+        f"{one.info.get('compiler')}",
+        "unit": one.unit,
+    }
 
 
 def _plan(arena: ArenaUse) -> str:
@@ -54,78 +130,3 @@ def _plan(arena: ArenaUse) -> str:
     if arena.verified:
         words.append("verified: runs in exactly this arena, in 16 B less it does not")
     return ", ".join(words)
-
-
-def _print(found: Measurement, stored: bool) -> None:
-    output = found.output
-    check = (
-        "equal" if output.equal else f"{output.mismatches} OF {output.output_bytes} BYTES DIFFER"
-    )
-    arena = found.arena
-    kept = ", stored earlier (--fresh measures again)" if stored else ""
-    word = str(found.provenance)
-    pairs = {
-        "latency": f"{found.latency_us / 1e3:,.3f} ms = {found.median_cycles:,.0f} cycles at "
-        f"{found.clock_hz / 1e6:g} MHz, median of {len(found.samples_cycles)} runs "
-        f"(spread {found.spread_cycles:,})",
-        "cold run": f"{found.cold_cycles:,} cycles",
-        "timing": f"{found.timing}",
-        "tensor arena": f"{arena.used_bytes:,} B (tensors {arena.tensor_bytes:,}, scratch "
-        f"{arena.scratch_bytes:,}, persistent {arena.persistent_bytes:,}) "
-        f"of {arena.capacity_bytes:,} B",
-        "arena plan": _plan(arena),
-        "flash": f"{found.flash_bytes:,} B, of these {found.flatbuffer_bytes:,} B flatbuffer",
-        "output": f"{output.output_bytes} bytes, {check} ({output.golden})",
-        "runtime": f"{found.runtime} ({found.runtime_revision}), {found.kernels} kernels, "
-        f"{found.info.get('compiler')}",
-        "unit": found.unit,
-    }
-    if found.instructions is not None:
-        pairs["instructions"] = f"{found.instructions:,}, exact"
-    print_pairs(f"{found.model_name} on {found.board_id} ({word}{kept})", pairs)
-    total = found.profiled_cycles
-    rows = [
-        [op.name, str(op.index), f"{op.cycles:,}", f"{100 * op.cycles / total:.1f} %"]
-        for op in found.operators
-    ]
-    added = sum(op.cycles for op in found.operators)
-    rows.append(["sum of the operators", "", f"{added:,}", f"{100 * added / total:.2f} %"])
-    rows.append(["whole profiled run", "", f"{total:,}", ""])
-    print_table(f"Cycles per operator ({word})", ["operator", "#", "cycles", "share"], rows)
-
-
-def command(
-    model: Annotated[Path, typer.Argument(help="An int8 .tflite file.")],
-    board: BoardOption,
-    runtime: RuntimeOption = "builtin",
-    tflm: TflmOption = None,
-    unit: UnitOption = None,
-    virtual: VirtualOption = False,
-    emulator: EmulatorOption = "unicorn",
-    timing: TimingOption = None,
-    runs: RunsOption = 5,
-    warmup: WarmupOption = 1,
-    seed: Annotated[
-        int, typer.Option("--seed", min=1, max=2**31 - 1, help="Seed of the input.")
-    ] = 1,
-    fresh: FreshOption = False,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
-) -> None:
-    """Time one network on a board, and check its output against TensorFlow Lite Micro.
-
-    Example: unas-hil measure model.tflite --board f746
-    """
-    from unas.hil.measure import Procedure
-
-    ran = choose_runtime(runtime, tflm)
-    flatbuffer, _graph = read_model(model)
-    how = choose_emulation(emulator, timing)
-    bench = choose_bench(board, unit, virtual, 1, Procedure(warmup, runs, seed), ran, how)
-    found, stored = _measure(bench, flatbuffer, fresh)
-    if output is Format.JSON:
-        print_json(found.to_json_dict())
-    else:
-        _print(found, stored)
-    if not found.output.equal:
-        note("the output differs from the golden implementation: do not trust this latency")
-        raise typer.Exit(1)

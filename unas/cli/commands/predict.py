@@ -3,37 +3,39 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import astuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unas.cli.options import BoardOption, RuntimeOption, read_model
+from unas.cli.options import (
+    RESULTS,
+    BoardOption,
+    FormatOption,
+    ModelArgument,
+    ResultsOption,
+    RuntimeOption,
+)
 from unas.cli.output import Format, print_json, print_pairs, print_table
-from unas.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from unas.artifact import Flatbuffer
+    from unas.calibrate.predict import NetworkPrediction
     from unas.cost.advice import Advice, OperatorCost
-    from unas.cost.model import LatencyModel
-    from unas.graph import Graph
     from unas.record import Prediction
-    from unas.store.calibration import Models
 
 _MAC_LINE = "mac-line"
 
 
 def command(
-    model: Annotated[Path, typer.Argument(help="An int8 .tflite file.", show_default=False)],
+    model: ModelArgument,
     board: BoardOption,
     runtime: RuntimeOption = "builtin",
-    which: Annotated[
+    latency_model: Annotated[
         str | None,
         typer.Option(
-            "--model",
-            help="Latency model: boosted, operator-linear or mac-line. Default: the one that "
-            "calibration found best.",
+            "--latency-model",
+            help="boosted, operator-linear or mac-line. Default: the one that calibration found "
+            "best.",
             show_default=False,
         ),
     ] = None,
@@ -41,10 +43,8 @@ def command(
         bool,
         typer.Option("--advise", help="Name near shapes that the board runs faster."),
     ] = False,
-    results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
-        "results"
-    ),
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    results: ResultsOption = RESULTS,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Predict latency, tensor arena and flash of a network from a stored calibration.
 
@@ -54,149 +54,59 @@ def command(
     Example: unas-hil predict model.tflite --board f746
     """
     from unas.board import load_board
-    from unas.cost.advice import advise as advice_for
-    from unas.cost.advice import costs
+    from unas.calibrate.predict import predict
+    from unas.tflite.model_file import load_model
 
-    models = _models(load_board(board).id, board, runtime, results)
-    chosen = _chosen(models, which)
-    flatbuffer, graph = read_model(model)
-    table = costs(graph, chosen)
-    advice = advice_for(graph, chosen) if advise else None
-    if output is Format.JSON:
-        print_json(_as_json(flatbuffer, graph, models, chosen, table, advice))
-        return
-    _print_summary(flatbuffer, graph, models, chosen)
-    _print_operators(table)
-    if advice is not None:
-        _print_advice(table, advice, chosen)
-
-
-def _models(board_id: str, board: str, runtime: str, results: Path) -> Models:
-    from unas.store.calibration import calibration_folder, read_models
-
-    folder = calibration_folder(board_id, results, runtime)
-    if not folder.exists():
-        option = "" if runtime == "builtin" else f" --runtime {runtime}"
-        raise StoreError(
-            f"no calibration in {folder}; make one with: unas-hil calibrate --board {board}{option}"
-        )
-    return read_models(folder)
-
-
-def _chosen(models: Models, which: str | None) -> LatencyModel:
-    if which is None:
-        return models.default
-    if which not in models.latency:
-        raise ConfigError(
-            f"no latency model {which!r} in this calibration; choose one of "
-            f"{', '.join(models.latency)}"
-        )
-    return models.latency[which]
-
-
-def _sizes(
-    models: Models, graph: Graph, flatbuffer: Flatbuffer
-) -> tuple[Prediction | None, Prediction | None]:
-    """(tensor arena, flash) in bytes; None where the calibration does not tell them."""
-    from unas.record import Prediction
-
-    arena = models.arena.predict(graph) if models.arena else None
-    if models.flash is None:
-        return arena, None
-    # The file is at hand: only the program around it is predicted.
-    file, program = flatbuffer.flatbuffer_bytes, models.flash
-    return arena, Prediction(
-        file + program.program_bytes,
-        file + program.least_program_bytes,
-        file + program.most_program_bytes,
+    prediction = predict(
+        load_model(model),
+        load_board(board),
+        runtime=runtime,
+        latency_model=latency_model,
+        advise=advise,
+        results=results,
     )
+    if output is Format.JSON:
+        print_json(prediction.to_json_dict())
+        return
+    _print_summary(prediction)
+    _print_operators(prediction.operators)
+    if prediction.advice is not None:
+        _print_advice(prediction.operators, prediction.advice, prediction.latency_model)
 
 
-def _as_json(
-    flatbuffer: Flatbuffer,
-    graph: Graph,
-    models: Models,
-    chosen: LatencyModel,
-    table: tuple[OperatorCost, ...],
-    advice: tuple[Advice, ...] | None,
-) -> dict[str, Any]:
-    arena, flash = _sizes(models, graph, flatbuffer)
-    line = models.latency.get(_MAC_LINE)
-    data: dict[str, Any] = {
-        "model": flatbuffer.name,
-        "model_sha256": flatbuffer.sha256,
-        "provenance": "predicted",
-        "latency_model": chosen.name,
-        "fitted_on": dict(chosen.identity),
-        "interval_level": chosen.interval.level,
-        "latency_us": _finite(chosen.latency_us(graph)),
-        "mac_line_latency_us": _finite(line.latency_us(graph)) if line else None,
-        "arena_used_bytes": arena and _finite(arena),
-        "flash_bytes": flash and _finite(flash),
-        "operators": [
-            {
-                "index": one.index,
-                "name": str(one.kernel.kind),
-                "signature": one.kernel.signature,
-                "cycles": one.cycles,
-                "share": one.share,
-                "macs": one.kernel.macs,
-                "cycles_per_mac": one.cycles_per_mac,
-            }
-            for one in table
-        ],
-    }
-    if advice is not None:
-        data["advice"] = [
-            asdict(one) | {"kernel": one.kernel.signature, "instead": one.instead.signature}
-            for one in advice
-        ]
-    return data
-
-
-def _finite(prediction: Prediction) -> dict[str, float | None]:
-    """JSON has no infinity: an end that nothing bounds is null."""
-    return {
-        name: value if abs(value) < float("inf") else None
-        for name, value in asdict(prediction).items()
-    }
-
-
-def _print_summary(
-    flatbuffer: Flatbuffer, graph: Graph, models: Models, chosen: LatencyModel
-) -> None:
-    identity = chosen.identity
-    level = f"{100 * chosen.interval.level:.0f} % interval"
-    arena, flash = _sizes(models, graph, flatbuffer)
-    pairs = {"latency": f"{_ms(chosen.latency_us(graph))} ({level}), model {chosen.name}"}
-    line = models.latency.get(_MAC_LINE)
-    if line is not None and chosen.name != _MAC_LINE:
-        pairs["by its MACs"] = f"{_ms(line.latency_us(graph))} (the paper's proxy)"
-    if arena is not None:
-        pairs["tensor arena"] = _bytes(arena)
-    if flash is not None:
-        pairs["flash"] = f"{_bytes(flash)}: the program and this file"
+def _print_summary(prediction: NetworkPrediction) -> None:
+    level = f"{100 * prediction.interval_level:.0f} % interval"
+    latency = f"{_ms(prediction.latency_us)} ({level}), model {prediction.latency_model}"
+    pairs = {"latency": latency}
+    line = prediction.mac_line_latency_us
+    if line is not None and prediction.latency_model != _MAC_LINE:
+        pairs["by its MACs"] = f"{_ms(line)} (the paper's proxy)"
+    if prediction.arena_used_bytes is not None:
+        pairs["tensor arena"] = _bytes(prediction.arena_used_bytes)
+    if prediction.flash_bytes is not None:
+        pairs["flash"] = f"{_bytes(prediction.flash_bytes)}: the program and this file"
+    identity = prediction.fitted_on
     timing = f", timing '{identity['timing']}'" if identity.get("timing") else ""
     pairs["fitted on"] = (
         f"{identity['provenance']} values: {identity['board']}, runtime {identity['runtime']} "
         f"({identity['kernels']} kernels){timing}"
     )
-    print_pairs(f"{flatbuffer.name} (predicted)", pairs)
+    print_pairs(f"{prediction.model.name} (predicted)", pairs)
 
 
 def _ms(prediction: Prediction) -> str:
-    value, lower, upper = (us / 1e3 for us in asdict(prediction).values())
+    value, lower, upper = (us / 1e3 for us in astuple(prediction))
     if upper == float("inf") or upper > 1000 * value:
         return f"{value:,.2f} ms, no interval: too few networks to tell"
     return f"{value:,.2f} ms, {lower:,.2f} to {upper:,.2f} ms"
 
 
 def _bytes(prediction: Prediction) -> str:
-    value, lower, upper = asdict(prediction).values()
+    value, lower, upper = astuple(prediction)
     return f"{value:,.0f} B, {lower:,.0f} to {upper:,.0f} B"
 
 
-def _print_operators(table: tuple[OperatorCost, ...]) -> None:
+def _print_operators(operators: tuple[OperatorCost, ...]) -> None:
     print_table(
         "Operators (predicted)",
         ["operator", "#", "input", "output", "window", "cycles", "share", "MACs", "cycles/MAC"],
@@ -212,7 +122,7 @@ def _print_operators(table: tuple[OperatorCost, ...]) -> None:
                 f"{one.kernel.macs:,}" if one.kernel.macs else "",
                 f"{one.cycles_per_mac:.2f}" if one.cycles_per_mac is not None else "",
             ]
-            for one in table
+            for one in operators
         ],
     )
 
@@ -222,17 +132,17 @@ def _by(sizes: tuple[int, ...]) -> str:
 
 
 def _print_advice(
-    table: tuple[OperatorCost, ...], advice: tuple[Advice, ...], chosen: LatencyModel
+    operators: tuple[OperatorCost, ...], advice: tuple[Advice, ...], latency_model: str
 ) -> None:
-    dear = sorted(
-        (one for one in table if one.cycles_per_mac is not None and one.share >= 0.01),
+    slowest = sorted(
+        (one for one in operators if one.cycles_per_mac is not None and one.share >= 0.01),
         key=lambda one: -(one.cycles_per_mac or 0.0),
     )[:3]
-    if dear:
-        names = [f"#{one.index} {one.kernel.kind} {one.cycles_per_mac:.1f}" for one in dear]
+    if slowest:
+        names = [f"#{one.index} {one.kernel.kind} {one.cycles_per_mac:.1f}" for one in slowest]
         typer.echo(f"most cycles a MAC: {', '.join(names)}")
     if not advice:
-        reason = " (the MAC line knows no shapes)" if chosen.name == _MAC_LINE else ""
+        reason = " (the MAC line knows no shapes)" if latency_model == _MAC_LINE else ""
         typer.echo(f"no near shape is predicted to be worth a change{reason}")
         return
     print_table(

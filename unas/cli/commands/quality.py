@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from unas.cli.options import BoardOption, RuntimeOption
+from unas.cli.options import RESULTS, BoardOption, FormatOption, ResultsOption, RuntimeOption
 from unas.cli.output import Format, print_json, print_table
 
 
@@ -23,10 +22,8 @@ def command(
             show_default=False,
         ),
     ] = None,
-    results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
-        "results"
-    ),
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    results: ResultsOption = RESULTS,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """How good a board's stored latency models are: errors, ranks, decisions at a limit.
 
@@ -41,22 +38,22 @@ def command(
 
     folder = calibration_folder(load_board(board).id, results, runtime)
     limit_us = None if limit is None else parse_microseconds(limit)
-    told = summary_of(read_calibration(folder), limit_us)
+    summary = summary_of(read_calibration(folder), limit_us)
     if output is Format.JSON:
-        print_json(told)
+        print_json(summary)
     else:
-        _print(told)
+        _print(summary)
 
 
-def _print(told: dict[str, Any]) -> None:
-    models = told["models"]
+def _print(summary: dict[str, Any]) -> None:
+    models = summary["models"]
     count = next(iter(models.values()))["networks"]
     print_table(
-        f"Latency predicted for {count} held-out networks; truth: {told['provenance']}",
+        f"Latency predicted for {count} held-out networks; truth: {summary['provenance']}",
         ["model", "MAPE", "within ±10 %", "worst", "R²", "Spearman", "Kendall"],
         [
             [
-                f"{name} (default)" if name == told["default"] else name,
+                f"{name} (default)" if name == summary["default"] else name,
                 f"{one['mape_percent']:.1f} %",
                 f"{one['within_10_percent']:.0f} %",
                 f"{one['worst_percent']:.0f} %",
@@ -67,9 +64,9 @@ def _print(told: dict[str, Any]) -> None:
             for name, one in models.items()
         ],
     )
-    feasible = next(iter(models.values()))["feasible"]
+    feasible, limit_ms = next(iter(models.values()))["feasible"], summary["limit_us"] / 1e3
     print_table(
-        f"Decisions at a limit of {told['limit_us'] / 1e3:,.2f} ms, kept by {feasible} of {count}",
+        f"Decisions at a limit of {limit_ms:,.2f} ms: {feasible} of {count} feasible",
         ["model", "wrongly accepted", "wrongly rejected", "wrong, mean over all limits"],
         [
             [
@@ -81,7 +78,7 @@ def _print(told: dict[str, Any]) -> None:
             for name, one in models.items()
         ],
     )
-    _print_operators(told["operators"])
+    _print_operators(summary["operators"])
 
 
 def _print_operators(rows: list[dict[str, Any]]) -> None:

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from unas.cli.options import RESULTS, ResultsOption
+from unas.cli.options import RESULTS, FormatOption, ResultsOption, StudyArgument
 from unas.cli.output import Format, print_json, print_table
+
+if TYPE_CHECKING:
+    from unas.search.replay import ReplayComparison
 
 
 def command(
-    study: Annotated[str, typer.Argument(help="A study's results folder, or its name.")],
+    study: StudyArgument,
     trainings: Annotated[
         int | None,
         typer.Option(
@@ -26,43 +29,41 @@ def command(
         int, typer.Option("--seeds", min=1, max=1000, help="Searches of each strategy.")
     ] = 10,
     results: ResultsOption = RESULTS,
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     """Try every strategy on a recorded study: no training, no board, seconds.
 
     Strategies may propose the journal's networks only, so this compares how soon they find the good
-    ones among them; what they would have found beyond, only a search tells.
+    ones among them, and not what they would have found beyond.
 
     Example: unas-hil replay digits_f746 --seeds 20
     """
-    from unas.config import StrategyName
-    from unas.search import progress
-    from unas.search.replay import replay_strategy
+    from unas.search.replay import try_strategies
     from unas.store.study_folder import read_study
 
-    found = read_study(study, results)
-    known = progress.trainings(found.records)
-    count = trainings or max(known // 2, 1)
-    trials = [
-        replay_strategy(strategy, found.config, found.records, seeds=seeds, count=count)
-        for strategy in StrategyName
-    ]
-    whole = progress.covered_share(found.records, found.config.judged)
+    content = read_study(study, results)
+    replayed = try_strategies(content.config, content.records, seeds=seeds, trainings=trainings)
     if output is Format.JSON:
-        print_json(
-            {
-                "study": found.name,
-                "trainings": count,
-                "of": known,
-                "covered_by_all": whole,
-                "covered": {str(trial.strategy): trial.covered for trial in trials},
-            }
-        )
-        return
+        print_json(_as_json(content.name, replayed))
+    else:
+        _print(content.name, replayed, seeds)
+
+
+def _as_json(name: str, replayed: ReplayComparison) -> dict[str, Any]:
+    return {
+        "study": name,
+        "trainings": replayed.trainings,
+        "of": replayed.recorded_trainings,
+        "covered_by_all": replayed.hypervolume,
+        "covered": {str(trial.strategy): trial.covered for trial in replayed.trials},
+    }
+
+
+def _print(name: str, replayed: ReplayComparison, seeds: int) -> None:
     print_table(
-        f"Covered hypervolume after {count} of the {known} trainings of {found.name}; "
-        f"all of them: {100 * whole:.2f} %",
-        ["strategy", "seeds", "mean", "std. dev.", "least", "most"],
+        f"Hypervolume after {replayed.trainings} of the {replayed.recorded_trainings} trainings "
+        f"of {name}; all of them: {100 * replayed.hypervolume:.2f} %",
+        ["strategy", "seeds", "mean", "std. dev.", "min", "max"],
         [
             [
                 str(trial.strategy),
@@ -72,6 +73,6 @@ def command(
                 f"{100 * min(trial.covered):.2f} %",
                 f"{100 * max(trial.covered):.2f} %",
             ]
-            for trial in trials
+            for trial in replayed.trials
         ],
     )

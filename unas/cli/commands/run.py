@@ -4,20 +4,19 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unas.cli.options import BoardOption
+from unas.cli.options import BoardOption, FormatOption
 from unas.cli.output import Format, note, print_json, print_pairs, print_table
 from unas.errors import ConfigError
 
 if TYPE_CHECKING:
     from unas.board import Board
-    from unas.virtual.machine.foreign import Marker, Outcome
+    from unas.virtual.machine.foreign import Outcome
     from unas.virtual.machine.script import Step
 
 _INTERRUPTED = 130
@@ -28,59 +27,6 @@ _ENDS = {
     "wall": "the wall-clock limit",
     "idle": "the firmware waits for bytes that nobody sends",
 }
-
-
-def _board(argument: str, hse: str | None) -> Board:
-    from unas.board import load_board
-    from unas.units import parse_frequency
-
-    board = load_board(argument)
-    return board if hse is None else dataclasses.replace(board, hse_hz=parse_frequency(hse))
-
-
-def _steps(sends: list[str], untils: list[str], script: Path | None) -> tuple[Step, ...]:
-    from unas.virtual.machine.script import alternate, read_script
-
-    if script is None:
-        return alternate(sends, untils)
-    if sends or untils:
-        raise ConfigError("--script stands for --send and --until; leave one out")
-    return read_script(script)
-
-
-def _marker_rows(markers: tuple[Marker, ...]) -> list[list[str]]:
-    rows = []
-    for before, after in itertools.pairwise(markers):
-        rows.append(
-            [
-                f"0x{before.value:X} -> 0x{after.value:X}",
-                f"{after.instructions - before.instructions:,}",
-                f"{after.cycles - before.cycles:,}",
-            ]
-        )
-    return rows
-
-
-def _print(board: Board, found: Outcome) -> None:
-    pairs = {
-        "ended": _ENDS[found.end],
-        "instructions": f"{found.instructions:,}",
-        "cycles": f"{found.cycles:,} (emulated, timing {found.timing})",
-        "asleep": f"{found.asleep_cycles:,} of them",
-        "virtual time": f"{found.seconds:.6f} s, core clock {found.core_clock_hz / 1e6:g} MHz",
-    }
-    if found.faults:
-        pairs["faults"] = f"{len(found.faults)}, resets {found.resets}"
-    print_pairs(f"virtual {board.name}", pairs)
-    if len(found.markers) > 1:
-        columns = ("marker (ITM port 0)", "instructions", "cycles (emulated)")
-        print_table("between markers", columns, _marker_rows(found.markers))
-
-
-def _as_json(board: Board, firmware: Path, found: Outcome) -> dict[str, object]:
-    data = dataclasses.asdict(found)
-    data["serial"] = found.serial.decode("latin-1")
-    return {"board": board.id, "firmware": str(firmware), "provenance": "emulated", **data}
 
 
 def command(
@@ -122,7 +68,7 @@ def command(
         bool,
         typer.Option("--strict", help="Unknown registers and broken clock rules end the run."),
     ] = False,
-    output: Annotated[Format, typer.Option("--format", help="table or json.")] = Format.TABLE,
+    output: FormatOption = Format.TABLE,
 ) -> None:
     r"""Run other people's firmware, unmodified, on a virtual board: its serial line and its counts.
 
@@ -140,7 +86,7 @@ def command(
         sys.stdout.write(chr(byte) if byte < 0x80 else "\N{REPLACEMENT CHARACTER}")
         sys.stdout.flush()
 
-    errand = RunOptions(
+    options = RunOptions(
         steps=_steps(send or [], until or [], script),
         timeout_s=timeout,
         wall_s=wall,
@@ -150,13 +96,59 @@ def command(
         **({"out": show} if output is Format.TABLE else {}),
     )
     try:
-        found = run_firmware(kind, firmware, errand)
+        outcome = run_firmware(kind, firmware, options)
     except KeyboardInterrupt:
         note("stopped")
         raise typer.Exit(_INTERRUPTED) from None
     if output is Format.JSON:
-        print_json(_as_json(kind, firmware, found))
+        print_json(_as_json(kind, firmware, outcome))
     else:
-        sys.stdout.write("" if found.serial[-1:] in (b"", b"\n") else "\n")
-        _print(kind, found)
-    refuse_failure(found)
+        sys.stdout.write("" if outcome.serial[-1:] in (b"", b"\n") else "\n")
+        _print(kind, outcome)
+    refuse_failure(outcome)
+
+
+def _board(argument: str, hse: str | None) -> Board:
+    from unas.board import load_board
+    from unas.units import parse_frequency
+
+    board = load_board(argument)
+    return board if hse is None else dataclasses.replace(board, hse_hz=parse_frequency(hse))
+
+
+def _steps(sends: list[str], untils: list[str], script: Path | None) -> tuple[Step, ...]:
+    from unas.virtual.machine.script import alternate, read_script
+
+    if script is None:
+        return alternate(sends, untils)
+    if sends or untils:
+        raise ConfigError("--script stands for --send and --until; leave one out")
+    return read_script(script)
+
+
+def _print(board: Board, outcome: Outcome) -> None:
+    pairs = {
+        "ended": _ENDS[outcome.end],
+        "instructions": f"{outcome.instructions:,}",
+        "cycles": f"{outcome.cycles:,} (emulated, timing {outcome.timing})",
+        "asleep": f"{outcome.asleep_cycles:,} of them",
+        "virtual time": f"{outcome.seconds:.6f} s, core clock {outcome.core_clock_hz / 1e6:g} MHz",
+    }
+    if outcome.faults:
+        pairs["faults"] = f"{len(outcome.faults)}, resets {outcome.resets}"
+    print_pairs(f"virtual {board.name}", pairs)
+    if outcome.sections:
+        print_table(
+            "between markers",
+            ("marker (ITM port 0)", "instructions", "cycles (emulated)"),
+            [
+                [f"0x{s.first:X} -> 0x{s.last:X}", f"{s.instructions:,}", f"{s.cycles:,}"]
+                for s in outcome.sections
+            ],
+        )
+
+
+def _as_json(board: Board, firmware: Path, outcome: Outcome) -> dict[str, object]:
+    data = dataclasses.asdict(outcome)
+    data["serial"] = outcome.serial.decode("latin-1")
+    return {"board": board.id, "firmware": str(firmware), "provenance": "emulated", **data}

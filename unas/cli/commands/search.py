@@ -8,7 +8,14 @@ from typing import Annotated
 
 import typer
 
-from unas.cli.options import TflmOption, TimingOption, UnitOption
+from unas.cli.options import (
+    RESULTS,
+    FormatOption,
+    ResultsOption,
+    TflmOption,
+    TimingOption,
+    UnitOption,
+)
 from unas.cli.output import Format, note
 
 
@@ -53,7 +60,7 @@ def command(
             "--final-seeds",
             min=0,
             max=100,
-            help="Trainings of each network of the front at the end.",
+            help="Repeated trainings of each feasible network of the front, at the end.",
             show_default=False,
         ),
     ] = None,
@@ -89,20 +96,18 @@ def command(
         ),
     ] = None,
     timing: TimingOption = None,
-    results: Annotated[Path, typer.Option("--results", help="Directory of results.")] = Path(
-        "results"
-    ),
-    output: Annotated[Format, typer.Option("--format", help="How to print.")] = Format.TABLE,
+    results: ResultsOption = RESULTS,
+    output: FormatOption = Format.TABLE,
 ) -> None:
-    """Search networks that keep the bounds of a study; what comes out is in results/STUDY.
+    """Search networks within the bounds of a study; the results are in results/STUDY.
 
     Options take the place of what the study file says. A search that was ended goes on with the
     same command and --resume.
 
     Example: unas-hil search configs/digits_f746.toml
     """
+    from unas.cli.progress import show_search
     from unas.cli.search_output import print_found, print_found_json
-    from unas.cli.search_view import watching
     from unas.config.load import load_study
     from unas.study.run import run_study
     from unas.study.setup import override_study, prepare_study
@@ -123,7 +128,7 @@ def command(
         board={"id": board, "runtime": runtime, "tflm": tflm, "virtual": virtual, "timing": timing},
     )
     plan = prepare_study(config, results, unit=unit, resume=resume, log=note)
-    with watching(config, quiet=output is Format.JSON) as observer:
+    with show_search(config, quiet=output is Format.JSON) as observer:
         found = run_study(plan, observer)
     if output is Format.JSON:
         print_found_json(config, found)

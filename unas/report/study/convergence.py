@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How a search came along: what it covered, and its best networks, over trainings."""
+"""Convergence of a search: hypervolume and best feasible networks over its trainings."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from unas.config import StudyConfig
 from unas.errors import StoreError
 from unas.record import Outcome, Record
+from unas.record.wording import quantity_name
 from unas.report.style import (
     BLUE,
     GREEN,
@@ -34,39 +36,33 @@ _COLOURS = {
     "macs": "#7b5aa6",
     "latency_us": "#7b5aa6",
 }
-_WORDS = {
-    "error": "int8 error",
-    "peak_memory_bytes": "peak memory",
-    "model_size_bytes": "model size",
-    "macs": "MACs",
-    "latency_us": "latency",
-}
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Convergence:
     """A search, training by training.
 
     Attributes:
         trainings: 1, 2, … for each trained candidate.
-        covered: Share of the space below twice the bounds that the networks so far dominate.
-        within: The same of the space below the bounds: only networks that keep them count.
-        best: Least of each bounded quantity among feasible networks so far, in units of its bound;
-            None as long as there is none.
+        hypervolume: Share of the space below twice the bounds that the networks up to each
+            training dominate.
+        feasible_hypervolume: The same of the space below the bounds: only feasible networks count.
+        best: Minimum of each bounded quantity over the feasible networks so far, in units of its
+            bound; None as long as there is none.
     """
 
     trainings: tuple[int, ...]
-    covered: tuple[float, ...]
-    within: tuple[float, ...]
+    hypervolume: tuple[float, ...]
+    feasible_hypervolume: tuple[float, ...]
     best: dict[str, tuple[float | None, ...]]
 
 
-def course_of(records: Sequence[Record], config: StudyConfig) -> Course:
+def convergence_of(records: Sequence[Record], config: StudyConfig) -> Convergence:
     """Follow a search in the order in which its records came."""
     bounds = config.judged.bounds()
     scale = np.array(list(bounds.values()))
-    twice, once = _Covered(len(bounds), 2.0), _Covered(len(bounds), 1.0)
-    covered, within = list[float](), list[float]()
+    twice, once = _Hypervolume(len(bounds), 2.0), _Hypervolume(len(bounds), 1.0)
+    shares, feasible_shares = list[float](), list[float]()
     best: dict[str, list[float | None]] = {name: [] for name in bounds}
     trained = [record for record in records if record.training is not None]
     for record in trained:
@@ -74,23 +70,23 @@ def course_of(records: Sequence[Record], config: StudyConfig) -> Course:
             point = np.array([record.values[name] for name in bounds]) / scale
             twice.add(point)
             once.add(point)
-        covered.append(twice.share)
-        within.append(once.share)
+        shares.append(twice.share)
+        feasible_shares.append(once.share)
         for name, bound in bounds.items():
             before = best[name][-1] if best[name] else None
             value = record.values[name] / bound if record.feasible else None
             known = [one for one in (before, value) if one is not None]
             best[name].append(min(known) if known else None)
-    return Course(
+    return Convergence(
         tuple(range(1, len(trained) + 1)),
-        tuple(covered),
-        tuple(within),
+        tuple(shares),
+        tuple(feasible_shares),
         {name: tuple(values) for name, values in best.items()},
     )
 
 
-class _Covered:
-    """How much of a cube a growing set of points dominates; as ``covered_share`` has it."""
+class _Hypervolume:
+    """How much of a cube a growing set of points dominates; as ``covered_share`` computes it."""
 
     def __init__(self, axes: int, reach: float) -> None:
         self._corner, self._whole = np.full(axes, reach), reach**axes
@@ -98,11 +94,11 @@ class _Covered:
 
     @property
     def share(self) -> float:
-        """0 of no point, 1 never quite."""
+        """Dominated share of the cube: 0 without a point, always below 1."""
         return self._volume / self._whole
 
     def add(self, point: NDArray[np.float64]) -> None:
-        """One more point: its own box less what the others cover of it, far cheaper than all."""
+        """Add a point's box less what the others dominate of it: cheaper than adding up all."""
         front, corner = self._front, self._corner
         if (point >= corner).any() or (front <= point).all(axis=1).any():
             return
@@ -112,48 +108,49 @@ class _Covered:
 
 
 def figure(study: StudyResults) -> Figure:
-    """Covered share above, the best feasible networks below.
+    """Hypervolume above, the best feasible networks below.
 
     Raises:
         StoreError: Nothing was trained.
     """
-    course = course_of(study.records, study.config)
-    if not course.trainings:
+    convergence = convergence_of(study.records, study.config)
+    if not convergence.trainings:
         raise StoreError(f"in {study.name} no candidate was trained yet; let the search go on")
     drawing = new_figure(6.4, 4.8)
-    above = add_axes(drawing, 2, 1, 1)
+    above, below = add_axes(drawing, 2, 1, 1), add_axes(drawing, 2, 1, 2)
     above.step(
-        course.trainings,
-        [100.0 * share for share in course.covered],
-        where="post",
-        color=BLUE,
-        linewidth=1.4,
-    )
-    above.set(ylabel="covered hypervolume\n(% up to twice the bounds)", ylim=(0, None))
+        convergence.trainings, [100.0 * share for share in convergence.hypervolume],
+        where="post", color=BLUE, linewidth=1.4,
+    )  # fmt: skip
+    above.set(ylabel="hypervolume\n(% up to twice the bounds)", ylim=(0, None))
     above.set_title(
         f"{study.name}: {study.config.search.strategy}, seed {study.config.search.seed}, "
         f"{len(study.records)} candidates",
         fontsize=9,
         loc="left",
     )
-    below = add_axes(drawing, 2, 1, 2)
-    for name, values in course.best.items():
-        known = [(n, v) for n, v in zip(course.trainings, values, strict=True) if v is not None]
+    _draw_best(below, convergence)
+    below.set(xlim=above.get_xlim())
+    return drawing
+
+
+def _draw_best(panel: Axes, convergence: Convergence) -> None:
+    """The minimum of each bounded quantity over the feasible networks so far."""
+    for name, values in convergence.best.items():
+        pairs = zip(convergence.trainings, values, strict=True)
+        known = [(training, value) for training, value in pairs if value is not None]
         if known:
             x, y = zip(*known, strict=True)
-            colour = _COLOURS[name]
-            below.step(x, y, where="post", color=colour, linewidth=1.4, label=_WORDS[name])
-    below.axhline(1.0, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
-    below.set(
+            panel.step(
+                x, y, where="post", color=_COLOURS[name], linewidth=1.4, label=quantity_name(name)
+            )
+    panel.axhline(1.0, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)))
+    panel.set(
         xlabel="trained candidates",
-        ylabel="least of networks that keep\nall bounds (in units of its bound)",
-        xlim=above.get_xlim(),
+        ylabel="minimum of feasible networks\n(in units of its bound)",
     )
-    on_log_scale(below, x=False, y=True)
-    if below.get_legend_handles_labels()[0]:
-        legend_above(below, len(course.best))
+    on_log_scale(panel, x=False, y=True)
+    if panel.get_legend_handles_labels()[0]:
+        legend_above(panel, len(convergence.best))
     else:
-        below.text(
-            0.5, 0.5, "no network keeps every bound yet", ha="center", transform=below.transAxes
-        )
-    return drawing
+        panel.text(0.5, 0.5, "no feasible network yet", ha="center", transform=panel.transAxes)

@@ -40,15 +40,18 @@ _NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """Where an operator's box stands: row from the top, lane from the left; row 0 is the input."""
+class GridCell:
+    """The cell of an operator's box: row from the top (0 is the input), lane from the left."""
 
     row: int
     lane: int
 
 
-def place_operators(graph: Graph) -> tuple[Spot, ...]:
-    """A place for every operator, in the graph's order.
+_INPUT = GridCell(0, 0)
+
+
+def place_operators(graph: Graph) -> tuple[GridCell, ...]:
+    """A cell for every operator, in the graph's order.
 
     An operator stands below all it reads, in the lane of one of them unless that is taken; a lane
     is taken down to where its last value is read.
@@ -64,7 +67,7 @@ def place_operators(graph: Graph) -> tuple[Spot, ...]:
         free += [0] * (lane + 1 - len(free))
         free[lane] = _last_row(graph, operator.output, rows)
         lanes.append(lane)
-    return tuple(Spot(row, lane) for row, lane in zip(rows, lanes, strict=True))
+    return tuple(GridCell(row, lane) for row, lane in zip(rows, lanes, strict=True))
 
 
 def _rows(graph: Graph) -> list[int]:
@@ -87,22 +90,22 @@ def network_svg(graph: Graph, title: str) -> str:
         graph: The network.
         title: What a screen reader says.
     """
-    spots = place_operators(graph)
+    cells = place_operators(graph)
     figures = {one.position: one for one in estimate(graph).operators}
-    lanes = 1 + max((spot.lane for spot in spots), default=0)
-    rows = 1 + max((spot.row for spot in spots), default=0)
+    lanes = 1 + max((cell.lane for cell in cells), default=0)
+    rows = 1 + max((cell.row for cell in cells), default=0)
     width = 2 * _MARGIN + lanes * _WIDTH + (lanes - 1) * _GAP_X
     height = 2 * _MARGIN + rows * _HEIGHT + (rows - 1) * _GAP_Y
-    lines, boxes = [], [_box(Spot(0, 0), _OTHER, ["Input", _shape(graph, graph.inputs[0])], 0.0)]
+    lines, boxes = [], [_box(_INPUT, _OTHER, ["Input", _shape(graph, graph.inputs[0])], 0.0)]
     total = max(sum(one.macs for one in figures.values()), 1)
     for position, operator in enumerate(graph.operators):
         for tensor in graph.activations_of(operator):
             source = graph.producer(tensor)
-            lines.append(_line(Spot(0, 0) if source is None else spots[source], spots[position]))
-        found = figures[position]
+            lines.append(_line(_INPUT if source is None else cells[source], cells[position]))
+        estimated = figures[position]
         colour = _COLOURS.get(operator.kind, _OTHER)
-        words = [describe(operator, graph), _numbers(found, graph, operator)]
-        boxes.append(_box(spots[position], colour, words, found.macs / total))
+        words = [describe(operator, graph), _numbers(estimated, graph, operator)]
+        boxes.append(_box(cells[position], colour, words, estimated.macs / total))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" class="network" '
         f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}">'
@@ -142,12 +145,12 @@ def _shape(graph: Graph, tensor: int) -> str:
     return _BY.join(map(str, graph.tensors[tensor].shape[1:]))
 
 
-def _numbers(found: OperatorEstimate, graph: Graph, operator: Operator) -> str:
+def _numbers(estimated: OperatorEstimate, graph: Graph, operator: Operator) -> str:
     words = [_shape(graph, operator.output)]
-    if found.model_size_bytes:
-        words.append(f"{found.model_size_bytes:,} par.")
-    if found.macs:
-        words.append(f"{_short(found.macs)} MACs")
+    if estimated.model_size_bytes:
+        words.append(f"{estimated.model_size_bytes:,} par.")
+    if estimated.macs:
+        words.append(f"{_short(estimated.macs)} MACs")
     return " · ".join(words)
 
 
@@ -157,16 +160,16 @@ def _short(count: int) -> str:
     return f"{count / 1e3:.3g} k" if count < 1_000_000 else f"{count / 1e6:.3g} M"
 
 
-def _corner(spot: Spot) -> tuple[float, float]:
+def _corner(cell: GridCell) -> tuple[float, float]:
     return (
-        _MARGIN + spot.lane * (_WIDTH + _GAP_X),
-        _MARGIN + spot.row * (_HEIGHT + _GAP_Y),
+        _MARGIN + cell.lane * (_WIDTH + _GAP_X),
+        _MARGIN + cell.row * (_HEIGHT + _GAP_Y),
     )
 
 
-def _box(spot: Spot, colour: str, words: list[str], share: float) -> str:
+def _box(cell: GridCell, colour: str, words: list[str], share: float) -> str:
     """A box with two lines; the bar at its foot is its share of all MACs."""
-    x, y = _corner(spot)
+    x, y = _corner(cell)
     bar = math.floor(share * 1000) / 1000 * _WIDTH
     return (
         f'<rect x="{x:g}" y="{y:g}" width="{_WIDTH:g}" height="{_HEIGHT:g}" rx="4" '
@@ -178,7 +181,7 @@ def _box(spot: Spot, colour: str, words: list[str], share: float) -> str:
     )
 
 
-def _line(source: Spot, sink: Spot) -> str:
+def _line(source: GridCell, sink: GridCell) -> str:
     """From the foot of one box to the head of another, straight down or as an S."""
     (x0, y0), (x1, y1) = _corner(source), _corner(sink)
     x0, x1, y0 = x0 + _WIDTH / 2, x1 + _WIDTH / 2, y0 + _HEIGHT

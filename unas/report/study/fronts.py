@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pareto fronts: the int8 error over what a network costs; one study, or several compared.
-
-What fronts are drawn over: a quantity, its unit, its bound.
-"""
+"""Pareto fronts: the int8 error over what a network costs; one study, or several compared."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +11,23 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from unas.config import StudyConfig
 from unas.errors import StoreError
-from unas.record import Outcome, Provenance, Record
-from unas.report.study.predicted_latency import latency_of, provenances, with_predicted_latency
-from unas.report.study.repeated_trainings import final_errors
-from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, new_figure, on_log_scale
+from unas.record import Record
+from unas.record.repeated_trainings import final_errors
+from unas.report.study.costs import (
+    CostAxis,
+    axes_of,
+    complete,
+    is_predicted,
+    with_predicted_latency,
+)
+from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, new_figure, on_log_scale, save
 from unas.search.pareto import non_dominated
 from unas.store.study_folder import StudyResults
 
 NAME = "pareto"
 _COLOURS = (BLUE, RED, GREEN, "#7b5aa6", "#b8860b", "#444444")
+_SMALLEST_PERCENT = 0.01
 _ERROR = {"error"}  # its bound is drawn; a front without what lies above says little
 _STYLES = ("-", "--", ":", "-.", (0, (5, 1)), (0, (1, 1)))
 
@@ -58,12 +60,12 @@ def figure(study: StudyResults) -> Figure:
         front = front_over(axis, records)
         _staircase(panel, axis, front, BLUE, "-", f"front ({len(front)} networks)")
         _test_errors(panel, axis, front, study)
-        _bounds(panel, axis, study)
+        draw_bounds(panel, axis, study)
         _finish(panel, axis, records, index)
     feasible = sum(record.feasible for record in records)
     drawing.suptitle(
         f"{study.name}: {len(study.records)} candidates, {len(records)} trained, "
-        f"{feasible} keep every bound",
+        f"{feasible} feasible",
         fontsize=9,
         x=0.01,
         ha="left",
@@ -77,33 +79,46 @@ def compare_fronts(studies: Sequence[StudyResults], results: Path) -> Figure:
 
     Args:
         studies: At least one; the order is that of the colours.
-        results: Directory of results: a calibration there tells the latency of kept networks whose
-            study asked for none.
+        results: Directory of results: a calibration there predicts the latency of kept networks
+            whose study asked for none.
 
     Raises:
         StoreError: In one of them nothing was trained to the end.
     """
-    found = [with_predicted_latency(study, _trained(study), results) for study in studies]
-    everything = [record for records in found for record in records]
+    per_study = [with_predicted_latency(study, _trained(study), results) for study in studies]
+    everything = [record for records in per_study for record in records]
     drawing = new_figure(10.2, 3.8)
     for index, axis in enumerate(axes_of(everything), start=1):
         panel = add_axes(drawing, 1, 3, index)
-        for number, (study, records) in enumerate(zip(studies, found, strict=True)):
+        for number, (study, records) in enumerate(zip(studies, per_study, strict=True)):
             colour = _COLOURS[number % len(_COLOURS)]
             front = front_over(axis, [r for r in records if r.violations.keys() <= _ERROR])
-            kept = sum(record.feasible for record in records)
-            what = f"{study.name}: {len(records)} trained, {kept} keep all bounds"
+            feasible = sum(record.feasible for record in records)
+            what = f"{study.name}: {len(records)} trained, {feasible} feasible"
             _staircase(panel, axis, front, colour, _STYLES[number % len(_STYLES)], what)
-            _bounds(panel, axis, study, colour if _differ(axis, studies) else GREY)
+            draw_bounds(panel, axis, study, colour if _differ(axis, studies) else GREY)
         _finish(panel, axis, everything, index)
     drawing.suptitle(
-        f"fronts of {len(studies)} studies: networks that keep all bounds but, maybe, the error's",
+        f"fronts of {len(studies)} studies: networks that violate no bound but that on the error",
         fontsize=9,
         x=0.01,
         ha="left",
     )
     _legend_below(drawing, 3)
     return drawing
+
+
+def write_fronts(studies: Sequence[StudyResults], results: Path, stem: Path) -> tuple[Path, Path]:
+    """Write the figure of ``compare_fronts``: STEM.png and STEM.svg.
+
+    Args:
+        studies: At least one.
+        results: Directory of results, where the calibrations lie.
+        stem: Path of the files without suffix; its folder is made where there is none.
+    """
+    figure = compare_fronts(studies, results)
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    return save(figure, stem.parent, stem.name)
 
 
 def _trained(study: StudyResults) -> list[Record]:
@@ -121,10 +136,10 @@ def _differ(axis: CostAxis, studies: Sequence[StudyResults]) -> bool:
 
 def _cloud(panel: Axes, axis: CostAxis, records: Sequence[Record]) -> None:
     for feasible, colour, what in (
-        (True, BLUE, "keeps every bound"),
-        (False, GREY, "violates one"),
+        (True, BLUE, "feasible"),
+        (False, GREY, "infeasible"),
     ):
-        some = [(axis.shown(r), _percent(r)) for r in records if r.feasible is feasible]
+        some = [(axis.scaled(r), error_percent(r)) for r in records if r.feasible is feasible]
         known = [(x, y) for x, y in some if x is not None and y is not None]
         if known:
             x, y = zip(*known, strict=True)
@@ -140,7 +155,7 @@ def _staircase(
     what: str,
 ) -> None:
     """A front; a network whose latency is only predicted has a hollow mark."""
-    points = [(axis.shown(r), _percent(r), is_predicted(axis, r)) for r in front]
+    points = [(axis.scaled(r), error_percent(r), is_predicted(axis, r)) for r in front]
     x = [point[0] for point in points if point[0] is not None]
     y = [point[1] for point in points if point[1] is not None]
     fill = ["white" if point[2] else colour for point in points]
@@ -149,30 +164,32 @@ def _staircase(
 
 
 def _test_errors(panel: Axes, axis: CostAxis, front: Sequence[Record], study: StudyResults) -> None:
-    """The test error of the same weights; where the network was trained again, mean and range."""
-    single, again = [], []
+    """The test error of the same weights; mean and range where trainings were repeated."""
+    single, repeated = [], []
     for record in front:
-        x, finals = axis.shown(record), final_errors(study, record)
+        x, finals = axis.scaled(record), final_errors(study.finals_of(record))
         if x is None:
             continue
         if finals is not None:
-            again.append((x, finals))
+            repeated.append((x, finals))
         elif record.training is not None and record.training.test_error is not None:
             single.append((x, 100.0 * record.training.test_error))
     if single:
         xs, ys = zip(*single, strict=True)
-        panel.scatter(xs, ys, s=22, marker="x", color=RED, linewidths=1.0, label="its test error")
-    if again:
-        means = [100.0 * one.mean for _, one in again]
-        below = [100.0 * (one.mean - one.least) for _, one in again]
-        above = [100.0 * (one.most - one.mean) for _, one in again]
+        panel.scatter(xs, ys, s=22, marker="x", color=RED, linewidths=1.0, label="test error")
+    if repeated:
+        means = [100.0 * one.mean for _, one in repeated]
+        below = [100.0 * (one.mean - one.min) for _, one in repeated]
+        above = [100.0 * (one.max - one.mean) for _, one in repeated]
         panel.errorbar(
-            [x for x, _ in again], means, yerr=[below, above], fmt="D", markersize=3.5,
-            color=RED, elinewidth=1.0, capsize=2, label="test error, final seeds: mean and range",
+            [x for x, _ in repeated], means, yerr=[below, above], fmt="D", markersize=3.5,
+            color=RED, elinewidth=1.0, capsize=2,
+            label="test error, repeated trainings: mean, range",
         )  # fmt: skip
 
 
-def _bounds(panel: Axes, axis: CostAxis, study: StudyResults, colour: str = GREY) -> None:
+def draw_bounds(panel: Axes, axis: CostAxis, study: StudyResults, colour: str = GREY) -> None:
+    """Dashed lines: the study's bounds on a cost and on the error, where it has them."""
     bound, error = axis.bound(study.config), study.config.judged.error
     if bound is not None:
         panel.axvline(bound, color=colour, linewidth=0.9, linestyle=(0, (4, 3)))
@@ -182,14 +199,15 @@ def _bounds(panel: Axes, axis: CostAxis, study: StudyResults, colour: str = GREY
 
 def _finish(panel: Axes, axis: CostAxis, records: Sequence[Record], index: int) -> None:
     on_log_scale(panel, y=True)
-    panel.set_xlabel(axis.words(records))
+    panel.set_xlabel(axis.title(records))
     if index == 1:
         panel.set_ylabel("int8 error on the validation split (%)")
 
 
-def _percent(record: Record) -> float | None:
+def error_percent(record: Record) -> float | None:
+    """int8 error on the validation split in percent, at least what a logarithmic axis can show."""
     error = record.values.get("error")
-    return None if error is None else max(100.0 * error, 0.01)
+    return None if error is None else max(100.0 * error, _SMALLEST_PERCENT)
 
 
 def _legend_below(drawing: Figure, columns: int) -> None:
@@ -205,73 +223,3 @@ def _legend_below(drawing: Figure, columns: int) -> None:
         fontsize=8,
         ncols=min(len(entries), columns),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class CostAxis:
-    """One quantity that a network costs.
-
-    Attributes:
-        name: As in ``Constraints``.
-        label: For the axis, without provenance.
-        scale: What one unit on the axis is, in the quantity's own unit.
-        value: Of a record; None where it is not known.
-    """
-
-    name: str
-    label: str
-    scale: float
-    value: Callable[[Record], float | None]
-
-    def shown(self, record: Record) -> float | None:
-        """In the axis' unit."""
-        found = self.value(record)
-        return None if found is None else found / self.scale
-
-    def bound(self, config: StudyConfig) -> float | None:
-        """The search's bound in the axis' unit, if it had one."""
-        bound = config.judged.bounds().get(self.name)
-        return None if bound is None else bound / self.scale
-
-    def words(self, records: Sequence[Record]) -> str:
-        """Label with unit and provenance."""
-        if self.name != "latency_us":
-            return f"{self.label}, {Provenance.PREDICTED})"
-        origin = provenances(complete(records))
-        return f"{self.label}, {origin.replace(', predicted', '; hollow: predicted')})"
-
-
-def _judged(name: str) -> Callable[[Record], float | None]:
-    return lambda record: record.values.get(name)
-
-
-def _latency_us(record: Record) -> float | None:
-    timed = latency_of(record)
-    return None if timed is None else timed.value_us
-
-
-AXES = (
-    CostAxis("model_size_bytes", "model size (KB", 1e3, _judged("model_size_bytes")),
-    CostAxis("peak_memory_bytes", "peak memory (KB", 1e3, _judged("peak_memory_bytes")),
-    CostAxis("macs", "MACs (thousands", 1e3, _judged("macs")),
-    CostAxis("latency_us", "latency (ms", 1e3, _latency_us),
-)
-LATENCY = AXES[-1]
-
-
-def axes_of(records: Sequence[Record]) -> tuple[CostAxis, ...]:
-    """Size, memory, and latency; MACs stand for the latency where no record knows one."""
-    size, memory, macs, latency = AXES
-    timed = any(latency_of(record) is not None for record in complete(records))
-    return size, memory, latency if timed else macs
-
-
-def is_predicted(axis: CostAxis, record: Record) -> bool:
-    """Whether a figure must tell this latency apart from one that a board said."""
-    timed = latency_of(record)
-    return axis is LATENCY and timed is not None and timed.provenance is Provenance.PREDICTED
-
-
-def complete(records: Sequence[Record]) -> list[Record]:
-    """Records of networks that were trained to the end."""
-    return [record for record in records if record.outcome is Outcome.COMPLETE]

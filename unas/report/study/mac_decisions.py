@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a limit on MACs in place of the latency limit would have decided wrongly.
+"""MACs as a proxy of the latency: which candidates a limit on MACs decides wrongly.
 
 Two such limits are looked at: the study's own bound on MACs, which stands for the latency in mode
-``macs``, and the one that errs least on the very candidates that are judged. Nobody can know the
-latter beforehand; where even it errs, MACs cannot decide.
+``macs``, and the limit with the fewest errors on these very candidates. Nobody can know the latter
+beforehand; where even it errs, MACs cannot decide.
 """
 
 from __future__ import annotations
@@ -15,66 +15,71 @@ from dataclasses import dataclass
 
 from unas.errors import StoreError
 from unas.record import Provenance, Record
-from unas.report.study.predicted_latency import Timed, latency_of
+from unas.record.latency import Latency, latency_of
 from unas.store.study_folder import StudyResults
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TimedCandidate:
     """A candidate whose latency is known, and its MACs as the study counts them."""
 
     record: Record
     macs: float
-    latency: Timed
+    latency: Latency
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A limit on MACs against a limit on the latency.
+class ProxyErrors:
+    """Errors of a limit on MACs that stands for a limit on the latency.
 
     Attributes:
-        most_macs: What the first lets through.
-        limit_us: What is true.
-        candidates: Judged by both.
-        rejected: They keep ``limit_us`` and have too many MACs.
-        accepted: They break it and have not.
+        macs_limit: The proxy accepts candidates of at most so many MACs.
+        latency_limit_us: The true limit.
+        candidates: All that were decided on.
+        wrongly_rejected: Fast enough, but of too many MACs.
+        wrongly_accepted: Too slow, but of few enough MACs.
     """
 
-    most_macs: float
-    limit_us: float
-    candidates: tuple[Known, ...]
-    rejected: tuple[Known, ...]
-    accepted: tuple[Known, ...]
+    macs_limit: float
+    latency_limit_us: float
+    candidates: tuple[TimedCandidate, ...]
+    wrongly_rejected: tuple[TimedCandidate, ...]
+    wrongly_accepted: tuple[TimedCandidate, ...]
 
     @property
-    def keep(self) -> int:
-        """Candidates that keep the latency limit."""
-        return sum(one.latency.value_us <= self.limit_us for one in self.candidates)
+    def fast_enough(self) -> int:
+        """Number of candidates within the latency limit."""
+        return sum(one.latency.value_us <= self.latency_limit_us for one in self.candidates)
 
     @property
-    def wrong(self) -> tuple[Known, ...]:
-        """Those decided wrongly, farthest from the limit first."""
-        found = (*self.rejected, *self.accepted)
-        far = sorted(found, key=lambda one: -abs(math.log(one.latency.value_us / self.limit_us)))
-        return tuple(far)
+    def wrong(self) -> tuple[TimedCandidate, ...]:
+        """Both kinds of errors, those farthest from the latency limit first."""
+
+        def distance(one: TimedCandidate) -> float:
+            return abs(math.log(one.latency.value_us / self.latency_limit_us))
+
+        errors = (*self.wrongly_rejected, *self.wrongly_accepted)
+        return tuple(sorted(errors, key=distance, reverse=True))
 
 
-def judge_by_macs(candidates: Sequence[Known], limit_us: float, most_macs: float) -> Verdict:
-    """Compare the two limits on these candidates."""
-    keep = [one.latency.value_us <= limit_us for one in candidates]
-    let = [one.macs <= most_macs for one in candidates]
-    pairs = list(zip(candidates, keep, let, strict=True))
-    return Verdict(
-        most_macs,
-        limit_us,
-        tuple(candidates),
-        tuple(one for one, keeps, lets in pairs if keeps and not lets),
-        tuple(one for one, keeps, lets in pairs if lets and not keeps),
+def proxy_errors(
+    candidates: Sequence[TimedCandidate], latency_limit_us: float, macs_limit: float
+) -> ProxyErrors:
+    """Compare the decisions of the two limits on these candidates."""
+    rejected, accepted = [], []
+    for one in candidates:
+        fast, small = one.latency.value_us <= latency_limit_us, one.macs <= macs_limit
+        if fast and not small:
+            rejected.append(one)
+        elif small and not fast:
+            accepted.append(one)
+    return ProxyErrors(
+        macs_limit, latency_limit_us, tuple(candidates), tuple(rejected), tuple(accepted)
     )
 
 
-def least_wrong(candidates: Sequence[Known], limit_us: float) -> Verdict:
-    """By the limit on MACs that errs least on these candidates; the lowest of equal ones.
+def best_proxy(candidates: Sequence[TimedCandidate], latency_limit_us: float) -> ProxyErrors:
+    """The limit on MACs with the fewest errors on these candidates; the lowest of equal ones.
 
     Limits between two candidates decide alike, so zero and every candidate's MACs are all there is
     to try.
@@ -84,10 +89,10 @@ def least_wrong(candidates: Sequence[Known], limit_us: float) -> Verdict:
     """
     if not candidates:
         raise StoreError("the study knows no latency of any candidate")
-    tried = sorted({0.0, *(one.macs for one in candidates)})
+    limits = sorted({0.0, *(one.macs for one in candidates)})
     return min(
-        (judge_by_macs(candidates, limit_us, most) for most in tried),
-        key=lambda found: len(found.rejected) + len(found.accepted),
+        (proxy_errors(candidates, latency_limit_us, limit) for limit in limits),
+        key=lambda errors: len(errors.wrongly_rejected) + len(errors.wrongly_accepted),
     )
 
 
@@ -96,38 +101,38 @@ class MacDecisions:
     """All candidates whose latency is known, with what the study limits.
 
     Attributes:
-        limit_us: On the latency.
-        bound: On MACs, or None.
+        latency_limit_us: The study's bound on the latency.
+        macs_limit: The study's bound on MACs; None without one.
         candidates: In the journal's order.
     """
 
-    limit_us: float
-    bound: float | None
-    candidates: tuple[Known, ...]
+    latency_limit_us: float
+    macs_limit: float | None
+    candidates: tuple[TimedCandidate, ...]
 
     @property
     def provenances(self) -> tuple[Provenance, ...]:
-        """Where latencies come from, each once; they never mix."""
+        """Provenances of the latencies, each once; they never mix."""
         return tuple(dict.fromkeys(one.latency.provenance for one in self.candidates))
 
-    def of(self, provenance: Provenance) -> tuple[Known, ...]:
+    def of(self, provenance: Provenance) -> tuple[TimedCandidate, ...]:
         """The candidates whose latency comes from there."""
         return tuple(one for one in self.candidates if one.latency.provenance is provenance)
 
     def median_us(self, provenance: Provenance) -> float:
-        """Median latency of the candidates of one provenance: a limit that half of them keep."""
+        """Median latency of one provenance: half of its candidates are faster."""
         return statistics.median(one.latency.value_us for one in self.of(provenance))
 
     @property
-    def at_the_limit(self) -> Verdict:
-        """By the study's bound on MACs, or without one by the best there is; all candidates."""
-        if self.bound is None:
-            return least_wrong(self.candidates, self.limit_us)
-        return judge_by_macs(self.candidates, self.limit_us, self.bound)
+    def errors(self) -> ProxyErrors:
+        """Errors of the study's bound on MACs, or without one of the best proxy, on all of them."""
+        if self.macs_limit is None:
+            return best_proxy(self.candidates, self.latency_limit_us)
+        return proxy_errors(self.candidates, self.latency_limit_us, self.macs_limit)
 
 
 def decide_by_macs(study: StudyResults) -> MacDecisions:
-    """Every candidate's MACs, and what is known best of its latency.
+    """MACs and latency of every candidate whose latency is known.
 
     Raises:
         StoreError: The study has no limit on the latency, or knows no latency.
@@ -137,9 +142,9 @@ def decide_by_macs(study: StudyResults) -> MacDecisions:
         raise StoreError("the study has no limit on the latency")
     candidates = []
     for record in study.records:
-        known = latency_of(record)
-        if known is not None and "macs" in record.values:
-            candidates.append(Known(record, record.values["macs"], known))
+        latency = latency_of(record)
+        if latency is not None and "macs" in record.values:
+            candidates.append(TimedCandidate(record, record.values["macs"], latency))
     if not candidates:
         raise StoreError("the study knows no latency of any candidate")
     return MacDecisions(bounds.latency_us, bounds.macs, tuple(candidates))

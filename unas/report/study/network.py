@@ -1,51 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the page says of one network of the front."""
+"""One network of the front as the page shows it: drawing, errors, costs."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from unas.record import Record
-from unas.record.repeated_trainings import feasible_count_text, seed_count_text, value_ranges
-from unas.report.study.drawing import network_svg
-from unas.report.study.predicted_latency import predicted_of
-from unas.report.study.repeated_trainings import MeanStd, final_errors
-from unas.report.text import (
+from unas.record import FinalTraining, Record
+from unas.record.repeated_trainings import final_errors, value_ranges
+from unas.record.wording import (
     NOT_KNOWN,
+    feasible_count_text,
+    mean_std_percent,
     microseconds,
     percent,
+    percent_range,
+    predicted_latency_text,
     quantity_name,
-    quantity_words,
+    range_text,
+    seed_count_text,
 )
+from unas.report.study.drawing import network_svg
 from unas.search.pareto import pareto_front
 from unas.store.study_folder import StudyResults
 from unas.tflite.reader import read_flatbuffer
 
 Row = tuple[str, str, str]
 """(quantity, value, provenance)."""
+_REPEATED = "repeated trainings"
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkView:
-    """One network.
+    """What the page shows of one network.
 
     Attributes:
-        record: What was found out.
+        record: Its record.
         drawing: SVG, or None where its file was not kept.
-        errors: (what, validation, test).
-        numbers: Costs.
+        errors: (which error, validation, test).
+        costs: (quantity, value, provenance).
     """
 
     record: Record
     drawing: Markup | None
     errors: tuple[Row, ...]
-    numbers: tuple[Row, ...]
+    costs: tuple[Row, ...]
 
 
 def network_views(study: StudyResults) -> list[NetworkView]:
-    """The networks of the front over all that was bounded, the least error first.
+    """The networks of the front over all bounded quantities, the smallest error first.
 
     Raises:
         StoreError: A kept file cannot be read.
@@ -55,8 +60,8 @@ def network_views(study: StudyResults) -> list[NetworkView]:
         NetworkView(
             record,
             _drawing(study, record),
-            tuple(_errors(study, record)),
-            (*_numbers(record), *_again(study, record)),
+            tuple(_errors(record, study.finals_of(record))),
+            (*_costs(record), *_repeated(study, study.finals_of(record))),
         )
         for record in front
     ]
@@ -71,7 +76,7 @@ def _drawing(study: StudyResults, record: Record) -> Markup | None:
     return Markup(network_svg(graph, f"Network {name}"))  # escaped where it is made
 
 
-def _errors(study: StudyResults, record: Record) -> list[Row]:
+def _errors(record: Record, finals: Sequence[FinalTraining]) -> list[Row]:
     training = record.training
     if training is None:
         return []
@@ -79,45 +84,35 @@ def _errors(study: StudyResults, record: Record) -> list[Row]:
         ("int8", percent(training.val_error), percent(training.test_error)),
         ("float", percent(training.float_val_error), percent(training.float_test_error)),
     ]
-    finals = study.finals_of(record)
-    val, test = final_errors(study, record, test=False), final_errors(study, record)
-    if val is not None:
-        what = f"int8, more trainings ({seed_count_text(finals)}): mean ± std"
-        rows.append((what, _spread(val), NOT_KNOWN if test is None else _spread(test)))
-        rows.append(("… least to most", _range(val), NOT_KNOWN if test is None else _range(test)))
-    elif finals:
-        rows.append((f"int8, more trainings ({seed_count_text(finals)})", NOT_KNOWN, NOT_KNOWN))
-    return rows
+    if not finals:
+        return rows
+    what = f"int8, repeated trainings ({seed_count_text(finals)})"
+    val, test = final_errors(finals, test=False), final_errors(finals)
+    if val is None:
+        return [*rows, (what, NOT_KNOWN, NOT_KNOWN)]
+    return [
+        *rows,
+        (f"{what}: mean ± std", mean_std_percent(val), mean_std_percent(test)),
+        ("… min to max", percent_range(val), NOT_KNOWN if test is None else percent_range(test)),
+    ]
 
 
-def _again(study: StudyResults, record: Record) -> list[Row]:
+def _repeated(study: StudyResults, finals: Sequence[FinalTraining]) -> list[Row]:
     """Whether other seeds give a network of these numbers, too."""
-    finals, bounds = study.finals_of(record), study.config.judged
+    bounds = study.config.judged
     if not finals:
         return []
     rows = [
-        (
-            f"{quantity_name(name)}, other seeds",
-            f"{quantity_words(name, least)} to {quantity_words(name, most)}",
-            "trained again",
-        )
-        for name, (least, most) in value_ranges(finals).items()
-        if name in bounds.bounds() and name != "error" and least < most
+        (f"{quantity_name(name)}, other seeds", range_text(name, values), _REPEATED)
+        for name, values in value_ranges(finals).items()
+        if name in bounds.bounds() and name != "error" and values[0] < values[1]
     ]
-    return [*rows, ("keep every bound", feasible_count_text(finals, bounds), "trained again")]
+    return [*rows, ("feasible, other seeds", feasible_count_text(finals, bounds), _REPEATED)]
 
 
-def _spread(found: MeanStd) -> str:
-    return f"{100 * found.mean:.2f} ± {100 * found.deviation:.2f} %"
-
-
-def _range(found: MeanStd) -> str:
-    return f"{100 * found.least:.2f} to {100 * found.most:.2f} %"
-
-
-def _numbers(record: Record) -> list[Row]:
+def _costs(record: Record) -> list[Row]:
     rows: list[Row] = []
-    figures, found = record.figures, record.measurement
+    figures, measurement = record.figures, record.measurement
     if figures is not None:
         rows = [
             ("model size (parameters)", f"{figures.model_size_bytes:,} B", "predicted"),
@@ -126,20 +121,20 @@ def _numbers(record: Record) -> list[Row]:
         ]
         if figures.flatbuffer_bytes is not None:
             rows.append(("flatbuffer", f"{figures.flatbuffer_bytes:,} B", "the file"))
-        timed = predicted_of(record)
-        if timed is not None:
-            ends = f"{microseconds(timed.lower_us)} to {microseconds(timed.upper_us)}"
-            rows.append(("latency", f"{microseconds(timed.value_us)} ({ends})", "predicted"))
+        if figures.latency_us is not None:
+            rows.append(("latency", predicted_latency_text(figures.latency_us), "predicted"))
         if figures.arena_used_bytes is not None:
             rows.append(("tensor arena", f"{figures.arena_used_bytes.value:,.0f} B", "predicted"))
-    if found is not None:
-        word = str(found.provenance)
+    if measurement is not None:
+        provenance = str(measurement.provenance)
         rows += [
-            ("latency", microseconds(found.latency_us), word),
-            ("tensor arena", f"{found.arena_used_bytes:,} B", word),
-            ("flash, the whole program", f"{found.flash_bytes:,} B", word),
+            ("latency", microseconds(measurement.latency_us), provenance),
+            ("tensor arena", f"{measurement.arena_used_bytes:,} B", provenance),
+            ("flash, the whole program", f"{measurement.flash_bytes:,} B", provenance),
         ]
-        if found.output_equal is not None:
-            equal = "equal to the golden implementation" if found.output_equal else "DIFFERENT"
-            rows.append(("output bytes", equal, word))
+        if measurement.output_equal is not None:
+            equal = (
+                "equal to the golden implementation" if measurement.output_equal else "DIFFERENT"
+            )
+            rows.append(("output bytes", equal, provenance))
     return rows

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Search strategies compared: what each covers after equal numbers of trainings, over seeds."""
+"""Search strategies compared over seeds: hypervolume after equal numbers of trainings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 
 from unas.config import StrategyName
 from unas.errors import StoreError
-from unas.report.study.convergence import course_of
-from unas.report.study.repeated_trainings import MeanStd, mean_std
-from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure
+from unas.record.repeated_trainings import MeanStd, mean_std
+from unas.record.wording import mean_std_percent
+from unas.report.study.convergence import convergence_of
+from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure, save
 from unas.store.study_folder import StudyResults
 
 _COLOURS = (BLUE, RED, GREEN, GREY)
@@ -36,32 +38,32 @@ class StrategyRuns:
         strategy: Its name.
         studies: Names of the searches.
         seeds: Their seeds.
-        covered: Shape (searches, trainings): share of the space below twice the bounds that the
-            networks up to each training dominate.
-        within: The same of the space below the bounds themselves.
-        kept: Of each search, trained networks that keep every bound.
+        hypervolume: Shape (searches, trainings): share of the space below twice the bounds that
+            the networks up to each training dominate.
+        feasible_hypervolume: The same of the space below the bounds themselves.
+        feasible: Number of feasible trained networks of each search.
     """
 
     strategy: str
     studies: tuple[str, ...]
     seeds: tuple[int, ...]
-    covered: NDArray[np.float64]
-    within: NDArray[np.float64]
-    kept: tuple[int, ...]
+    hypervolume: NDArray[np.float64]
+    feasible_hypervolume: NDArray[np.float64]
+    feasible: tuple[int, ...]
 
     @property
     def trainings(self) -> int:
         """How many of each search are compared."""
-        return int(self.covered.shape[1])
+        return int(self.hypervolume.shape[1])
 
 
-def at_the_end(course: NDArray[np.float64]) -> MeanStd:
-    """Over the searches, when all have had their trainings.
+def final_mean_std(curves: NDArray[np.float64]) -> MeanStd:
+    """Mean and spread over the searches after their last training.
 
     Args:
-        course: Shape (searches, trainings).
+        curves: Shape (searches, trainings).
     """
-    return mean_std(course[:, -1].tolist())
+    return mean_std(curves[:, -1].tolist())
 
 
 def compare_strategies(
@@ -94,20 +96,18 @@ def compare_strategies(
 
 def _runs(strategy: str, studies: Sequence[StudyResults], count: int) -> StrategyRuns:
     ordered = sorted(studies, key=lambda study: study.config.search.seed)
-    covered, within, kept = [], [], []
+    curves, feasible = [], []
     for study in ordered:
         first = [record for record in study.records if record.training is not None][:count]
-        course = course_of(first, study.config)
-        covered.append(course.covered)
-        within.append(course.within)
-        kept.append(sum(record.feasible for record in first))
+        curves.append(convergence_of(first, study.config))
+        feasible.append(sum(record.feasible for record in first))
     return StrategyRuns(
         strategy,
         tuple(study.name for study in ordered),
         tuple(study.config.search.seed for study in ordered),
-        np.array(covered, dtype=np.float64),
-        np.array(within, dtype=np.float64),
-        tuple(kept),
+        np.array([one.hypervolume for one in curves], dtype=np.float64),
+        np.array([one.feasible_hypervolume for one in curves], dtype=np.float64),
+        tuple(feasible),
     )
 
 
@@ -138,9 +138,9 @@ def _check_alike(studies: Sequence[StudyResults]) -> None:
 
 def _common(study: StudyResults) -> dict[str, Any]:
     """What any two of the studies must have in common."""
-    judging = study.config.judging()
-    kept = {k: v for k, v in judging["search"].items() if k not in (*_FREE, *_EVOLUTION)}
-    return judging | {"search": kept}
+    settings = study.config.judging()
+    common = {k: v for k, v in settings["search"].items() if k not in (*_FREE, *_EVOLUTION)}
+    return settings | {"search": common}
 
 
 def _read_alone(study: StudyResults) -> dict[str, Any]:
@@ -153,18 +153,19 @@ def _read_alone(study: StudyResults) -> dict[str, Any]:
 def figure(runs: Sequence[StrategyRuns]) -> Figure:
     """Every search as a thin line, the strategies' means as thick ones, their range as a band.
 
-    Above, what is covered within the bounds; below, up to twice the bounds.
+    Above, the hypervolume within the bounds; below, up to twice the bounds.
     """
     drawing = new_figure(6.4, 5.2)
     above, below = (add_axes(drawing, 2, 1, row) for row in (1, 2))
     for number, one in enumerate(runs):
         colour = _COLOURS[number % len(_COLOURS)]
-        _draw(above, one.within, f"{_name(one)}, {_told(one.within)}", colour)
-        _draw(below, one.covered, _told(one.covered), colour)
-    above.set(ylabel="covered hypervolume\n(% within the bounds)", ylim=(0, None))
+        within, twice = one.feasible_hypervolume, one.hypervolume
+        _draw(above, within, f"{_name(one)}, {_final_text(within)}", colour)
+        _draw(below, twice, _final_text(twice), colour)
+    above.set(ylabel="hypervolume\n(% within the bounds)", ylim=(0, None))
     below.set(
         xlabel="trained candidates",
-        ylabel="covered hypervolume\n(% up to twice the bounds)",
+        ylabel="hypervolume\n(% up to twice the bounds)",
         ylim=(0, None),
     )
     for panel in (above, below):
@@ -172,8 +173,8 @@ def figure(runs: Sequence[StrategyRuns]) -> Figure:
     return drawing
 
 
-def _draw(panel: Axes, course: NDArray[np.float64], label: str, colour: str) -> None:
-    x, percent = np.arange(1, course.shape[1] + 1), 100.0 * course
+def _draw(panel: Axes, curves: NDArray[np.float64], label: str, colour: str) -> None:
+    x, percent = np.arange(1, curves.shape[1] + 1), 100.0 * curves
     panel.fill_between(
         x, percent.min(0), percent.max(0), color=colour, alpha=0.15, linewidth=0, step="post"
     )
@@ -187,22 +188,36 @@ def _name(one: StrategyRuns) -> str:
     return f"{one.strategy.replace('_', ' ')}, {seeds}"
 
 
-def _told(course: NDArray[np.float64]) -> str:
-    found = at_the_end(course)
-    deviation = f" ± {100 * found.deviation:.1f}" if found.n > 1 else ""
-    return f"{100 * found.mean:.1f}{deviation} %"
+def _final_text(curves: NDArray[np.float64]) -> str:
+    return mean_std_percent(final_mean_std(curves), digits=1)
 
 
 def as_csv(runs: Sequence[StrategyRuns]) -> str:
-    """One line a training and search: strategy, seed, study, training, shares covered."""
+    """One line a training and search: strategy, seed, study, training, both hypervolumes.
+
+    The columns keep the names that published files have.
+    """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("strategy", "seed", "study", "training", "covered", "within"))
     for one in runs:
-        rows = zip(one.seeds, one.studies, one.covered, one.within, strict=True)
-        for seed, study, *courses in rows:
-            steps = zip(*(course.tolist() for course in courses), strict=True)
+        rows = zip(one.seeds, one.studies, one.hypervolume, one.feasible_hypervolume, strict=True)
+        for seed, study, *curves in rows:
+            steps = zip(*(curve.tolist() for curve in curves), strict=True)
             for training, shares in enumerate(steps, start=1):
                 texts = (f"{share:.6f}" for share in shares)
                 writer.writerow((one.strategy, seed, study, training, *texts))
     return out.getvalue()
+
+
+def write_comparison(runs: Sequence[StrategyRuns], stem: Path) -> tuple[Path, ...]:
+    """Write figure and table: STEM.png, STEM.svg and STEM.csv.
+
+    Args:
+        runs: From ``compare_strategies``.
+        stem: Path of the files without suffix; its folder is made where there is none.
+    """
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    table = stem.with_name(f"{stem.name}.csv")
+    table.write_text(as_csv(runs))
+    return (*save(figure(runs), stem.parent, stem.name), table)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -55,6 +56,16 @@ class Marker:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """What the firmware took from one marker to the next."""
+
+    first: int
+    last: int
+    instructions: int
+    cycles: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of it.
 
@@ -87,6 +98,19 @@ class Outcome:
     markers: tuple[Marker, ...]
     faults: tuple[str, ...]
     resets: int
+
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """Counts between every two markers that follow each other."""
+        return tuple(
+            Section(
+                before.value,
+                after.value,
+                after.instructions - before.instructions,
+                after.cycles - before.cycles,
+            )
+            for before, after in itertools.pairwise(self.markers)
+        )
 
 
 def run_firmware(board: Board, firmware: Path, errand: RunOptions) -> Outcome:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is taken home is the network that was judged, and says so truly."""
+"""An exported network is the one that was judged, and its card says so."""
 
 from __future__ import annotations
 
@@ -15,23 +15,19 @@ import pytest
 from tests.study_example import write_example
 from unas.artifact import Flatbuffer
 from unas.board import Board
-from unas.errors import ConfigError, ModelError, StoreError
-from unas.export.bundle import best_record, write_bundle
-from unas.export.card import error_rows, percent
-from unas.export.network import (
-    ExportedNetwork,
-    data_sample,
-    exported_network,
-    kept_sample,
-    seeded_sample,
-)
+from unas.errors import ConfigError, DataError, ModelError, StoreError
+from unas.export.bundle import best_record, export_network, write_bundle
+from unas.export.card import error_rows, repeated_trainings_text
+from unas.export.network import ExportedNetwork, exported_network
 from unas.export.project import app_files
+from unas.export.sample import data_sample, kept_sample, seeded_sample
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime
 from unas.firmware.tflm import Library
 from unas.host.reference import reference_output, seeded_input
 from unas.host.runtime import run_on_host
 from unas.record import Record
+from unas.record.wording import percent
 from unas.store.study_folder import StudyResults, read_study, study_folder
 from unas.train.datasets import load_dataset
 
@@ -84,11 +80,18 @@ def test_the_card_tells_of_seeds_that_diverged(study: StudyResults, best: Record
         replace(one, training=replace(one.training, val_error=None, test_error=None), cause="nan")
         for one in finals
     ]
-    rows = error_rows(replace(study, finals=(lost[0], *finals[1:])), best)[2:]
+    rows = error_rows(best, (lost[0], *finals[1:]))[2:]
     seed = lost[0].training.seed
-    assert rows[0] == (f"int8, trained again, seed {seed}: diverged", percent(None), percent(None))
+    assert rows[0] == (
+        f"int8, repeated training, seed {seed}: diverged",
+        percent(None),
+        percent(None),
+    )
     assert rows[-1][0] == "int8, mean ± std over seeds (2 of 3, 1 diverged)"
     assert rows[-1][1].endswith(" %")
+    text = repeated_trainings_text((lost[0], *finals[1:]), study.config.judged)
+    feasible = 2 * (not study.config.judged.violations(finals[1].values))
+    assert text.startswith(f"Repeated trainings with other seeds: {feasible} of 3 feasible")
     # A network of which no other training came to its end is no winner by its one lucky run.
     others = tuple(one for one in study.finals if one not in finals)
     assert best_record(replace(study, finals=(*lost, *others))) != best
@@ -130,16 +133,16 @@ def test_a_bundle_says_what_the_input_means(
 ) -> None:
     seen = load_dataset("digits").input_to_json()
     data = {**study.environment["data"], **seen, "augmentation": "none"}
-    told = replace(study, environment={**study.environment, "data": data})
-    write_bundle(told, best, f746, tmp_path / "told")
+    recorded = replace(study, environment={**study.environment, "data": data})
+    write_bundle(recorded, best, f746, tmp_path / "recorded")
     write_bundle(study, best, f746, tmp_path / "old")
     for name in ("MODEL_CARD.md", "project/README.md", "project/src/network.h"):
-        text = (tmp_path / "told" / name).read_text()
+        text = (tmp_path / "recorded" / name).read_text()
         assert "x = r * 0.0625" in text, name
         assert "q = round(x / " in text, name
         assert "not recorded" not in text, name
         assert "not recorded" in " ".join((tmp_path / "old" / name).read_text().split()), name
-    card = (tmp_path / "told" / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "recorded" / "MODEL_CARD.md").read_text()
     assert "- augmentation while training: none" in card
 
 
@@ -191,6 +194,32 @@ def test_another_file_than_the_judged_one_is_refused(
     assert not (tmp_path / "home").exists()
 
 
+def test_one_call_exports_the_best_or_a_named_network(
+    study: StudyResults, best: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    bundle = export_network(study)
+    assert bundle.record == best
+    assert bundle.folder == Path(f"one-{best.candidate.short_id}")
+    other = next(r for r in study.records if study.flatbuffer(r) is not None and r != best)
+    named = export_network(study, candidate=other.candidate.short_id, to=tmp_path / "other")
+    assert named.record.candidate == other.candidate
+    assert named.sample.label is None  # neither kept nor from the data set
+    with pytest.raises(DataError, match="scikit-learn"):
+        export_network(study, data=tmp_path, to=tmp_path / "data")
+    with pytest.raises(ConfigError, match="your tree"):
+        export_network(study, runtime="tflm", to=tmp_path / "tflm")
+
+
+@pytest.mark.parametrize("table", [[1], "digits", 3])
+def test_an_environment_with_another_table_is_told(
+    study: StudyResults, best: Record, f746: Board, tmp_path: Path, table: object
+) -> None:
+    broken = replace(study, environment={**study.environment, "data": table})
+    with pytest.raises(StoreError, match=r"environment\.json"):
+        write_bundle(broken, best, f746, tmp_path / "home")
+
+
 def test_a_network_that_was_not_kept_names_those_that_were(
     study: StudyResults, f746: Board, tmp_path: Path
 ) -> None:
@@ -211,7 +240,7 @@ def test_the_arena_is_what_the_runtime_takes(network: ExportedNetwork) -> None:
 
 
 def test_a_sample_is_quantised_as_the_network_wants_it(network: ExportedNetwork) -> None:
-    scale, zero = network.input.scale, network.input.zero_point
+    scale, zero = network.io.input_scale, network.io.input_zero
     wanted = np.arange(network.input_bytes) % 256 - 128
     values = ((wanted - zero) * scale).astype(np.float32).reshape(network.input_shape)
     sample = data_sample(network, values, 3, "a set */ of data")

@@ -38,7 +38,7 @@ def test_the_exported_project_gives_the_golden_bytes(
     with pytest.raises(SystemExit) as end:
         main(["export", "one", "--best", "--results", str(tmp_path / "results"), "--to", str(home)])
     assert end.value.code in (0, None)
-    assert "taken to" in capsys.readouterr().out
+    assert "exported to" in capsys.readouterr().out
     project = (home / "project").rename(tmp_path / "moved")
     run(
         [sys.executable, "-m", "platformio", "run", "-d", str(project)],

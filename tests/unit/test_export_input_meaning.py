@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whoever follows the words feeds a network what it was trained on."""
+"""Whoever follows the recorded steps feeds a network what it was trained on."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,9 @@ from numpy.typing import NDArray
 
 from tests.study_cases import study_of
 from unas.errors import StoreError
-from unas.export.input_meaning import input_words
+from unas.export.input_meaning import input_steps
 from unas.study.results_folder import describe_study
+from unas.tflite.io_quantization import IoQuantization
 from unas.train.datasets import DataProvenance, Dataset, Normalisation, Split, load_dataset
 from unas.train.datasets.dataset import Splits
 from unas.train.datasets.mfcc import Mfcc
@@ -25,10 +25,7 @@ from unas.train.datasets.mfcc import Mfcc
 RESULTS = Path(__file__).resolve().parents[2] / "results"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    scale: float = 0.03125
-    zero_point: int = -100
+IO = IoQuantization(0.03125, -100, 0.25, 0, input_shape=(8, 8, 1))
 
 
 def recorded(dataset: Dataset) -> dict[str, Any]:
@@ -49,15 +46,15 @@ def dataset_of(x: NDArray[Any], normalisation: Normalisation, features: Mfcc | N
     )  # fmt: skip
 
 
-def follow(words: tuple[str, ...], value: str, number: float, i: int) -> tuple[float, int]:
-    """Compute x and q as the words say."""
+def follow(steps: tuple[str, ...], value: str, number: float, i: int) -> tuple[float, int]:
+    """Compute x and q as the steps say."""
     known: dict[str, Any] = {value: number, "round": round, "i": i}
-    for line in words:
+    for line in steps:
         if found := re.match(r"(\w+)\[i\], i being the \w+: (.*)", line):
             known[found[1]] = [float(word) for word in found[2].split(", ")]
     formulas = [
         re.match(rf"{name} = ([^:]*?)(, kept[^:]*)?: ", line)
-        for name, line in zip("xq", (line for line in words if line[1:3] == " ="), strict=True)
+        for name, line in zip("xq", (line for line in steps if line[1:3] == " ="), strict=True)
     ]
     assert formulas[0]
     assert formulas[1]
@@ -66,25 +63,25 @@ def follow(words: tuple[str, ...], value: str, number: float, i: int) -> tuple[f
 
 
 def test_digits_are_sixteenths() -> None:
-    dataset, step = load_dataset("digits"), Step()
-    words = input_words(recorded(dataset), step)
-    assert "x = r * 0.0625" in words[1]
-    assert "uint8, 0 to 16" in words[0]
+    dataset = load_dataset("digits")
+    steps = input_steps(recorded(dataset), IO)
+    assert "x = r * 0.0625" in steps[1]
+    assert "uint8, 0 to 16" in steps[0]
     for raw in (0, 7, 16):
-        x, q = follow(words, "r", raw, 0)
+        x, q = follow(steps, "r", raw, 0)
         assert x == raw / 16
-        assert q == min(127, round(x / step.scale) + step.zero_point)
+        assert q == min(127, round(x / IO.input_scale) + IO.input_zero)
 
 
 def test_channels_of_their_own_are_listed() -> None:
     x = np.random.default_rng(0).normal(5, 3, (50, 4, 4, 3)).astype(np.float32)
     dataset = dataset_of(x, Normalisation.standard(x, (0, 1, 2)), None)
-    words = input_words(recorded(dataset), Step())
+    steps = input_steps(recorded(dataset), IO)
     seen = dataset.inputs(dataset.train, 0, 1)[0, 2, 1]
     for channel in range(3):
-        value, _ = follow(words, "r", float(x[0, 2, 1, channel]), channel)
+        value, _ = follow(steps, "r", float(x[0, 2, 1, channel]), channel)
         assert math.isclose(value, seen[channel], rel_tol=1e-5, abs_tol=1e-6)
-    assert any("i being the channel" in line for line in words)
+    assert any("i being the channel" in line for line in steps)
 
 
 def test_sound_names_its_features() -> None:
@@ -92,12 +89,12 @@ def test_sound_names_its_features() -> None:
     x = np.random.default_rng(0).integers(-9000, 9000, (6, 2000)).astype(np.int16)
     pictures = mfcc.compute(x)
     dataset = dataset_of(x, Normalisation.standard(pictures, (0, 1, 3)), mfcc)
-    words = input_words(recorded(dataset), Step())
-    assert "40 triangular filters" in words[1]
+    steps = input_steps(recorded(dataset), IO)
+    assert "40 triangular filters" in steps[1]
     seen = dataset.inputs(dataset.train, 0, 1)[0, 3, 7, 0]
-    value, _ = follow(words, "m", float(pictures[0, 3, 7, 0]), 7)
+    value, _ = follow(steps, "m", float(pictures[0, 3, 7, 0]), 7)
     assert math.isclose(value, seen, rel_tol=1e-4, abs_tol=1e-5)
-    assert any("i being the column" in line for line in words)
+    assert any("i being the column" in line for line in steps)
 
 
 def test_augmentation_is_recorded_as_it_was() -> None:
@@ -106,11 +103,11 @@ def test_augmentation_is_recorded_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("place", sorted(RESULTS.glob("published/*/environment.json")), ids=str)
-def test_studies_of_earlier_versions_say_nothing(place: Path) -> None:
+def test_studies_of_earlier_versions_record_no_steps(place: Path) -> None:
     data = json.loads(place.read_text()).get("data", {})
-    assert bool(input_words(data, Step())) == ("normalisation" in data)
+    assert bool(input_steps(data, IO)) == ("normalisation" in data)
 
 
 def test_what_cannot_be_read_is_told() -> None:
     with pytest.raises(StoreError, match=r"environment\.json"):
-        input_words({"normalisation": {"offset": "much"}}, Step())
+        input_steps({"normalisation": {"offset": "much"}}, IO)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The input that an exported program runs first: of the data set, or pseudo-random."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unas.errors import StoreError
+from unas.export.input_meaning import one_line
+from unas.export.network import ExportedNetwork
+from unas.host.reference import seeded_input
+from unas.record import Record
+from unas.store.study_folder import SAMPLE_FILE, StudyResults
+from unas.tflite.io_quantization import quantize_input
+
+_SEED = 1
+_PER_ROW = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One input tensor.
+
+    Attributes:
+        data: int8 values as bytes.
+        origin: Where it comes from, for comments.
+        label: Its class; None where there is none.
+    """
+
+    data: bytes
+    origin: str
+    label: int | None = None
+
+    @property
+    def rows(self) -> list[list[int]]:
+        """The values in rows of a C array."""
+        values = np.frombuffer(self.data, np.int8).tolist()
+        return [values[i : i + _PER_ROW] for i in range(0, len(values), _PER_ROW)]
+
+
+def choose_sample(
+    study: StudyResults, record: Record, network: ExportedNetwork, data: Path | None
+) -> Sample:
+    """The first sample of the test split; a pseudo-random one where that is not known.
+
+    Args:
+        study: Where the network was found.
+        record: Of the network.
+        network: Whose input it is.
+        data: Where the study's data set lies; None: the sample that was kept with the network.
+
+    Raises:
+        StoreError: The kept sample cannot be read.
+        DataError: The data set cannot be used, or is another one.
+    """
+    if data is not None:
+        return _test_sample(study, network, data)
+    return kept_sample(study, record, network) or seeded_sample(network)
+
+
+def seeded_sample(network: ExportedNetwork) -> Sample:
+    """Pseudo-random values: the input of a measurement."""
+    return Sample(
+        seeded_input(network.input_bytes, _SEED), f"pseudo-random values, seed {_SEED}; no class"
+    )
+
+
+def data_sample(
+    network: ExportedNetwork, values: NDArray[np.float32], label: int, origin: str
+) -> Sample:
+    """A sample of a data set, quantised for the network.
+
+    Args:
+        network: Whose input it is.
+        values: What the network is trained on, of the input's shape.
+        label: Its class.
+        origin: Where it comes from.
+
+    Raises:
+        DataError: The values have another shape, or one is not finite.
+    """
+    quantised = quantize_input(values, network.io)
+    return Sample(quantised.tobytes(), f"{one_line(origin)}, class {label}", label)
+
+
+def _test_sample(study: StudyResults, network: ExportedNetwork, data: Path) -> Sample:
+    from unas.train.datasets import load_dataset
+
+    config = study.config.data
+    dataset = load_dataset(config.name, str(data), **config.options)
+    values = dataset.inputs(dataset.test, 0, 1)[0]
+    return data_sample(network, values, int(dataset.test.y[0]), _origin(study))
+
+
+def kept_sample(study: StudyResults, record: Record, network: ExportedNetwork) -> Sample | None:
+    """The int8 sample of the test split that was kept with a network; None without one.
+
+    Raises:
+        StoreError: The file is there but cannot be read, or is of another network.
+    """
+    path = study.network_folder(record) / SAMPLE_FILE
+    if not path.is_file():
+        return None
+    try:
+        stored = json.loads(path.read_text())
+        values, label = stored["input"], int(stored["label"])
+        if not isinstance(values, list) or not all(type(value) is int for value in values):
+            raise ValueError("'input' is no list of whole numbers")
+        data = np.array(values, np.int8).tobytes()
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        raise StoreError(f"cannot read {path}: {error}; delete it to go without") from error
+    if len(data) != network.input_bytes:
+        raise StoreError(f"{path} is of another network; delete it to go without")
+    return Sample(data, f"{one_line(_origin(study))}, class {label}", label)
+
+
+def _origin(study: StudyResults) -> str:
+    return f"the first sample of the test split of {study.config.data.name}"

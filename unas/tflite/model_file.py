@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A .tflite file and the graph in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from unas.artifact import Flatbuffer
+from unas.errors import ModelError
+from unas.graph import Graph
+from unas.tflite.reader import read_flatbuffer
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """An int8 network as a file and as a graph.
+
+    Attributes:
+        flatbuffer: The content of the .tflite file, and its name.
+        graph: Its tensors and operators, in the file's order.
+    """
+
+    flatbuffer: Flatbuffer
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        """The file's name without suffix, or what its maker called it."""
+        return self.flatbuffer.name
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a .tflite file, and check that the runtime can read it.
+
+    Raises:
+        ModelError: It cannot be read, or is no int8 TFLite model.
+        UnsupportedOperatorError: The runtime has no kernel for an operator.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror}; check the path") from error
+    return Model(Flatbuffer(data, path.stem), read_flatbuffer(data, str(path)))
