@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "flash_port.h"
+#include "memory_config.h"
 
 typedef struct {
   cache lines;

@@ -6,6 +6,7 @@
 
 #include "cache.h"
 #include "flash_port.h"
+#include "memory_config.h"
 
 enum { L1_AHEAD = 8 /* pieces, at most, between fetch and execution */, L1_BEAT_BYTES = 8 };
 
