@@ -31,7 +31,7 @@ RUNS = 1
 def _naive(board: Board, count: int, folder: Path) -> list[float]:
     import tensorflow as _tensorflow  # noqa: F401  # its import is not charged to the naive way
 
-    from unas.calibrate import INPUT_SHAPE, LIMIT_BYTES, NUM_CLASSES
+    from unas.calibration import INPUT_SHAPE, LIMIT_BYTES, NUM_CLASSES
     from unas.firmware.build import Builder
     from unas.hil.flash import VirtualFlasher
     from unas.hil.measure import Procedure, measure_image
@@ -73,7 +73,7 @@ def _naive(board: Board, count: int, folder: Path) -> list[float]:
 
 
 def _ours(board: Board, count: int, folder: Path) -> float:
-    from unas.calibrate import draw_samples
+    from unas.calibration import draw_samples
     from unas.hil.measure import Procedure
     from unas.lab.bench import Bench
     from unas.lab.lab import Lab

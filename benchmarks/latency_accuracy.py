@@ -22,9 +22,9 @@ import numpy as np
 from unas._paths import cache_dir
 from unas.artifact import Flatbuffer
 from unas.board import load_board
-from unas.calibrate.draw import Point, draw_samples
-from unas.calibrate.learn import CalibrationContext, evaluated_on
-from unas.calibrate.measuring import CalibrationLab
+from unas.calibration.draw import Point, draw_samples
+from unas.calibration.learn import CalibrationContext, evaluated_on
+from unas.calibration.measuring import CalibrationLab
 from unas.cost.memory import ArenaModel
 from unas.cost.model import MODELS
 from unas.cost.model_selection import Fitted

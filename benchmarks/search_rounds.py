@@ -20,10 +20,10 @@ from pathlib import Path
 from unas.architecture import CnnArchitecture, CnnPlusArchitecture
 from unas.config import StudyConfig, study_from_toml
 from unas.record import Outcome, Record, Stage
-from unas.search.catalogue import make_strategy
-from unas.search.strategy import Proposal
 from unas.space.catalogue import SPACE_NAMES, find_space
 from unas.store.journal import Journal
+from unas.strategies.catalogue import make_strategy
+from unas.strategies.strategy import Proposal
 
 _STUDY = """
 [data]

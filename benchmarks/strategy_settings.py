@@ -32,11 +32,11 @@ from unas.errors import UnasError
 from unas.graph import Graph, OperatorKind
 from unas.record import Outcome, Record, Stage
 from unas.resources.estimate import estimate
-from unas.search.catalogue import make_strategy
-from unas.search.progress import covered_share
-from unas.search.strategy import Strategy
 from unas.space.catalogue import find_space
 from unas.store.study_folder import StudyResults, read_study
+from unas.strategies.catalogue import make_strategy
+from unas.strategies.progress import covered_share
+from unas.strategies.strategy import Strategy
 from unas.study.context import evenly_kept, exported, pruned_to
 
 Row = NDArray[np.float64]

@@ -24,9 +24,9 @@ from unas.record import (
     TrainingResult,
 )
 from unas.resources.estimate import estimate
-from unas.search.pareto import pareto_front
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
+from unas.strategies.pareto import pareto_front
 from unas.tflite.order import exported_graph
 from unas.tflite.writer import write_flatbuffer
 

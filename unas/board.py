@@ -140,6 +140,10 @@ class Board:
         """Hex digest of ``source``; of ``to_toml()`` for a value that ``source`` does not say."""
         return _digest(self, self.source)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The board as the tables of a board file."""
+        return plain_table(_to_file(self))
+
     def to_toml(self) -> str:
         """The board as a board file; ``read_board`` makes an equal value of it."""
         return toml_text(plain_table(_to_file(self)))
@@ -364,7 +368,13 @@ def _digest(board: Board, source: str) -> str:
 
 
 def list_boards() -> tuple[str, ...]:
-    """Ids of the boards that come with unas, sorted."""
+    """Ids of the boards that come with unas, sorted.
+
+    Example:
+        >>> import unas
+        >>> unas.list_boards()
+        ('an386', 'an500', 'f746', 'l4r5')
+    """
     return tuple(sorted(path.stem for path in boards_dir().glob("*.toml")))
 
 
@@ -376,6 +386,12 @@ def load_board(id_or_path: str) -> Board:
 
     Raises:
         ConfigError: No such board, or the file has unknown, missing or wrong entries.
+
+    Example:
+        >>> import unas
+        >>> board = unas.load_board("f746")
+        >>> board.name, board.core_clock_hz, board.ram_bytes
+        ('NUCLEO-F746ZG', 216000000, 327680)
     """
     path = Path(id_or_path) if id_or_path.endswith(".toml") else boards_dir() / f"{id_or_path}.toml"
     if not id_or_path.endswith(".toml") and id_or_path not in list_boards():

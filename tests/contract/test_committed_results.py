@@ -12,20 +12,20 @@ import pandas as pd
 import pytest
 
 from unas.board import load_board
-from unas.calibrate.campaign import CalibrationPlan, calibrate_plainly
-from unas.calibrate.draw import draw_samples
-from unas.calibrate.measuring import CalibrationLab
+from unas.calibration.campaign import CalibrationPlan, calibrate_plainly
+from unas.calibration.draw import draw_samples
+from unas.calibration.measuring import CalibrationLab
 from unas.candidate import Candidate
 from unas.firmware.build import compiler_version
 from unas.hil.measure import Procedure
 from unas.lab.bench import Bench
 from unas.lab.lab import Lab
 from unas.record import Measurement
-from unas.search.catalogue import make_strategy
 from unas.space.catalogue import find_space
 from unas.store.cache import MeasurementKey
 from unas.store.calibration import write_calibration
 from unas.store.study_folder import StudyResults, read_study
+from unas.strategies.catalogue import make_strategy
 from unas.study.front import front_of
 from unas.testing.fakes import MemoryStore
 

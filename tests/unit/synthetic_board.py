@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unas.calibrate.kernels import KernelBenchmark, single_kernels
-from unas.calibrate.uncertainty import MeasurementCandidate
+from unas.calibration.kernels import KernelBenchmark, single_kernels
+from unas.calibration.uncertainty import MeasurementCandidate
 from unas.cost.operators import Call, kernels
 from unas.cost.types import Sample
 from unas.errors import ArchitectureError

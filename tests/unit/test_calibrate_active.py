@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.unit.synthetic_board import calls_of, candidates, network, sample
-from unas.calibrate.active import Goal, Round, SamplingResult, held_out_error, sample_actively
-from unas.calibrate.uncertainty import Acquisition, Ensemble, MeasurementCandidate
+from unas.calibration.active import Goal, Round, SamplingResult, held_out_error, sample_actively
+from unas.calibration.uncertainty import Acquisition, Ensemble, MeasurementCandidate
 from unas.cost.model import BOOSTED, OverheadModel, fit_core, network_cycles
 from unas.cost.model_selection import Fitted, fit_latency
 from unas.cost.operators import ArenaLayout, Call

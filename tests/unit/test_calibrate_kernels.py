@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tests.unit.synthetic_board import calls_of, network, sample
 from unas.board import Board, load_board
-from unas.calibrate.kernels import single_kernel, single_kernels
-from unas.calibrate.learn import (
+from unas.calibration.kernels import single_kernel, single_kernels
+from unas.calibration.learn import (
     CalibrationContext,
     check_one_kind,
     kernel_sample_of,

@@ -10,8 +10,8 @@ import pytest
 
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.board import Board
-from unas.calibrate import draw_samples
-from unas.calibrate.learn import check_one_kind
+from unas.calibration import draw_samples
+from unas.calibration.learn import check_one_kind
 from unas.errors import ConfigError, IdentityError, ModelError, StoreError, UnasError
 from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN
 from unas.hil.device_info import DeviceInfo

@@ -19,8 +19,8 @@ from unas.graph import Graph
 from unas.graph.pruning import channel_groups, prunable_kernels, prune_graph
 from unas.record import FinalTraining, Outcome, OutputCheck, Record, Stage
 from unas.resources.estimate import estimate
-from unas.search.strategy import Proposal
 from unas.space.catalogue import find_space
+from unas.strategies.strategy import Proposal
 from unas.study.context import EstimatedNetwork, EvaluationContext, evenly_kept, exported, pruned_to
 from unas.study.evaluation import Evaluated, Evaluation, Evaluator
 from unas.study.predictor import REFIT_EVERY, Calibrated, Predictor

@@ -16,11 +16,11 @@ from tests.study_example import write_example
 from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import ConfigError, DataError, ModelError, StoreError
-from unas.export.bundle import best_record, export_network, write_bundle
-from unas.export.card import error_rows, repeated_trainings_text
-from unas.export.network import ExportedNetwork, exported_network
-from unas.export.project import app_files
-from unas.export.sample import data_sample, kept_sample, seeded_sample
+from unas.exports.bundle import best_record, export_network, write_bundle
+from unas.exports.card import error_rows, repeated_trainings_text
+from unas.exports.network import ExportedNetwork, exported_network
+from unas.exports.project import app_files
+from unas.exports.sample import data_sample, kept_sample, seeded_sample
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime
 from unas.firmware.tflm import Library

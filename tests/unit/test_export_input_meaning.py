@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tests.study_cases import study_of
 from unas.errors import StoreError
-from unas.export.input_meaning import input_steps
+from unas.exports.input_meaning import input_steps
 from unas.study.results_folder import describe_study
 from unas.tflite.io_quantization import IoQuantization
 from unas.train.datasets import DataProvenance, Dataset, Normalisation, Split, load_dataset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.unit.kernel_log import CLOCK_HZ, cycles_of, draw_conv, kernel_log
-from unas.calibrate.csv_import import Imported, read_measurements
+from unas.calibration.csv_import import Imported, read_measurements
 from unas.cost.model_selection import fit_latency
 from unas.cost.operators import ArenaLayout, Kernel, kernels
 from unas.cost.types import KernelProfile

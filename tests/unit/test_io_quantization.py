@@ -13,9 +13,9 @@ import pytest
 from tests.study_example import write_example
 from unas.artifact import Flatbuffer
 from unas.errors import DataError, StoreError
-from unas.export.bundle import best_record
-from unas.export.network import ExportedNetwork, exported_network
-from unas.export.sample import data_sample, kept_sample
+from unas.exports.bundle import best_record
+from unas.exports.network import ExportedNetwork, exported_network
+from unas.exports.sample import data_sample, kept_sample
 from unas.record import Record
 from unas.store.study_folder import StudyResults, read_study
 from unas.tflite.io_quantization import IoQuantization, quantize_input, read_io_quantization

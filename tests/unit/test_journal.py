@@ -16,12 +16,12 @@ from unas.config.study import table_digest
 from unas.errors import StoreError
 from unas.record import FinalTraining, Outcome, Record, TrainingResult
 from unas.report.study.page import study_page
-from unas.search.catalogue import make_strategy
-from unas.search.random_search import RandomSearch
-from unas.search.replay import RecordedSpace, replay
-from unas.search.strategy import Strategy
 from unas.store.journal import Journal, read_journal
 from unas.store.study_folder import read_study
+from unas.strategies.catalogue import make_strategy
+from unas.strategies.random_search import RandomSearch
+from unas.strategies.replay import RecordedSpace, replay
+from unas.strategies.strategy import Strategy
 from unas.testing.search import FakeSpace, fake_search
 
 ROOT = Path(__file__).parents[2]
@@ -223,7 +223,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from unas.config import study_from_toml
-from unas.search.catalogue import make_strategy
+from unas.strategies.catalogue import make_strategy
 from unas.store.journal import Journal
 from unas.testing.search import FakeSpace, fake_record
 

@@ -12,13 +12,13 @@ import pytest
 from tests.unit.kernel_log import kernel_log
 from tests.unit.synthetic_calibration import write_synthetic
 from unas.board import Board
-from unas.calibrate.calibration import (
+from unas.calibration.draw import random_model
+from unas.calibration.predict import predict
+from unas.calibration.run import (
     CalibrationProgress,
     calibrate_board,
     import_calibration,
 )
-from unas.calibrate.draw import random_model
-from unas.calibrate.predict import predict
 from unas.cli.main import main
 from unas.errors import ConfigError, ModelError, StoreError
 from unas.lab.bench import Bench
@@ -92,7 +92,7 @@ def test_an_import_is_stored_whole_or_not_at_all(f746: Board, tmp_path: Path) ->
     )
     assert result.effort is None
     assert {"models.json", "environment.json"} <= drawn[0] == names(result.folder)
-    assert read_models(result.folder).chosen == result.findings.fitted.model.name
+    assert read_models(result.folder).chosen == result.results.fitted.model.name
     before = (result.folder / "models.json").read_bytes()
 
     def fail(_: Path) -> None:
@@ -128,11 +128,11 @@ def test_a_calibration_records_its_options_as_it_always_did(
     stored = json.loads((ROOT / "results/calibration/f746/environment.json").read_text())
     recorded: list[dict[str, object]] = []
     monkeypatch.setattr(
-        "unas.calibrate.calibration.calibrate_plainly",
+        "unas.calibration.run.calibrate_plainly",
         lambda plan, _: stop(recorded, plan.command),
     )
     monkeypatch.setattr(
-        "unas.calibrate.calibration.calibrate_until",
+        "unas.calibration.run.calibrate_until",
         lambda plan, *_: stop(recorded, plan.command),
     )
     with pytest.raises(StoreError, match="far enough"):

@@ -22,8 +22,8 @@ from unas.report.study.strategies import (
     figure,
     final_mean_std,
 )
-from unas.search.progress import covered_share
 from unas.store.study_folder import StudyResults, read_study
+from unas.strategies.progress import covered_share
 
 
 def as_strategy(study: StudyResults, strategy: StrategyName, name: str) -> StudyResults:

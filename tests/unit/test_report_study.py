@@ -50,11 +50,11 @@ from unas.report.study.mac_decisions import (
 from unas.report.study.network import network_views
 from unas.report.study.outcomes import FINAL_TRAININGS, compute_seconds
 from unas.report.study.page import inline_svg, study_page
-from unas.search.progress import covered_share
 from unas.space.catalogue import find_space
 from unas.store.journal import Journal
 from unas.store.measurements import LoggedMeasurement
 from unas.store.study_folder import StudyResults, read_study
+from unas.strategies.progress import covered_share
 from unas.testing.contracts import example_measurement
 from unas.tflite.order import exported_graph
 

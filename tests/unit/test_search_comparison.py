@@ -22,11 +22,11 @@ from unas.constraints import Constraints
 from unas.record import Outcome, Record, Stage
 from unas.resources.counts import macs
 from unas.resources.estimate import footprint
-from unas.search.aging import AgingEvolution
-from unas.search.pareto import hypervolume
-from unas.search.random_search import RandomSearch
-from unas.search.strategy import Strategy
 from unas.space.catalogue import find_space
+from unas.strategies.aging import AgingEvolution
+from unas.strategies.pareto import hypervolume
+from unas.strategies.random_search import RandomSearch
+from unas.strategies.strategy import Strategy
 
 # Space and bounds of results/published/mnist_t10k_strategies, but for the bound of the error.
 SPACE = find_space("cnn", {"blocks": [1, 4], "filters": [1, 32], "units": [10, 64]})

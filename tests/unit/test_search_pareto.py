@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from unas.constraints import Constraints
 from unas.errors import ConfigError
 from unas.record import Outcome
-from unas.search.pareto import (
+from unas.strategies.pareto import (
     QUANTITIES,
     VALUE_NAMES,
     hypervolume,
@@ -20,7 +20,7 @@ from unas.search.pareto import (
     pareto_front,
     quantity,
 )
-from unas.search.random_search import RandomSearch
+from unas.strategies.random_search import RandomSearch
 from unas.testing.search import FakeSpace, fake_search
 
 _GRID = st.integers(0, 6).map(float)

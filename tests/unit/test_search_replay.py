@@ -14,11 +14,11 @@ from unas.config import StrategyName
 from unas.constraints import Constraints
 from unas.errors import ConfigError, StoreError
 from unas.record import Outcome
-from unas.search.aging import AgingEvolution
-from unas.search.progress import covered_share, trainings
-from unas.search.random_search import RandomSearch
-from unas.search.replay import NOT_RECORDED, RecordedSpace, replay, replay_strategy
-from unas.search.strategy import SearchSpace, SparsityGene
+from unas.strategies.aging import AgingEvolution
+from unas.strategies.progress import covered_share, trainings
+from unas.strategies.random_search import RandomSearch
+from unas.strategies.replay import NOT_RECORDED, RecordedSpace, replay, replay_strategy
+from unas.strategies.strategy import SearchSpace, SparsityGene
 from unas.testing.search import FakeSpace, fake_search
 
 BOUNDS = Constraints(error=0.2, peak_memory_bytes=45, model_size_bytes=1000)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from unas.constraints import Constraints
-from unas.search.scalarise import Scalarisation
+from unas.strategies.scalarise import Scalarisation
 
 BOUNDS = Constraints(error=0.1, peak_memory_bytes=1000, model_size_bytes=500)
 SCALE = Scalarisation(BOUNDS)

@@ -8,11 +8,11 @@ from unas.config import SearchConfig, StrategyName
 from unas.config.load import study_from_dict
 from unas.constraints import Constraints
 from unas.record import Outcome, Record, Stage
-from unas.search.aging import AgingEvolution
-from unas.search.catalogue import STRATEGIES, make_strategy
-from unas.search.random_search import RandomSearch
-from unas.search.strategy import SearchSpace, SparsityGene, Strategy
 from unas.space.catalogue import SPACE_NAMES, find_space
+from unas.strategies.aging import AgingEvolution
+from unas.strategies.catalogue import STRATEGIES, make_strategy
+from unas.strategies.random_search import RandomSearch
+from unas.strategies.strategy import SearchSpace, SparsityGene, Strategy
 from unas.testing.search import FakeSpace, fake_record, fake_search
 from unas.testing.strategy_contract import StrategyContract
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.unit.synthetic_board import calls_of, network, sample
-from unas.calibrate.learn import arena_of_the_unseen, evaluated_on
+from unas.calibration.learn import arena_of_the_unseen, evaluated_on
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.model_selection import Fitted, fit_latency
 from unas.cost.operators import ArenaLayout

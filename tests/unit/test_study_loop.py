@@ -17,11 +17,11 @@ from unas.constraints import Constraints
 from unas.errors import StoreError, WorkerError
 from unas.record import Measurement, Outcome, Record, Stage
 from unas.resources.estimate import estimate
-from unas.search.progress import trainings
 from unas.space.catalogue import find_space
 from unas.store.journal import read_journal
 from unas.store.measurements import read_findings
 from unas.store.study_folder import StudyResults, read_study
+from unas.strategies.progress import trainings
 from unas.study.context import evenly_kept, exported, pruned_to
 from unas.study.front import front_of
 from unas.study.predictor import REFIT_EVERY

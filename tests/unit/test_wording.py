@@ -11,7 +11,7 @@ import pytest
 
 from tests.study_example import write_example
 from unas.cli.search_output import print_found
-from unas.export.card import error_rows
+from unas.exports.card import error_rows
 from unas.record import Prediction, Provenance
 from unas.record.latency import latency_of, latency_provenance
 from unas.record.repeated_trainings import mean_std

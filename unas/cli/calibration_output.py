@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from unas.calibrate.measuring import Effort
+from unas.calibration.measuring import Effort
 from unas.cli.output import note, print_json, print_table
 from unas.store.calibration import CalibrationResults, quality_to_json_dict
 

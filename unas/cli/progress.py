@@ -29,8 +29,8 @@ from unas.record.latency import latency_provenance
 from unas.record.wording import column_text, percent, quantity_name
 
 if TYPE_CHECKING:
-    from unas.calibrate.active import Round
-    from unas.calibrate.calibration import CalibrationProgress
+    from unas.calibration.active import Round
+    from unas.calibration.run import CalibrationProgress
     from unas.config import StudyConfig
     from unas.record import FinalTraining, Record, TrainingResult
     from unas.study.observer import Status, StudyObserver
@@ -66,7 +66,7 @@ class CalibrationBars:
     @property
     def progress(self) -> CalibrationProgress:
         """What a calibration is to call."""
-        from unas.calibrate.calibration import CalibrationProgress
+        from unas.calibration.run import CalibrationProgress
 
         return CalibrationProgress(self.stage, self.result, self.round, note)
 
@@ -252,7 +252,7 @@ def progress_lines(
 
 def best_lines(records: list[Record], study: StudyConfig) -> NamedLines:
     """Outcomes, and the best feasible network for each bounded quantity."""
-    from unas.search.progress import best_feasible, count_outcomes
+    from unas.strategies.progress import best_feasible, count_outcomes
 
     counts = count_outcomes(records)
     lines = [("outcomes", ", ".join(f"{n} {name}" for name, n in counts.items() if n))]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def print_found(study: StudyConfig, results: StudyResults) -> None:
     """The feasible networks of the front; without one, the whole front."""
-    from unas.search.progress import count_outcomes
+    from unas.strategies.progress import count_outcomes
 
     counts = count_outcomes(results.records)
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)

@@ -19,12 +19,19 @@ from unas.units import parse_bytes, parse_microseconds
 _NAME_MARKS = " ._+-"
 
 
-def load_study(path: Path) -> StudyConfig:
+def load_study(path: Path | str) -> StudyConfig:
     """Read a study file; its stem is the study's name unless the file says another.
 
     Raises:
         ConfigError: The file cannot be read, or has unknown, missing or wrong entries.
+
+    Example:
+        >>> import unas
+        >>> study = unas.load_study("configs/digits_f746.toml")
+        >>> study.name, study.board.id, study.search.trainings
+        ('digits_f746', 'f746', 60)
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

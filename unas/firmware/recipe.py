@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from unas._paths import templates_dir
 from unas.artifact import Flatbuffer
@@ -34,6 +34,31 @@ TEMPLATES = (
     ("src/model_data.c", "src/model_data.c.j2"),
 )
 _COPIED = frozenset((".c", ".cc", ".h", ".S"))
+_NOT_FIRMWARE = ("host", "test")
+
+
+def template_digests() -> dict[str, str]:
+    """SHA-256 of each template file that a firmware may be made of, by its path, sorted."""
+    root = templates_dir()
+    found = {}
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root)
+        if name.parts[0] == "platform":
+            wanted = path.suffix in (".py", ".json")
+        else:
+            wanted = name.parts[0] not in _NOT_FIRMWARE and path.suffix in (*_COPIED, ".j2")
+        if wanted:
+            found[name.as_posix()] = _sha256(path.read_bytes())
+    return found
+
+
+def template_digest(digests: Mapping[str, str]) -> str:
+    """Hex digest of ``template_digests``' result."""
+    return _sha256(json.dumps(sorted(digests.items())).encode())
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +76,11 @@ class Recipe:
     runtime: Runtime = BUILTIN
 
     def sources(self) -> Iterator[tuple[str, Path]]:
-        """(path in the project, template file) of everything that is copied, sorted."""
+        """(path in the project, template file) of everything that is copied, sorted.
+
+        Raises:
+            ConfigError: There is no port of that name.
+        """
         root = templates_dir()
         port = root / "ports" / self.board.port
         if not port.is_dir():
@@ -59,17 +88,27 @@ class Recipe:
                 f"board {self.board.id} wants port {self.board.port!r}, which is not in "
                 f"{root / 'ports'}; write it or correct 'port'"
             )
+        for name, template in self._copied(template_digests()):
+            yield name, root / template
+
+    def _copied(self, templates: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """(path in the project, template) of what is copied out of these templates."""
+        port = self.board.port
         rooms = (
-            ("include", root / "include"),
-            ("src", root / "src"),
-            ("src/port", root / "ports" / "armv7m"),  # what all ports to such cores share
-            ("src/port", port),
-            ("src/runtime", root / self.runtime.room),
+            ("include", "include"),
+            ("src", "src"),
+            ("src/port", "ports/armv7m"),  # what all ports to such cores share
+            ("src/port", f"ports/{port}"),
+            ("src/runtime", self.runtime.room),
         )
         for place, room in rooms:
-            for path in sorted(room.rglob("*")):
-                if path.suffix in _COPIED:
-                    yield f"{place}/{path.relative_to(room).as_posix()}", path
+            inside = (
+                PurePosixPath(name).relative_to(room)
+                for name in templates
+                if name.startswith(f"{room}/")
+            )
+            for path in sorted(path for path in inside if path.suffix in _COPIED):
+                yield f"{place}/{path}", f"{room}/{path}"
 
     def templates(self) -> tuple[tuple[str, str], ...]:
         """(path in the project, template) of everything that is rendered."""
@@ -88,13 +127,22 @@ class Recipe:
 
         Another runtime is another firmware: so stored measurements of two of them never mix.
         """
-        root, library = templates_dir(), self.runtime.library
-        files = [*self.sources(), *((name, root / name) for _, name in self.templates())]
-        files += [
-            (f"platform/{path.name}", path)
-            for path in sorted((root / "platform").rglob("*"))
-            if path.suffix in (".py", ".json")
+        return self.hash_of(self.selected(template_digests()))
+
+    def selected(self, templates: Mapping[str, str]) -> list[tuple[str, str]]:
+        """(name, SHA-256) of all files of this firmware, out of all templates by their path."""
+        copied = [(name, templates[template]) for name, template in self._copied(templates)]
+        rendered = [(template, templates[template]) for _, template in self.templates()]
+        platform = [
+            (f"platform/{path.name}", templates[str(path)])
+            for path in sorted(map(PurePosixPath, templates))
+            if path.parts[0] == "platform"
         ]
+        return copied + rendered + platform
+
+    def hash_of(self, files: Iterable[tuple[str, str]]) -> str:
+        """``firmware_hash`` of these files under this board, runtime, flags and compiler."""
+        library = self.runtime.library
         texts = {
             "board": self.board.file_sha256,
             "compiler": self.compiler,
@@ -103,11 +151,10 @@ class Recipe:
             "flags": " ".join(self.flags),
             "stack": str(STACK_BYTES),
         }
-        parts = [(name, path.read_bytes()) for name, path in files]
-        parts += [(name, text.encode()) for name, text in texts.items()]
+        parts = [*files, *((name, _sha256(text.encode())) for name, text in texts.items())]
         digest = hashlib.sha256()
         for name, content in parts:
-            digest.update(json.dumps([name, hashlib.sha256(content).hexdigest()]).encode())
+            digest.update(json.dumps([name, content]).encode())
         return digest.hexdigest()
 
     def image_hash(self, models: Sequence[Flatbuffer]) -> str:

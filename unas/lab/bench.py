@@ -3,15 +3,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
 import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-import unas.virtual
 from unas.board import Board, load_board
 from unas.errors import ConfigError
 from unas.firmware.build import Builder, platformio_environment
@@ -20,6 +17,7 @@ from unas.hil.flash import Flasher, PlatformioFlasher, QemuFlasher, VirtualFlash
 from unas.hil.measure import Procedure
 from unas.hil.units import Unit, choose_unit, load_units
 from unas.names import VIRTUAL_TIMINGS, Emulator, Timing, find_name
+from unas.virtual.revision import sources_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +75,8 @@ def find_emulation(emulator: str, timing: str | None = None) -> Emulation:
 
 
 def virtual_revision() -> str:
-    """Identity of the virtual boards: a digest of their sources, and the emulator's version.
-
-    Contents count, not the names of files: to move one changes no number.
-    """
-    source_dir = Path(unas.virtual.__file__).parent
-    contents = (p.read_bytes() for p in source_dir.rglob("*") if p.suffix in (".py", ".c", ".h"))
-    digests = sorted(hashlib.sha256(content).hexdigest() for content in contents)
-    digest = hashlib.sha256("".join(digests).encode()).hexdigest()
-    return f"virtual {digest[:16]} unicorn {importlib.metadata.version('unicorn')}"
+    """Identity of the virtual boards: a digest of their sources, and the emulator's version."""
+    return f"virtual {sources_digest()} unicorn {importlib.metadata.version('unicorn')}"
 
 
 @dataclass(frozen=True, slots=True)

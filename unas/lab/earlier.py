@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Identities of before: under which names the same measurement may lie in the store already.
+"""Identities of before: under which keys the same measurement may lie in the store already.
 
-A measurement is stored under all that decides its numbers, the sources of firmware and virtual board
-among it. Where sources were changed without changing a number (files renamed, machine code the same to
-the byte), ``earlier.json`` declares it: the digest of today's sources, and what the sources were before.
-Any later change of them drops the declaration by itself. ``tools/declare_equal`` writes the file; run
-it only after it was shown that no number changed (``tests/contract/test_committed_results.py``).
+A measurement is stored under all that decides its numbers, the sources of firmware and virtual
+board among it. Where sources were changed without changing a number (files renamed, machine code
+the same to the byte), ``earlier.json`` declares it: the digest of today's sources, and what they
+were before. Any later change of them drops the declaration by itself. ``tools/declare_equal``
+writes the file, to be run only after tests/contract/test_committed_results.py showed that no number
+changed.
 """
 
 from __future__ import annotations
@@ -49,7 +50,9 @@ def declared() -> EarlierSources:
     return read_object(data, EarlierSources, DECLARATION.name)
 
 
-def equal_keys(key: MeasurementKey, recipe: Recipe, sources: EarlierSources) -> Iterator[MeasurementKey]:
+def equal_keys(
+    key: MeasurementKey, recipe: Recipe, sources: EarlierSources
+) -> Iterator[MeasurementKey]:
     """Other keys of the same measurement.
 
     Args:

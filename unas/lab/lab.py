@@ -16,6 +16,7 @@ from unas.firmware.pack import MODELS_PER_IMAGE, pack
 from unas.hil.flash import Flasher
 from unas.hil.measure import Failure, measure_image
 from unas.lab.bench import Bench
+from unas.lab.earlier import declared, equal_keys
 from unas.record import Measurement
 from unas.store.cache import MeasurementKey, MeasurementStore
 
@@ -62,7 +63,7 @@ class Lab:
         keys = self._keys(models, builder.recipe.firmware_hash)
         missing = []
         for model in {model.sha256: model for model in models}.values():
-            stored = None if self._fresh else self._store.get(keys[model.sha256])
+            stored = None if self._fresh else self._stored(keys[model.sha256], builder)
             if stored is None:
                 missing.append(model)
             else:
@@ -74,6 +75,13 @@ class Lab:
                 if isinstance(result, Measurement):
                     self._store.put(keys[result.model_sha256], result)
                 yield result, False
+
+    def _stored(self, key: MeasurementKey, builder: Builder) -> Measurement | None:
+        """What the store has, under today's key or one of before that means the same."""
+        for one in (key, *equal_keys(key, builder.recipe, declared())):
+            if (measurement := self._store.get(one)) is not None:
+                return measurement
+        return None
 
     def _keys(self, models: Sequence[Flatbuffer], firmware_hash: str) -> dict[str, MeasurementKey]:
         """By model; ``source`` is asked for once, because it reads files or starts a program."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unas._codec import object_without, plain_object, read_object
 from unas.errors import StoreError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MEASUREMENT_SCHEMA = 2
 
@@ -221,6 +224,16 @@ class Measurement:
     def latency_us(self) -> float:
         """Median latency of one inference in microseconds."""
         return self.median_cycles * 1e6 / self.clock_hz
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types: what ``unas-hil measure --format json`` prints."""
+        return self.to_json_dict()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an operator: index, name, cycles, and instructions where they were counted."""
+        import pandas as pd
+
+        return pd.DataFrame([asdict(one) for one in self.operators])
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with a schema number."""

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from unas.graph import Graph, OperatorKind
 from unas.resources.counts import (
@@ -14,6 +15,9 @@ from unas.resources.counts import (
 )
 from unas.resources.liveness import analyse
 from unas.resources.memory import peak_memory
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,17 @@ class ResourceEstimate:
     peak_memory_without_input_bytes: int
     order: tuple[int, ...]
     operators: tuple[OperatorEstimate, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types."""
+        operators = [asdict(one) | {"kind": str(one.kind)} for one in self.operators]
+        return asdict(self) | {"operators": operators}
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an operator, in the order of execution."""
+        import pandas as pd
+
+        return pd.DataFrame(self.to_dict()["operators"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import unas
 from unas._process import run
+from unas._version import VERSION
 from unas.board import Board
 from unas.errors import ToolError
 from unas.record import Measurement
@@ -43,7 +43,7 @@ def _version(package: str) -> str | None:
 
 def source_commit() -> str | None:
     """Commit of the checkout, ``+changes`` if it is not clean; None outside a checkout."""
-    root = Path(unas.__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
@@ -59,7 +59,7 @@ def source_commit() -> str | None:
 def origin(command: Mapping[str, Any]) -> dict[str, Any]:
     """Which unas made it, when, and with which options."""
     return {
-        "unas": unas.__version__,
+        "unas": VERSION,
         "commit": source_commit(),
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
         "command": dict(command),

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unas._codec import shown
 from unas._text import read_json_file
@@ -15,8 +15,11 @@ from unas.config import StudyConfig
 from unas.config.load import load_study
 from unas.errors import ConfigError, StoreError
 from unas.record import FinalTraining, Outcome, Record
-from unas.search.pareto import pareto_front
 from unas.store.journal import read_journal
+from unas.strategies.pareto import pareto_front
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 JOURNAL, ENVIRONMENT, NETWORKS = "journal.jsonl", "environment.json", "networks"
 STUDY, MEASUREMENTS = "study.toml", "measurements.jsonl"
@@ -64,6 +67,30 @@ class StudyResults:
     def feasible(self) -> tuple[Record, ...]:
         """The records of the front that violate no constraint."""
         return tuple(record for record in self.front if record.feasible)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The study, its records and final trainings as JSON types."""
+        return {
+            "study": self.config.to_dict(),
+            "records": [record.to_json_dict() for record in self.records],
+            "finals": [final.to_json_dict() for final in self.finals],
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a record: network, outcome, stage, whether it is feasible, and its quantities."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            {
+                "network": record.candidate.short_id,
+                "index": record.index,
+                "outcome": str(record.outcome),
+                "stage": str(record.stage),
+                "feasible": record.feasible,
+                **record.values,
+            }
+            for record in self.records
+        )
 
     def finals_of(self, record: Record) -> tuple[FinalTraining, ...]:
         """The final trainings of a record's candidate."""

@@ -33,8 +33,8 @@ from unas.record import (
     Stage,
     TrainingResult,
 )
-from unas.search.strategy import Proposal
 from unas.store.measurements import LoggedMeasurement
+from unas.strategies.strategy import Proposal
 from unas.study.context import EstimatedNetwork, EvaluationContext
 from unas.study.requests import (
     MeasurementRequest,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from unas.config import StudyConfig
 from unas.record import Outcome, Record
-from unas.search.pareto import pareto_front
+from unas.strategies.pareto import pareto_front
 from unas.study.requests import TrainingOutput
 
 _STAGING = ".new"

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 from unas.errors import UnasError, WorkerError
 from unas.record import FinalTraining, Outcome, Record, Stage
-from unas.search.catalogue import make_strategy
-from unas.search.progress import training_of
-from unas.search.strategy import Strategy
 from unas.store.study_folder import StudyResults
+from unas.strategies.catalogue import make_strategy
+from unas.strategies.progress import training_of
+from unas.strategies.strategy import Strategy
 from unas.study.context import EvaluationContext
 from unas.study.evaluation import Evaluated, Evaluator
 from unas.study.executors import board_executor

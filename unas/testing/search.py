@@ -12,7 +12,7 @@ from unas.architecture import Architecture, DenseLayer, MlpArchitecture
 from unas.candidate import Candidate
 from unas.constraints import Constraints
 from unas.record import Figures, Outcome, Record, Stage, TrainingResult
-from unas.search.strategy import Proposal, Strategy
+from unas.strategies.strategy import Proposal, Strategy
 
 
 class FakeSpace:

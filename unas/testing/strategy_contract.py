@@ -11,7 +11,7 @@ from unas.architecture import Architecture, DenseLayer, MlpArchitecture
 from unas.constraints import Constraints
 from unas.errors import StoreError
 from unas.record import Outcome, Record, Stage
-from unas.search.strategy import SearchSpace, SparsityGene, Strategy
+from unas.strategies.strategy import SearchSpace, SparsityGene, Strategy
 from unas.testing.search import FakeSpace, fake_record, fake_search
 
 

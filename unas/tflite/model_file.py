@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from unas.artifact import Flatbuffer
 from unas.errors import ModelError
@@ -29,6 +30,18 @@ class Model:
         """The file's name without suffix, or what its maker called it."""
         return self.flatbuffer.name
 
+    def to_dict(self) -> dict[str, Any]:
+        """Name, digest and size of the file, and the shapes of input and output."""
+        graph = self.graph
+        return {
+            "name": self.name,
+            "sha256": self.flatbuffer.sha256,
+            "flatbuffer_bytes": self.flatbuffer.flatbuffer_bytes,
+            "input_shapes": [list(graph.tensors[i].shape) for i in graph.inputs],
+            "output_shapes": [list(graph.tensors[i].shape) for i in graph.outputs],
+            "operators": [str(operator.kind) for operator in graph.operators],
+        }
+
 
 def load_model(path: Path | str) -> Model:
     """Read a .tflite file, and check that the runtime can read it.
@@ -36,6 +49,13 @@ def load_model(path: Path | str) -> Model:
     Raises:
         ModelError: It cannot be read, or is no int8 TFLite model.
         UnsupportedOperatorError: The runtime has no kernel for an operator.
+
+    Example:
+        >>> import unas
+        >>> network = "results/published/digits_f746/networks/cad626d10371/model.tflite"
+        >>> model = unas.load_model(network)
+        >>> model.flatbuffer.flatbuffer_bytes, len(model.graph.operators)
+        (18360, 9)
     """
     path = Path(path)
     try:

@@ -30,7 +30,7 @@ from unas.cli.output import Format, note
 from unas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from unas.calibrate.calibration import CalibrationResult
+    from unas.calibration.run import CalibrationReport
 
 
 def command(
@@ -117,7 +117,7 @@ def command(
     unas-hil calibrate --board f746 --target-error 5%
     """
     from unas.board import load_board
-    from unas.calibrate.calibration import calibrate_board, import_calibration
+    from unas.calibration.run import calibrate_board, import_calibration
     from unas.cli.progress import CalibrationBars
     from unas.hil.measure import Procedure
 
@@ -168,7 +168,7 @@ def _draw(folder: Path) -> None:
     draw_all(read_calibration(folder), folder)
 
 
-def _print(result: CalibrationResult, output: Format) -> None:
+def _print(result: CalibrationReport, output: Format) -> None:
     from unas.cli.calibration_output import (
         note_effort,
         note_target,
@@ -180,10 +180,10 @@ def _print(result: CalibrationResult, output: Format) -> None:
         note(f"not measured: {failure}")
     if result.effort is not None:
         note_effort(result.effort)
-    if result.findings.sampling is not None:
-        note_target(result.findings.sampling)
+    if result.results.sampling is not None:
+        note_target(result.results.sampling)
     if output is Format.JSON:
-        print_findings_json(result.findings)
+        print_findings_json(result.results)
     else:
-        print_findings(result.findings)
+        print_findings(result.results)
     note(f"wrote {result.folder}: measurements, models, predictions, environment, figures")

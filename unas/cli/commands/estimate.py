@@ -31,7 +31,7 @@ def command(
 
     Example: unas-hil estimate model.tflite
     """
-    from unas.calibrate.draw import random_model
+    from unas.calibration.draw import random_model
     from unas.resources.estimate import estimate
     from unas.tflite.model_file import load_model
 

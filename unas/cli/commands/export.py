@@ -13,7 +13,7 @@ from unas.cli.output import note, print_pairs
 from unas.errors import ConfigError
 
 if TYPE_CHECKING:
-    from unas.export.bundle import Bundle
+    from unas.exports.bundle import Bundle
 
 
 def command(
@@ -56,7 +56,7 @@ def command(
     Example: unas-hil export digits_f746 --best --to my_network
     """
     from unas.board import load_board
-    from unas.export.bundle import export_network
+    from unas.exports.bundle import export_network
     from unas.store.study_folder import read_study
 
     if (candidate is None) is not best:

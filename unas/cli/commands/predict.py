@@ -19,7 +19,7 @@ from unas.cli.options import (
 from unas.cli.output import Format, print_json, print_pairs, print_table
 
 if TYPE_CHECKING:
-    from unas.calibrate.predict import NetworkPrediction
+    from unas.calibration.predict import NetworkPrediction
     from unas.cost.advice import Advice, OperatorCost
     from unas.record import Prediction
 
@@ -54,7 +54,7 @@ def command(
     Example: unas-hil predict model.tflite --board f746
     """
     from unas.board import load_board
-    from unas.calibrate.predict import predict
+    from unas.calibration.predict import predict
     from unas.tflite.model_file import load_model
 
     prediction = predict(

@@ -11,7 +11,7 @@ from unas.cli.options import RESULTS, FormatOption, ResultsOption, StudyArgument
 from unas.cli.output import Format, print_json, print_table
 
 if TYPE_CHECKING:
-    from unas.search.replay import ReplayComparison
+    from unas.strategies.replay import ReplayComparison
 
 
 def command(
@@ -38,8 +38,8 @@ def command(
 
     Example: unas-hil replay digits_f746 --seeds 20
     """
-    from unas.search.replay import try_strategies
     from unas.store.study_folder import read_study
+    from unas.strategies.replay import try_strategies
 
     content = read_study(study, results)
     replayed = try_strategies(content.config, content.records, seeds=seeds, trainings=trainings)

@@ -25,8 +25,8 @@ from unas.report.style import (
     new_figure,
     on_log_scale,
 )
-from unas.search.pareto import hypervolume
 from unas.store.study_folder import StudyResults
+from unas.strategies.pareto import hypervolume
 
 NAME = "convergence"
 _COLOURS = {

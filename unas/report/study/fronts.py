@@ -22,8 +22,8 @@ from unas.report.study.costs import (
     with_predicted_latency,
 )
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, new_figure, on_log_scale, save
-from unas.search.pareto import non_dominated
 from unas.store.study_folder import StudyResults
+from unas.strategies.pareto import non_dominated
 
 NAME = "pareto"
 _COLOURS = (BLUE, RED, GREEN, "#7b5aa6", "#b8860b", "#444444")

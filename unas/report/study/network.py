@@ -23,8 +23,8 @@ from unas.record.wording import (
     seed_count_text,
 )
 from unas.report.study.drawing import network_svg
-from unas.search.pareto import pareto_front
 from unas.store.study_folder import StudyResults
+from unas.strategies.pareto import pareto_front
 from unas.tflite.reader import read_flatbuffer
 
 Row = tuple[str, str, str]

@@ -41,9 +41,9 @@ from unas.report.study.outcomes import (
     stage_counts,
     violation_counts,
 )
-from unas.search.progress import best_feasible, covered_share, trainings
 from unas.store.folder import write_atomic
 from unas.store.study_folder import StudyResults
+from unas.strategies.progress import best_feasible, covered_share, trainings
 
 PAGE = "report.html"
 _TITLES = {

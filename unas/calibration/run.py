@@ -6,21 +6,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from unas.board import Board
-from unas.calibrate.active import Round
-from unas.calibrate.campaign import CalibrationPlan, calibrate_plainly, calibrate_until
-from unas.calibrate.csv_import import findings_of_csv
-from unas.calibrate.measuring import CalibrationLab, Effort, OnResult
+from unas.calibration.active import Round
+from unas.calibration.campaign import CalibrationPlan, calibrate_plainly, calibrate_until
+from unas.calibration.csv_import import findings_of_csv
+from unas.calibration.measuring import CalibrationLab, Effort, OnResult
 from unas.lab.bench import Bench
 from unas.store.cache import MeasurementStore, user_store
 from unas.store.calibration import (
     RESULTS,
     CalibrationResults,
     calibration_folder,
+    quality_to_json_dict,
     write_calibration,
 )
 from unas.store.folder import results_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNIT_RUNS, VIRTUAL_RUNS = 5, 1  # a virtual board gives the same cycles every time
 ACTIVE_KERNELS = 512
@@ -30,20 +35,37 @@ Draw = Callable[[Path], object]
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationResult:
+class CalibrationReport:
     """A calibration that was written.
 
     Attributes:
         folder: Where it is stored.
-        findings: Measurements, models and their errors on networks that they never saw.
+        results: Measurements, models and their errors on networks that they never saw.
         effort: What measuring took; None of imported measurements.
         failures: Why networks could not be measured, a line each.
     """
 
     folder: Path
-    findings: CalibrationResults
+    results: CalibrationResults
     effort: Effort | None = None
     failures: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What was fitted on what, and how good each model is on networks it never saw."""
+        fitted = self.results.fitted
+        return {
+            "folder": str(self.folder),
+            "fitted_on": dict(fitted.model.identity),
+            "latency_model": fitted.model.name,
+            "quality": quality_to_json_dict(fitted, self.results.arena, self.results.flash),
+            "failures": list(self.failures),
+        }
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a network, as in ``measurements.csv``."""
+        import pandas as pd
+
+        return pd.DataFrame(self.results.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +99,7 @@ def calibrate_board(
     store: MeasurementStore | None = None,
     progress: CalibrationProgress | None = None,
     draw: Draw | None = None,
-) -> CalibrationResult:
+) -> CalibrationReport:
     """Measure random networks on a board, fit models of latency, arena and flash, and store them.
 
     With a target error it measures what the latency model is least sure about, until networks that
@@ -126,7 +148,7 @@ def calibrate_board(
         findings = calibrate_until(plan, measuring, target_error_percent, held_out)
     folder = calibration_folder(bench.board.id, results, bench.runtime.name)
     _write(findings, folder, draw)
-    return CalibrationResult(folder, findings, measuring.effort(), tuple(measuring.failures))
+    return CalibrationReport(folder, findings, measuring.effort(), tuple(measuring.failures))
 
 
 def _command(
@@ -148,7 +170,7 @@ def _command(
 
 def import_calibration(
     csv: Path, board: Board, *, seed: int = 0, results: Path = RESULTS, draw: Draw | None = None
-) -> CalibrationResult:
+) -> CalibrationReport:
     """Fit models on measurements that were made elsewhere, and store them.
 
     Args:
@@ -164,7 +186,7 @@ def import_calibration(
     findings = findings_of_csv(csv, board, seed)
     folder = calibration_folder(board.id, results, findings.fitted.model.identity["runtime"])
     _write(findings, folder, draw)
-    return CalibrationResult(folder, findings)
+    return CalibrationReport(folder, findings)
 
 
 def _write(findings: CalibrationResults, place: Path, draw: Draw | None) -> None:

@@ -19,10 +19,10 @@ from unas.architecture import Architecture
 from unas.config import StrategyName, StudyConfig
 from unas.errors import ConfigError, StoreError
 from unas.record import Outcome, Record, Stage
-from unas.search.catalogue import make_strategy
-from unas.search.progress import covered_share
-from unas.search.progress import trainings as count_trainings
-from unas.search.strategy import Strategy
+from unas.strategies.catalogue import make_strategy
+from unas.strategies.progress import covered_share
+from unas.strategies.progress import trainings as count_trainings
+from unas.strategies.strategy import Strategy
 
 NOT_RECORDED = "not in the journal"
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from unas.board import Board
-from unas.calibrate.csv_rows import SHAPE_COLUMNS, Row, graph_of, read_rows
+from unas.calibration.csv_rows import SHAPE_COLUMNS, Row, graph_of, read_rows
 from unas.cost.model_selection import fit_latency
 from unas.cost.operators import ArenaLayout, Call, Kernel, kernels
 from unas.cost.types import KernelProfile, Sample

@@ -11,8 +11,8 @@ import jinja2
 
 from unas._paths import templates_dir
 from unas.errors import ConfigError
-from unas.export.network import ExportedNetwork
-from unas.export.sample import Sample
+from unas.exports.network import ExportedNetwork
+from unas.exports.sample import Sample
 from unas.firmware.recipe import BUILD_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import project_files
 from unas.tflite.c_array import c_initialiser

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unas.errors import StoreError
-from unas.export.input_meaning import one_line
-from unas.export.network import ExportedNetwork
+from unas.exports.input_meaning import one_line
+from unas.exports.network import ExportedNetwork
 from unas.host.reference import seeded_input
 from unas.record import Record
 from unas.store.study_folder import SAMPLE_FILE, StudyResults

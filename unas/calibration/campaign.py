@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from unas.board import Board
-from unas.calibrate.active import Goal, Round, sample_actively
-from unas.calibrate.draw import DrawnNetwork, Point, draw_samples
-from unas.calibrate.kernels import KernelBenchmark, single_kernels
-from unas.calibrate.learn import (
+from unas.calibration.active import Goal, Round, sample_actively
+from unas.calibration.draw import DrawnNetwork, Point, draw_samples
+from unas.calibration.kernels import KernelBenchmark, single_kernels
+from unas.calibration.learn import (
     CalibrationContext,
     check_one_kind,
     evaluated_on,
@@ -21,8 +21,8 @@ from unas.calibrate.learn import (
     kernel_sample_of,
     merged,
 )
-from unas.calibrate.measuring import CalibrationLab
-from unas.calibrate.uncertainty import MeasurementCandidate
+from unas.calibration.measuring import CalibrationLab
+from unas.calibration.uncertainty import MeasurementCandidate
 from unas.cost.operators import calls_of
 from unas.cost.types import Sample
 from unas.errors import StoreError

@@ -14,10 +14,10 @@ from typing import Any
 from unas.artifact import Flatbuffer
 from unas.board import Board, load_board
 from unas.errors import ConfigError, StoreError
-from unas.export.card import model_card
-from unas.export.network import ExportedNetwork, exported_network
-from unas.export.project import app_files, c_array_files
-from unas.export.sample import Sample, choose_sample
+from unas.exports.card import model_card
+from unas.exports.network import ExportedNetwork, exported_network
+from unas.exports.project import app_files, c_array_files
+from unas.exports.sample import Sample, choose_sample
 from unas.firmware.build import compiler_version
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime, find_runtime
@@ -45,6 +45,14 @@ class Bundle:
     network: ExportedNetwork
     sample: Sample
     files: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The folder, its files and the record of the network as JSON types."""
+        return {
+            "folder": str(self.folder),
+            "files": list(self.files),
+            "record": self.record.to_json_dict(),
+        }
 
 
 def best_record(study: StudyResults) -> Record:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from unas.artifact import Flatbuffer
-from unas.export.input_meaning import input_steps
+from unas.exports.input_meaning import input_steps
 from unas.graph import Graph
 from unas.hil.arena_order import offline_order
 from unas.host.runtime import run_on_host

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from unas.board import Board
 from unas.cost.advice import Advice, OperatorCost, costs
@@ -17,6 +17,9 @@ from unas.errors import ConfigError, StoreError
 from unas.record import Prediction, Provenance
 from unas.store.calibration import DEFAULT_RUNTIME, RESULTS, Models, calibration_folder, read_models
 from unas.tflite.model_file import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,16 @@ class NetworkPrediction:
                 for one in self.advice
             ]
         return data
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON types: what ``unas-hil predict --format json`` prints."""
+        return self.to_json_dict()
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an operator: predicted cycles, share, multiply-accumulates."""
+        import pandas as pd
+
+        return pd.DataFrame([_operator_to_json(one) for one in self.operators])
 
 
 def predict(

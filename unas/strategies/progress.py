@@ -10,7 +10,7 @@ import numpy as np
 
 from unas.constraints import Constraints
 from unas.record import Outcome, Record
-from unas.search.pareto import hypervolume, quantity
+from unas.strategies.pareto import hypervolume, quantity
 
 
 def covered_share(
@@ -45,7 +45,7 @@ def best_feasible(records: Sequence[Record], name: str, constraints: Constraints
 
     Args:
         records: Everything seen.
-        name: Of the quantity, see ``unas.search.pareto.quantity``.
+        name: Of the quantity, see ``unas.strategies.pareto.quantity``.
         constraints: The bounds.
 
     Raises:

@@ -13,9 +13,9 @@ import numpy as np
 from unas.candidate import Candidate
 from unas.constraints import Constraints
 from unas.record import Outcome, Record
-from unas.search.random_search import random_candidate
-from unas.search.scalarise import Ratios, Scalarisation
-from unas.search.strategy import Ledger, Proposal, SearchSpace, SparsityGene
+from unas.strategies.random_search import random_candidate
+from unas.strategies.scalarise import Ratios, Scalarisation
+from unas.strategies.strategy import Ledger, Proposal, SearchSpace, SparsityGene
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,7 +34,7 @@ class AgingEvolution:
     A tournament draws ``sample`` members of the population, with replacement, and one set of
     weights. Each record that the strategy is told joins the population, and the oldest member
     leaves. FAILED records do not join: nothing is known of them. INFEASIBLE and STOPPED_EARLY
-    ones do, see ``unas.search.scalarise``, but are the first to leave: where most draws break a
+    ones do, see ``unas.strategies.scalarise``, but are the first to leave: where most draws break a
     bound, they would crowd out the few networks that were trained to the end, and these are what
     children should come from.
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unas.board import Board
-from unas.calibrate.draw import Point, table_row
-from unas.calibrate.kernels import KernelBenchmark
+from unas.calibration.draw import Point, table_row
+from unas.calibration.kernels import KernelBenchmark
 from unas.cost.mac_line import Fit, fit_quantity
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.memory_fit import MIN_NETWORKS

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from unas.constraints import Constraints
-from unas.export.network import ExportedNetwork
-from unas.export.project import render
+from unas.exports.network import ExportedNetwork
+from unas.exports.project import render
 from unas.firmware.recipe import Recipe
 from unas.record import Figures, FinalTraining, MeasuredFigures, Record
 from unas.record.repeated_trainings import final_errors, value_ranges

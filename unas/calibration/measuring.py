@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from unas.artifact import Flatbuffer
-from unas.calibrate.draw import DrawnNetwork, Point
-from unas.calibrate.kernels import KernelBenchmark
+from unas.calibration.draw import DrawnNetwork, Point
+from unas.calibration.kernels import KernelBenchmark
 from unas.errors import StoreError
 from unas.lab.bench import Bench
 from unas.lab.lab import Result, measure_all

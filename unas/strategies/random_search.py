@@ -7,7 +7,7 @@ import numpy as np
 
 from unas.candidate import Candidate
 from unas.record import Record
-from unas.search.strategy import Ledger, Proposal, SearchSpace, SparsityGene
+from unas.strategies.strategy import Ledger, Proposal, SearchSpace, SparsityGene
 
 
 def random_candidate(

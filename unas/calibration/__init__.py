@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calibration: draw networks and single kernels, measure them, fit, say how good it is."""
 
-from unas.calibrate.draw import (
+from unas.calibration.draw import (
     INPUT_SHAPE,
     LIMIT_BYTES,
     NUM_CLASSES,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from unas.calibrate.uncertainty import (
+from unas.calibration.uncertainty import (
     Acquisition,
     Batch,
     Ensemble,
