@@ -27,8 +27,8 @@ from pathlib import Path
 
 from unas.board import Board, load_board
 from unas.errors import UnasError
+from unas.virtual.bus.link import NotifyingLink
 from unas.virtual.bus.rules import Strictness
-from unas.virtual.machine.link import NotifyingLink
 from unas.virtual.machine.machine import Machine
 
 _VARIABLE = "UNAS_MLPERF"
@@ -173,9 +173,9 @@ def emulate(row: Row, image: Path) -> Emulated:
     """Run a submission's firmware and time one inference of a long series by its own timer."""
     start = time.monotonic()
     link = _Runner()
-    conduct = Strictness(tell=lambda _: None, paced=True, uart="auto")
+    strictness = Strictness(tell=lambda _: None, paced=True, uart="auto")
     board = _board(row.board)
-    with Machine(board, image, link=link, conduct=conduct, timing=_TIMING) as machine:
+    with Machine(board, image, link=link, strictness=strictness, timing=_TIMING) as machine:
         link.machine = machine
         _answer(machine, link, "", b"m-ready")
         _answer(machine, link, "name%", b"m-ready")

@@ -11,9 +11,9 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 
 from tests.virtual.probe_board import BOARD, compile_firmware
+from unas.virtual.bus.link import NotifyingLink
 from unas.virtual.bus.rules import Strictness
 from unas.virtual.machine.events import Event, FaultEvent, StageEvent
-from unas.virtual.machine.link import NotifyingLink
 from unas.virtual.machine.machine import Machine, Stop
 
 Build = Callable[..., Path]
@@ -53,9 +53,9 @@ def finish(elf: Path, *, timing: str | None = None, given: bytes = b"") -> Finis
     link.to_board += given
     said = bytearray()
     events: list[Event] = []
-    conduct = Strictness(paced=True, uart="auto", semihosting=said.extend)
+    strictness = Strictness(paced=True, uart="auto", semihosting=said.extend)
     with Machine(
-        BOARD, elf, link=link, timing=timing, conduct=conduct, on_event=events.append
+        BOARD, elf, link=link, timing=timing, strictness=strictness, on_event=events.append
     ) as machine:
         assert machine.run(max_cycles=20_000_000) is Stop.EXIT
         symbols = symbols_of(elf)

@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from unas.virtual.bus.registers import Bus, is_peripheral
 from unas.virtual.bus.rules import Rules, Strictness
-from unas.virtual.machine.schedule import Schedule
+from unas.virtual.bus.schedule import Schedule
 
 
 class FakeServices:
     """``chip.Services`` for one test; ``memory`` holds bytes by address."""
 
-    def __init__(self, conduct: Strictness | None = None) -> None:
+    def __init__(self, strictness: Strictness | None = None) -> None:
         self.agenda = Schedule()
-        self.conduct = Strictness() if conduct is None else conduct
+        self.strictness = Strictness() if strictness is None else strictness
         self.rules = Rules()
         self.bus = Bus(())
         self.memory: dict[int, int] = {}

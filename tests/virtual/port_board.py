@@ -17,9 +17,9 @@ from unas._process import run
 from unas.board import Board
 from unas.firmware.recipe import COMPILE_FLAGS, STACK_BYTES
 from unas.firmware.render import code_and_data
+from unas.virtual.bus.link import QueueLink
 from unas.virtual.bus.rules import STRICT, Strictness
 from unas.virtual.machine.events import Event
-from unas.virtual.machine.link import QueueLink
 from unas.virtual.machine.machine import Machine, Stop
 
 _COMPILER = "arm-none-eabi-gcc"
@@ -65,7 +65,7 @@ class PortBoard:
     """The machine, and the commands of port_main.c."""
 
     def __init__(
-        self, board: Board, elf: Path, *, instance: int = 0, conduct: Strictness = STRICT
+        self, board: Board, elf: Path, *, instance: int = 0, strictness: Strictness = STRICT
     ) -> None:
         self.line = QueueLink()
         self.events: list[Event] = []
@@ -74,7 +74,7 @@ class PortBoard:
             elf,
             link=self.line,
             instance=instance,
-            conduct=conduct,
+            strictness=strictness,
             on_event=self.events.append,
         )
 

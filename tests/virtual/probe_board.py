@@ -11,8 +11,8 @@ import pytest
 
 from unas._process import run
 from unas.board import load_board
+from unas.virtual.bus.link import QueueLink
 from unas.virtual.machine.events import Event, FaultEvent, StageEvent
-from unas.virtual.machine.link import QueueLink
 from unas.virtual.machine.machine import Machine, Stop
 
 BOARD = load_board("f746")

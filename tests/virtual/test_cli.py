@@ -206,15 +206,15 @@ def test_active_sampling_judges_by_networks_it_never_fits(tmp_path: Path) -> Non
     assert first["provenance"] == "emulated"
     assert first["quality"]["latency"][first["chosen"]]["fit"]["n"] == 4
     folder = tmp_path / "calibration" / "f746"
-    told = json.loads((folder / "sampling.json").read_text())
-    assert told["rounds"][-1]["networks"] == 5
-    assert told["rounds"][-1]["kernels"] == 6
-    assert told["held_out_mape_percent"] > 0.001
-    assert not told["reached"]
+    reported = json.loads((folder / "sampling.json").read_text())
+    assert reported["rounds"][-1]["networks"] == 5
+    assert reported["rounds"][-1]["kernels"] == 6
+    assert reported["held_out_mape_percent"] > 0.001
+    assert not reported["reached"]
     kernels = (folder / "kernels.jsonl").read_text().splitlines()
     assert not any(json.loads(line)["arena"]["verified"] for line in kernels)
     samples = read_samples(folder / "samples.jsonl")
-    assert set(told["held_out"]) < {sample.name for sample in samples}
+    assert set(reported["held_out"]) < {sample.name for sample in samples}
 
 
 def test_a_goal_that_is_no_percentage(tmp_path: Path) -> None:

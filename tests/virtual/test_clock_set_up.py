@@ -258,12 +258,12 @@ def test_range_2_has_limits_of_its_own() -> None:
 
 
 def test_breaches_are_told_once_where_other_firmware_runs() -> None:
-    told: list[str] = []
-    chip = l4(rules=Rules(told.append))
+    reported: list[str] = []
+    chip = l4(rules=Rules(reported.append))
     assert chip.after(L4_SLOW_FLASH) == L4_CLOCKS
     chip.write(0x40022000, 0x705)
     chip.write(0x40022000, 0x704)
-    (text,) = told
+    (text,) = reported
     assert "4 flash wait states" in text
 
 

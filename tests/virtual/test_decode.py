@@ -17,7 +17,7 @@ from unas.virtual.timing.core_model import describe_block
 from unas.virtual.timing.cortex_m4 import CortexM4
 from unas.virtual.timing.cortex_m7 import CortexM7
 from unas.virtual.timing.decode import Decoder
-from unas.virtual.timing.operations import FLAGS, Access, Branch, Operation, Role, Unit
+from unas.virtual.timing.operations import FLAGS, Access, Branch, FunctionalUnit, Operation, Role
 
 Assembler = Callable[[str], bytes]
 ALU, EARLY, ADDRESS, FACTOR, ADDEND, DATA = Role
@@ -42,42 +42,56 @@ def assemble(tmp_path: Path) -> Assembler:
 @pytest.mark.parametrize(
     ("text", "unit", "sources", "results"),
     [
-        ("add.w r0, r1, r2", Unit.MOVE, {(1, ALU), (2, ALU)}, {0}),
-        ("adds r0, r1", Unit.MOVE, {(0, ALU), (1, ALU)}, {0}),
-        ("add.w r0, r1, r2, lsl #3", Unit.MOVE, {(1, ALU), (2, EARLY)}, {0}),
-        ("movt r0, #5", Unit.ALU, {(0, ALU)}, {0}),
-        ("adc.w r0, r1, r2", Unit.ALU, {(1, ALU), (2, ALU), (FLAGS, ALU)}, {0}),
-        ("cmp r0, r1", Unit.ALU, {(0, ALU), (1, ALU)}, set()),
-        ("lsl.w r0, r1, r2", Unit.SHIFT, {(1, ALU), (2, ALU)}, {0}),
-        ("sxtb16 r0, r1, ror #8", Unit.DSP, {(1, ALU)}, {0}),
-        ("sxtab16 r0, r1, r2, ror #8", Unit.EXTEND_ADD, {(1, ALU), (2, EARLY)}, {0}),
-        ("pkhbt r0, r1, r2, lsl #16", Unit.PACK, {(1, ALU), (2, EARLY)}, {0}),
-        ("pkhtb r0, r1, r2, asr #16", Unit.PACK, {(1, EARLY), (2, EARLY)}, {0}),
-        ("ubfx r0, r1, #3, #4", Unit.EXTRACT, {(1, EARLY)}, {0}),
-        ("bfi r0, r1, #3, #4", Unit.INSERT, {(0, ALU), (1, EARLY)}, {0}),
-        ("ssat r0, #8, r1, asr #3", Unit.DSP, {(1, ALU)}, {0}),
-        ("smlad r0, r1, r2, r3", Unit.MULTIPLY, {(1, FACTOR), (2, FACTOR), (3, ADDEND)}, {0}),
-        ("smmul r0, r1, r2", Unit.MULTIPLY, {(1, FACTOR), (2, FACTOR)}, {0}),
-        ("muls r0, r1, r0", Unit.MULTIPLY, {(1, FACTOR), (0, FACTOR)}, {0}),
+        ("add.w r0, r1, r2", FunctionalUnit.MOVE, {(1, ALU), (2, ALU)}, {0}),
+        ("adds r0, r1", FunctionalUnit.MOVE, {(0, ALU), (1, ALU)}, {0}),
+        ("add.w r0, r1, r2, lsl #3", FunctionalUnit.MOVE, {(1, ALU), (2, EARLY)}, {0}),
+        ("movt r0, #5", FunctionalUnit.ALU, {(0, ALU)}, {0}),
+        ("adc.w r0, r1, r2", FunctionalUnit.ALU, {(1, ALU), (2, ALU), (FLAGS, ALU)}, {0}),
+        ("cmp r0, r1", FunctionalUnit.ALU, {(0, ALU), (1, ALU)}, set()),
+        ("lsl.w r0, r1, r2", FunctionalUnit.SHIFT, {(1, ALU), (2, ALU)}, {0}),
+        ("sxtb16 r0, r1, ror #8", FunctionalUnit.DSP, {(1, ALU)}, {0}),
+        ("sxtab16 r0, r1, r2, ror #8", FunctionalUnit.EXTEND_ADD, {(1, ALU), (2, EARLY)}, {0}),
+        ("pkhbt r0, r1, r2, lsl #16", FunctionalUnit.PACK, {(1, ALU), (2, EARLY)}, {0}),
+        ("pkhtb r0, r1, r2, asr #16", FunctionalUnit.PACK, {(1, EARLY), (2, EARLY)}, {0}),
+        ("ubfx r0, r1, #3, #4", FunctionalUnit.EXTRACT, {(1, EARLY)}, {0}),
+        ("bfi r0, r1, #3, #4", FunctionalUnit.INSERT, {(0, ALU), (1, EARLY)}, {0}),
+        ("ssat r0, #8, r1, asr #3", FunctionalUnit.DSP, {(1, ALU)}, {0}),
+        (
+            "smlad r0, r1, r2, r3",
+            FunctionalUnit.MULTIPLY,
+            {(1, FACTOR), (2, FACTOR), (3, ADDEND)},
+            {0},
+        ),
+        ("smmul r0, r1, r2", FunctionalUnit.MULTIPLY, {(1, FACTOR), (2, FACTOR)}, {0}),
+        ("muls r0, r1, r0", FunctionalUnit.MULTIPLY, {(1, FACTOR), (0, FACTOR)}, {0}),
         (
             "smlal r0, r1, r2, r3",
-            Unit.MULTIPLY,
+            FunctionalUnit.MULTIPLY,
             {(2, FACTOR), (3, FACTOR), (0, ADDEND), (1, ADDEND)},
             {0, 1},
         ),
-        ("smull r0, r1, r2, r3", Unit.MULTIPLY, {(2, FACTOR), (3, FACTOR)}, {0, 1}),
-        ("ldr r0, [r1, r2, lsl #2]", Unit.LOAD, {(1, ADDRESS), (2, ADDRESS)}, {0}),
-        ("strb r0, [r1], #1", Unit.STORE, {(1, ADDRESS), (0, DATA)}, set()),
-        ("ldmia r0!, {r1, r2}", Unit.MULTIPLE, {(0, ADDRESS)}, {1, 2}),
-        ("push {r4, lr}", Unit.MULTIPLE, {(13, ADDRESS)}, set()),
-        ("vfma.f32 s0, s1, s2", Unit.FP_FUSED, {(33, FACTOR), (34, FACTOR), (32, ADDEND)}, {32}),
-        ("vmov r0, s1", Unit.FP_TO_CORE, {(33, EARLY)}, {0}),
-        ("vmov s1, r0", Unit.FP_FROM_CORE, {(0, ALU)}, {33}),
-        ("vldmia r0, {d0}", Unit.MULTIPLE, {(0, ADDRESS)}, {32, 33}),
+        ("smull r0, r1, r2, r3", FunctionalUnit.MULTIPLY, {(2, FACTOR), (3, FACTOR)}, {0, 1}),
+        ("ldr r0, [r1, r2, lsl #2]", FunctionalUnit.LOAD, {(1, ADDRESS), (2, ADDRESS)}, {0}),
+        ("strb r0, [r1], #1", FunctionalUnit.STORE, {(1, ADDRESS), (0, DATA)}, set()),
+        ("ldmia r0!, {r1, r2}", FunctionalUnit.MULTIPLE, {(0, ADDRESS)}, {1, 2}),
+        ("push {r4, lr}", FunctionalUnit.MULTIPLE, {(13, ADDRESS)}, set()),
+        (
+            "vfma.f32 s0, s1, s2",
+            FunctionalUnit.FP_FUSED,
+            {(33, FACTOR), (34, FACTOR), (32, ADDEND)},
+            {32},
+        ),
+        ("vmov r0, s1", FunctionalUnit.FP_TO_CORE, {(33, EARLY)}, {0}),
+        ("vmov s1, r0", FunctionalUnit.FP_FROM_CORE, {(0, ALU)}, {33}),
+        ("vldmia r0, {d0}", FunctionalUnit.MULTIPLE, {(0, ADDRESS)}, {32, 33}),
     ],
 )
 def test_operands_have_their_roles(
-    assemble: Assembler, text: str, unit: Unit, sources: set[tuple[int, Role]], results: set[int]
+    assemble: Assembler,
+    text: str,
+    unit: FunctionalUnit,
+    sources: set[tuple[int, Role]],
+    results: set[int],
 ) -> None:
     (operation,) = Decoder().block(assemble(text))
     assert operation.unit is unit
@@ -156,7 +170,7 @@ def test_any_code_can_be_described(code: bytes) -> None:
 
 
 def test_what_is_not_known_is_a_system_instruction() -> None:
-    assert list(Decoder().block(b"\xff\xff\xff\xff")) == [Operation(Unit.SYSTEM, 4)]
+    assert list(Decoder().block(b"\xff\xff\xff\xff")) == [Operation(FunctionalUnit.SYSTEM, 4)]
 
 
 @given(st.lists(st.integers(0, 0xFFFF), max_size=32))

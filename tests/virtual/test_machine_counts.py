@@ -13,7 +13,7 @@ from unas.errors import EmulatorError
 from unas.virtual.core.thumb import instruction_sizes
 from unas.virtual.machine.events import Event
 from unas.virtual.machine.machine import Machine, Stop
-from unas.virtual.timing.core_model import Placement
+from unas.virtual.timing.core_model import OperationFacts
 from unas.virtual.timing.cortex_m7 import CortexM7
 from unas.virtual.timing.counters import TIMINGS
 from unas.virtual.timing.operations import Operation
@@ -186,7 +186,7 @@ def test_without_a_compiler_the_board_runs_slower_and_says_so(
 def test_a_bug_in_a_core_model_is_not_lost(
     firmware: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def place(self: CortexM7, operation: Operation, narrow: int) -> Placement:
+    def place(self: CortexM7, operation: Operation, narrow: int) -> OperationFacts:
         raise ZeroDivisionError(operation)
 
     monkeypatch.setattr(CortexM7, "place", place)

@@ -12,7 +12,7 @@ from tests.virtual.probe_board import ProbeBoard, word, words
 from unas.errors import EmulatorError
 from unas.virtual.machine.machine import Stop
 from unas.virtual.stm32.clocks import HSI_HZ, Clocks
-from unas.virtual.stm32.rcc_f7 import Supply, check, pll_hz, tree
+from unas.virtual.stm32.rcc_f7 import F7Supply, check, pll_hz, tree
 
 PLL_216 = (
     0x29403604  # M=4 N=216 P=2 from 8 MHz: stm32-ports 2.1, composed from the CMSIS field positions
@@ -89,12 +89,12 @@ def test_pll_limits(pllcfgr: int, message: str) -> None:
 
 def test_limits_of_buses_and_regulator() -> None:
     fast = tree(0x9402, PLL_216, HSE_HZ)
-    check(fast, Supply(7, 0b11, overdrive=True))
+    check(fast, F7Supply(7, 0b11, overdrive=True))
     with pytest.raises(EmulatorError, match="over 168000000"):
-        check(fast, Supply(7, 0b10, overdrive=True))
+        check(fast, F7Supply(7, 0b10, overdrive=True))
     with pytest.raises(EmulatorError, match="6 flash wait states"):
-        check(fast, Supply(6, 0b11, overdrive=True))
+        check(fast, F7Supply(6, 0b11, overdrive=True))
     with pytest.raises(EmulatorError, match="PCLK1 of 108000000 Hz"):
-        check(tree(0x9002, PLL_216, HSE_HZ), Supply(7, 0b11, overdrive=True))
+        check(tree(0x9002, PLL_216, HSE_HZ), F7Supply(7, 0b11, overdrive=True))
     with pytest.raises(EmulatorError, match="PCLK2 of 216000000 Hz"):
-        check(tree(0x1402, PLL_216, HSE_HZ), Supply(7, 0b11, overdrive=True))
+        check(tree(0x1402, PLL_216, HSE_HZ), F7Supply(7, 0b11, overdrive=True))

@@ -182,8 +182,8 @@ def test_it_state_does_not_outlive_its_block(port: PortBoard) -> None:
 def test_stores_to_flash_are_lost_where_other_firmware_runs(
     board: Board, elf: Callable[[str], Path]
 ) -> None:
-    told: list[str] = []
-    up = PortBoard(board, elf(board.id), conduct=Strictness(tell=told.append))
+    reported: list[str] = []
+    up = PortBoard(board, elf(board.id), strictness=Strictness(tell=reported.append))
     assert up.ask(b"") == b"!"
     places = [board.region("flash").start + offset for offset in (0, 0x400, 0x40000)]
     before = [up.read(place) for place in places]
@@ -191,8 +191,8 @@ def test_stores_to_flash_are_lost_where_other_firmware_runs(
         up.write(place, 0x12345678)
     assert [up.read(place) for place in places] == before
     assert up.events == []
-    assert [text for text in told if "writes to flash" in text] == told
-    assert len(told) == 1
+    assert [text for text in reported if "writes to flash" in text] == reported
+    assert len(reported) == 1
     up.machine.close()
 
 

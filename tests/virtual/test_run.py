@@ -12,7 +12,7 @@ from tests.virtual.exception_board import compile_scenario
 from unas._process import run
 from unas.cli.main import main
 from unas.errors import ConfigError, EmulatorError
-from unas.virtual.machine.image import load_image
+from unas.virtual.bus.image import load_image
 from unas.virtual.machine.script import ScriptLink, Send, Until, alternate, read_script, text_bytes
 
 FLASH = 0x08000000

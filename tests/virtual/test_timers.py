@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from unas.virtual.bus.schedule import NEVER, Schedule
 from unas.virtual.core.exceptions import SYSTICK, Exceptions, Masks
 from unas.virtual.core.systick import SysTick
-from unas.virtual.machine.schedule import NEVER, Schedule
 
 
 @dataclass
@@ -103,8 +103,8 @@ def test_a_line_that_stays_high_pends_again() -> None:
 
 def test_appointments_move() -> None:
     agenda, order = Schedule(), list[str]()
-    first = agenda.appointment(lambda: order.append("first"))
-    second = agenda.appointment(lambda: order.append("second"))
+    first = agenda.event(lambda: order.append("first"))
+    second = agenda.event(lambda: order.append("second"))
     first.set(10)
     second.set(20)
     first.set(30)

@@ -17,7 +17,7 @@ from unas.virtual.machine.machine import Machine
 from unas.virtual.native.library import native_library
 from unas.virtual.timing import layout, pipeline
 from unas.virtual.timing.core_model import describe_block
-from unas.virtual.timing.cortex_m7 import CortexM7, Switches
+from unas.virtual.timing.cortex_m7 import CortexM7, M7Switches
 from unas.virtual.timing.decode import Decoder
 from unas.virtual.timing.instructions import MovableHook
 
@@ -162,7 +162,7 @@ def test_byte_stores_where_ram_has_ecc(step: int, per_store: tuple[float, float]
     count = 400
     code = bytes.fromhex("80f80010") * count  # strb.w r1, [r0]
     addresses = [0x20000000 + step * i for i in range(count)]
-    cycles = _stores(CortexM7(Switches(narrow_store_cycles=4)), code, addresses) / count
+    cycles = _stores(CortexM7(M7Switches(narrow_store_cycles=4)), code, addresses) / count
     assert per_store[0] - 0.1 <= cycles <= per_store[1] + 0.1
     assert _stores(CortexM7(), code, addresses) == count  # the F746's has none
 

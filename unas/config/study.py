@@ -113,9 +113,9 @@ class StudyConfig:
         """``to_dict`` as a study file."""
         return toml_text(self.to_dict())
 
-    def judging(self) -> dict[str, Any]:
+    def evaluation_settings(self) -> dict[str, Any]:
         """``to_dict`` without what changes no record's meaning: equal for equal searches."""
-        return _judging(self.to_dict())
+        return _evaluation_settings(self.to_dict())
 
     @property
     def digest(self) -> str:
@@ -136,11 +136,11 @@ def table_digest(study: Mapping[str, Any]) -> str:
     Args:
         study: What ``to_dict`` gave, maybe of an earlier version with fewer keys.
     """
-    text = json.dumps(_judging(study), sort_keys=True, separators=(",", ":"))
+    text = json.dumps(_evaluation_settings(study), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _judging(study: Mapping[str, Any]) -> dict[str, Any]:
+def _evaluation_settings(study: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: value for key, value in study.items() if key != "name"}
     for table, keys in _NOT_IN_DIGEST.items():
         if isinstance(kept.get(table), Mapping):

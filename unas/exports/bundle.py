@@ -17,7 +17,7 @@ from unas.errors import ConfigError, StoreError
 from unas.exports.card import model_card
 from unas.exports.network import ExportedNetwork, exported_network
 from unas.exports.project import app_files, c_array_files
-from unas.exports.sample import Sample, choose_sample
+from unas.exports.sample import InputSample, choose_sample
 from unas.firmware.build import compiler_version
 from unas.firmware.recipe import Recipe
 from unas.firmware.runtimes import BUILTIN, Runtime, find_runtime
@@ -43,7 +43,7 @@ class Bundle:
     folder: Path
     record: Record
     network: ExportedNetwork
-    sample: Sample
+    sample: InputSample
     files: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:

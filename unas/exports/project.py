@@ -12,7 +12,7 @@ import jinja2
 from unas._paths import templates_dir
 from unas.errors import ConfigError
 from unas.exports.network import ExportedNetwork
-from unas.exports.sample import Sample
+from unas.exports.sample import InputSample
 from unas.firmware.recipe import BUILD_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import project_files
 from unas.tflite.c_array import c_initialiser
@@ -32,7 +32,7 @@ _RENDERED = {
 _PLATFORM = (".py", ".json")
 
 
-def app_files(recipe: Recipe, network: ExportedNetwork, sample: Sample) -> dict[str, bytes]:
+def app_files(recipe: Recipe, network: ExportedNetwork, sample: InputSample) -> dict[str, bytes]:
     """All files of the project, by their path in it. No file names a place of this machine.
 
     Args:
@@ -67,7 +67,9 @@ def c_array_files(network: ExportedNetwork) -> dict[str, bytes]:
     }
 
 
-def template_values(recipe: Recipe, network: ExportedNetwork, sample: Sample) -> dict[str, Any]:
+def template_values(
+    recipe: Recipe, network: ExportedNetwork, sample: InputSample
+) -> dict[str, Any]:
     """The values that the templates may use, by name."""
     return {
         "board": recipe.board,

@@ -23,7 +23,7 @@ _PER_ROW = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class InputSample:
     """One input tensor.
 
     Attributes:
@@ -45,7 +45,7 @@ class Sample:
 
 def choose_sample(
     study: StudyResults, record: Record, network: ExportedNetwork, data: Path | None
-) -> Sample:
+) -> InputSample:
     """The first sample of the test split; a pseudo-random one where that is not known.
 
     Args:
@@ -63,16 +63,16 @@ def choose_sample(
     return kept_sample(study, record, network) or seeded_sample(network)
 
 
-def seeded_sample(network: ExportedNetwork) -> Sample:
+def seeded_sample(network: ExportedNetwork) -> InputSample:
     """Pseudo-random values: the input of a measurement."""
-    return Sample(
+    return InputSample(
         seeded_input(network.input_bytes, _SEED), f"pseudo-random values, seed {_SEED}; no class"
     )
 
 
 def data_sample(
     network: ExportedNetwork, values: NDArray[np.float32], label: int, origin: str
-) -> Sample:
+) -> InputSample:
     """A sample of a data set, quantised for the network.
 
     Args:
@@ -85,10 +85,10 @@ def data_sample(
         DataError: The values have another shape, or one is not finite.
     """
     quantised = quantize_input(values, network.io)
-    return Sample(quantised.tobytes(), f"{one_line(origin)}, class {label}", label)
+    return InputSample(quantised.tobytes(), f"{one_line(origin)}, class {label}", label)
 
 
-def _test_sample(study: StudyResults, network: ExportedNetwork, data: Path) -> Sample:
+def _test_sample(study: StudyResults, network: ExportedNetwork, data: Path) -> InputSample:
     from unas.train.datasets import load_dataset
 
     config = study.config.data
@@ -97,7 +97,9 @@ def _test_sample(study: StudyResults, network: ExportedNetwork, data: Path) -> S
     return data_sample(network, values, int(dataset.test.y[0]), _origin(study))
 
 
-def kept_sample(study: StudyResults, record: Record, network: ExportedNetwork) -> Sample | None:
+def kept_sample(
+    study: StudyResults, record: Record, network: ExportedNetwork
+) -> InputSample | None:
     """The int8 sample of the test split that was kept with a network; None without one.
 
     Raises:
@@ -116,7 +118,7 @@ def kept_sample(study: StudyResults, record: Record, network: ExportedNetwork) -
         raise StoreError(f"cannot read {path}: {error}; delete it to go without") from error
     if len(data) != network.input_bytes:
         raise StoreError(f"{path} is of another network; delete it to go without")
-    return Sample(data, f"{one_line(_origin(study))}, class {label}", label)
+    return InputSample(data, f"{one_line(_origin(study))}, class {label}", label)
 
 
 def _origin(study: StudyResults) -> str:

@@ -123,7 +123,7 @@ class Journal:
 def _check_same(path: Path, theirs: StudyConfig, ours: StudyConfig) -> None:
     changed = [
         f"[{table}]{key and ' '}{key}"
-        for table, key in _differing(theirs.judging(), ours.judging())
+        for table, key in _differing(theirs.evaluation_settings(), ours.evaluation_settings())
     ]
     if not changed:
         return

@@ -186,12 +186,12 @@ class MeasurementLog:
             StoreError: It is damaged, or cannot be written.
         """
         self._path = path
-        told = {record.index for record in content.records}
+        indices = {record.index for record in content.records}
         seeds = {final.training.seed for final in content.finals}
         self.findings = [
             found
             for found in read_findings(path)
-            if (found.index in told if found.seed is None else found.seed in seeds)
+            if (found.index in indices if found.seed is None else found.seed in seeds)
         ]
         if path.exists() or self.findings:
             write_atomic(path, b"".join(map(_line, self.findings)))

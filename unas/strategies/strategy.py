@@ -98,7 +98,7 @@ class Ledger:
         self._seed, self._tries = seed, max(tries, 1)
         self._next = 0
         self._used: set[int] = set()  # numbers from _next on that are taken
-        self._told: set[int] = set()
+        self._recorded: set[int] = set()
         self._seen: set[str] = set()
         self._open: dict[int, tuple[Candidate, str]] = {}  # digests are not computed twice
 
@@ -130,11 +130,11 @@ class Ledger:
         Raises:
             StoreError: A record of that number is known.
         """
-        if record.index in self._told:
+        if record.index in self._recorded:
             raise StoreError(
                 f"record {record.index} was told twice; number each record as its proposal was"
             )
-        self._told.add(record.index)
+        self._recorded.add(record.index)
         if record.index >= self._next:
             self._used.add(record.index)
         proposed, digest = self._open.pop(record.index, (None, ""))

@@ -73,7 +73,7 @@ def run_study(plan: StudyPlan, observer: StudyObserver | None = None) -> StudyRe
         at_once = 1 if search.workers == 1 else search.workers + 1
         loop.search(search.rounds, search.trainings, at_once)
         best = {r.candidate.sha256: r for r in front_of(state.records, study, feasible_only=True)}
-        loop.train_again(list(best.values()), search.final_seeds, search.workers)
+        loop.repeat_trainings(list(best.values()), search.final_seeds, search.workers)
         state.front.sweep(staged=True)
         return state.results()
 
@@ -141,7 +141,7 @@ class _Loop:
                 self._tell(job.future.result())
             self._report(scheduler)
 
-    def train_again(self, records: Sequence[Record], seeds: int, at_once: int) -> None:
+    def repeat_trainings(self, records: Sequence[Record], seeds: int, at_once: int) -> None:
         """Train candidates anew with other seeds; what an earlier run did is not done again.
 
         A training that diverged is a result. One that failed, by a process that died or a board

@@ -85,7 +85,7 @@ class StrategyContract(ABC):
             seen.add(proposal.candidate.sha256)
             strategy.tell(fake_record(proposal, self.bounds))
 
-    def test_an_exhausted_space_is_told_not_hung_on(self) -> None:
+    def test_an_exhausted_space_is_an_error_and_no_endless_loop(self) -> None:
         """Three members: from the fourth proposal on every one is marked."""
         strategy = self.strategy(_Three())
         marks = []
@@ -119,7 +119,7 @@ class StrategyContract(ABC):
         plain = fake_search(self.strategy(FakeSpace()), 20, self.bounds)
         assert all(record.candidate.sparsity is None for record in plain)
 
-    def test_a_number_is_told_once(self) -> None:
+    def test_a_number_is_accepted_once(self) -> None:
         """A second record of it is an error, not a second opinion."""
         strategy = self.strategy(FakeSpace())
         record = fake_record(strategy.ask(), self.bounds)

@@ -86,13 +86,13 @@ def read_io_quantization(data: bytes) -> IoQuantization:
     scales: list[float] = []
     zeros: list[int] = []
     for tensor in (subgraph.Inputs(0), subgraph.Outputs(0)):
-        quantisation = subgraph.Tensors(tensor).Quantization()
-        if quantisation is None or not quantisation.ScaleLength():
+        quantization = subgraph.Tensors(tensor).Quantization()
+        if quantization is None or not quantization.ScaleLength():
             raise ModelError(
                 f"tensor {tensor} of the model has no scale; convert it with int8 input and output"
             )
-        scales.append(float(quantisation.Scale(0)))
-        zeros.append(int(quantisation.ZeroPoint(0)))
+        scales.append(float(quantization.Scale(0)))
+        zeros.append(int(quantization.ZeroPoint(0)))
     shape = subgraph.Tensors(subgraph.Inputs(0)).ShapeAsNumpy()
     return IoQuantization(
         scales[0], zeros[0], scales[1], zeros[1], tuple(int(size) for size in shape[1:])

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from unas.board import load_board
 from unas.errors import UnasError
+from unas.virtual.bus.link import PtyLink
 from unas.virtual.machine.events import Event, to_json
-from unas.virtual.machine.link import PtyLink
 from unas.virtual.machine.machine import Machine
 
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT)

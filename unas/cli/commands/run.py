@@ -16,7 +16,7 @@ from unas.errors import ConfigError
 
 if TYPE_CHECKING:
     from unas.board import Board
-    from unas.virtual.machine.foreign import Outcome
+    from unas.virtual.machine.foreign import RunOutcome
     from unas.virtual.machine.script import Step
 
 _INTERRUPTED = 130
@@ -126,7 +126,7 @@ def _steps(sends: list[str], untils: list[str], script: Path | None) -> tuple[St
     return read_script(script)
 
 
-def _print(board: Board, outcome: Outcome) -> None:
+def _print(board: Board, outcome: RunOutcome) -> None:
     pairs = {
         "ended": _ENDS[outcome.end],
         "instructions": f"{outcome.instructions:,}",
@@ -148,7 +148,7 @@ def _print(board: Board, outcome: Outcome) -> None:
         )
 
 
-def _as_json(board: Board, firmware: Path, outcome: Outcome) -> dict[str, object]:
+def _as_json(board: Board, firmware: Path, outcome: RunOutcome) -> dict[str, object]:
     data = dataclasses.asdict(outcome)
     data["serial"] = outcome.serial.decode("latin-1")
     return {"board": board.id, "firmware": str(firmware), "provenance": "emulated", **data}

@@ -138,7 +138,7 @@ def _check_alike(studies: Sequence[StudyResults]) -> None:
 
 def _common(study: StudyResults) -> dict[str, Any]:
     """What any two of the studies must have in common."""
-    settings = study.config.judging()
+    settings = study.config.evaluation_settings()
     common = {k: v for k, v in settings["search"].items() if k not in (*_FREE, *_EVOLUTION)}
     return settings | {"search": common}
 

@@ -12,8 +12,7 @@ from unicorn import UC_PROT_ALL, UC_PROT_EXEC, UC_PROT_READ
 
 from unas.board import Board, MemoryRegion
 from unas.errors import EmulatorError
-from unas.virtual.machine.image import Image
-from unas.virtual.stm32.identity import FixedBytes
+from unas.virtual.bus.image import Image
 
 _LAST_ADDRESS = 0xFFFFFFFF
 _PAGE_BYTES = 4096  # Unicorn maps whole pages
@@ -25,6 +24,14 @@ _PROTECTION = {
     "rom": UC_PROT_READ | UC_PROT_EXEC,
     "ram": UC_PROT_ALL,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class FixedBytes:
+    """Bytes at an address of read-only memory."""
+
+    address: int
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,14 @@ class MemorySystem:
         if self._acr is not None:
             bus.watch(self._acr, lambda _: self.synchronise())
         bus.watch(_CCR, lambda _: self.synchronise())
-        for addresses, told in (
+        for addresses, reported in (
             (_FORGET_CODE, lambda _: self.invalidate(L1_CODE)),
             (_FORGET_DATA, lambda _: self.invalidate(L1_DATA)),
             (_FORGET_LINE, lambda line: self._clean(line, True)),
             (_CLEAN_LINE, lambda line: self._clean(line, False)),
         ):
             for address in addresses:
-                bus.watch(address, told)
+                bus.watch(address, reported)
         if self._board.core == "cortex-m7":
             self._protection.follow(bus)
         self.reset()

@@ -146,7 +146,7 @@ class Bus:
         self._tell = tell
         self._unknown: dict[int, int] = {}
         self._peripherals = tuple(peripherals)
-        self._watchers: dict[int, Callable[[int], None]] = {}
+        self._observers: dict[int, Callable[[int], None]] = {}
         self._guards: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {}
         self._by_slot = {
             slot: peripheral
@@ -162,9 +162,9 @@ class Bus:
         for peripheral in self._peripherals:
             peripheral.reset()
 
-    def watch(self, address: int, told: Callable[[int], None]) -> None:
+    def watch(self, address: int, reported: Callable[[int], None]) -> None:
         """Have ``told`` called with what was written, after each write of the word there."""
-        self._watchers[address] = told
+        self._observers[address] = reported
 
     def guard(self, peripheral: str, before: Callable[[], None], after: Callable[[], None]) -> None:
         """Have these called around each write to a peripheral."""
@@ -226,9 +226,9 @@ class Bus:
             guard[0]()
             peripheral.write(offset, value)
             guard[1]()
-        told = self._watchers.get(peripheral.base + offset)
-        if told is not None:
-            told(value)
+        reported = self._observers.get(peripheral.base + offset)
+        if reported is not None:
+            reported(value)
 
     def _models(self, address: int) -> bool:
         peripheral = self._by_slot.get(address // _SLOT_BYTES)

@@ -24,7 +24,7 @@ class Rules:
 
     def __init__(self, tell: Callable[[str], None] | None = None) -> None:
         self._tell = tell
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def hold(self, check: Callable[[], None]) -> None:
         """Run a check that raises on a breach.
@@ -37,8 +37,8 @@ class Rules:
         except EmulatorError as error:
             if self._tell is None:
                 raise
-            if str(error) not in self._told:
-                self._told.add(str(error))
+            if str(error) not in self._reported:
+                self._reported.add(str(error))
                 self._tell(str(error))
 
 

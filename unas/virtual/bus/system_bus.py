@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import unicorn
+from unicorn import arm_const as arm
 
 from unas.errors import EmulatorError
 from unas.virtual.bus.memory import Memory
 from unas.virtual.bus.registers import PERIPHERAL_SPACE, Bus, is_peripheral
-from unas.virtual.machine.diagnosis import forget_it_state
+
+_IT_STATE = 0x0600FC00  # CPSR and xPSR
 
 
 class SystemBus:
@@ -74,3 +76,16 @@ class SystemBus:
             self._bus.write(base + offset, size, value)
         except EmulatorError as error:
             self._fail(str(error))
+
+
+def forget_it_state(engine: Any) -> None:
+    """Undo what Unicorn 2.1.4 leaves behind when it calls a hook from within an IT block.
+
+    It restores the IT state for the hook and clears it no more: the next block that is looked up
+    would be translated as if it began inside that IT block, and skip instructions. The block that
+    runs has its conditions compiled in, and an exit that needs the state restores it again.
+    """
+    status = engine.reg_read(arm.UC_ARM_REG_CPSR)
+    if status & _IT_STATE:
+        # Not through XPSR, of which Unicorn writes only the flags.
+        engine.reg_write(arm.UC_ARM_REG_CPSR, status & ~_IT_STATE)

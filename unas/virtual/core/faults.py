@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The faults of the core, as data; ARMv7-M ARM B1.5.14 and B3.2.15."""
+"""What stops Unicorn: the core's faults as data (ARMv7-M ARM B1.5.14, B3.2.15), and the rest."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 from unas.virtual.core.exceptions import BUS_FAULT, MEMORY_FAULT, USAGE_FAULT
@@ -45,3 +46,15 @@ class Fault:
     what: str
     pc: int
     address: int = 0
+
+
+class End(enum.Enum):
+    """What, other than a fault, made Unicorn stop."""
+
+    ASKED = "it was asked to"
+    CALL = "SVC"
+    BREAKPOINT = "BKPT"
+    RETURN = "return from a handler"
+    WAIT_FOR_INTERRUPT = "WFI"
+    WAIT_FOR_EVENT = "WFE"
+    YIELD = "YIELD"

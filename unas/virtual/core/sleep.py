@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unas.virtual.core.exceptions import Masks
+from unas.virtual.core.faults import End
 from unas.virtual.core.system_control import SystemControl
-from unas.virtual.machine.diagnosis import End
 
 _KINDS = (End.WAIT_FOR_INTERRUPT, End.WAIT_FOR_EVENT)
 _SEVONPEND = 1 << 4  # SCR
@@ -57,8 +57,8 @@ class Sleep:
         """Whether the sleep is over; if so the core is awake from now on."""
         exceptions = self._control.exceptions
         if self._kind is End.WAIT_FOR_EVENT:
-            told = self._control.value("SCR") & _SEVONPEND and exceptions.pending
-            over = bool(self._event or told)
+            reported = self._control.value("SCR") & _SEVONPEND and exceptions.pending
+            over = bool(self._event or reported)
             self._event = self._event and not over
         else:
             over = exceptions.wakes(self._masks())

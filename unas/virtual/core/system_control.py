@@ -12,10 +12,10 @@ from typing import Protocol
 
 from unas.board import Cpu
 from unas.virtual.bus.registers import WORD, Peripheral, Register
+from unas.virtual.bus.schedule import Schedule
 from unas.virtual.core.exceptions import Exceptions
 from unas.virtual.core.nvic import interrupt_registers, system_registers
 from unas.virtual.core.systick import SysTick
-from unas.virtual.machine.schedule import Schedule
 
 _SCS = 0xE000E000
 _VECTKEY, _VECTKEY_READ = 0x05FA0000, 0xFA050000

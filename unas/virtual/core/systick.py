@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unas.virtual.bus.registers import Register
+from unas.virtual.bus.schedule import NEVER, Schedule
 from unas.virtual.core.exceptions import SYSTICK, Exceptions
-from unas.virtual.machine.schedule import NEVER, Schedule
 
 _ENABLE, _TICKINT, _CORE_CLOCK, _COUNTFLAG = 1 << 0, 1 << 1, 1 << 2, 1 << 16
 _EXTERNAL_DIVISOR = 8  # STM32: HCLK / 8 where CLKSOURCE is 0; RM0385 10.1.1
@@ -26,7 +26,7 @@ class SysTick:
     def __init__(self, exceptions: Exceptions, agenda: Schedule, cycles: Callable[[], int]) -> None:
         self._exceptions = exceptions
         self._cycles = cycles
-        self._tick = agenda.appointment(self._sync)
+        self._tick = agenda.event(self._sync)
         self.reset()
         self.registers = (
             Register(0x010, "SYST_CSR", read=self._read_control, write=self._write_control),

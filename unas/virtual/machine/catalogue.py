@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from unas.board import Board
 from unas.errors import EmulatorError
-from unas.virtual.bus.chip import ChipFactory
+from unas.virtual.core.chip import ChipFactory
 from unas.virtual.machine.mps2 import build_mps2
 from unas.virtual.stm32.f7 import build_stm32f7
 from unas.virtual.stm32.l4 import build_stm32l4

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import enum
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -13,28 +12,17 @@ from unicorn import arm_const as arm
 
 from unas.virtual.bus.memory import Memory
 from unas.virtual.bus.registers import PERIPHERAL_SPACE
+from unas.virtual.bus.system_bus import forget_it_state
 from unas.virtual.core import faults
+from unas.virtual.core.faults import End
 
 _THUMB = 1 << 24
 _NOT_EXECUTABLE = ((0x40000000, 0x60000000), (0xA0000000, 1 << 32))  # ARMv7-M ARM B3.1: XN
-_IT_STATE = 0x0600FC00  # CPSR and xPSR
 _FETCHES = (unicorn.UC_MEM_FETCH_UNMAPPED, unicorn.UC_MEM_FETCH_PROT)
 _DATA = unicorn.UC_PROT_READ | unicorn.UC_PROT_WRITE
 _READS = (unicorn.UC_MEM_READ_UNMAPPED, unicorn.UC_MEM_READ_PROT)
 # Unicorn's interrupt numbers are QEMU's EXCP_*.
 _INVALID_STATE = 18
-
-
-class End(enum.Enum):
-    """What, other than a fault, made Unicorn stop."""
-
-    ASKED = "it was asked to"
-    CALL = "SVC"
-    BREAKPOINT = "BKPT"
-    RETURN = "return from a handler"
-    WAIT_FOR_INTERRUPT = "WFI"
-    WAIT_FOR_EVENT = "WFE"
-    YIELD = "YIELD"
 
 
 _INTERRUPTS = {2: End.CALL, 7: End.BREAKPOINT, 8: End.RETURN, 16: End.BREAKPOINT}
@@ -43,19 +31,6 @@ _HINTS = {1: End.YIELD, 2: End.WAIT_FOR_EVENT, 3: End.WAIT_FOR_INTERRUPT}
 
 def _execute_never(address: int) -> bool:
     return any(low <= address < high for low, high in _NOT_EXECUTABLE)
-
-
-def forget_it_state(engine: Any) -> None:
-    """Undo what Unicorn 2.1.4 leaves behind when it calls a hook from within an IT block.
-
-    It restores the IT state for the hook and clears it no more: the next block that is looked up
-    would be translated as if it began inside that IT block, and skip instructions. The block that
-    runs has its conditions compiled in, and an exit that needs the state restores it again.
-    """
-    status = engine.reg_read(arm.UC_ARM_REG_CPSR)
-    if status & _IT_STATE:
-        # Not through XPSR, of which Unicorn writes only the flags.
-        engine.reg_write(arm.UC_ARM_REG_CPSR, status & ~_IT_STATE)
 
 
 class Diagnosis:
@@ -84,7 +59,7 @@ class Diagnosis:
         self._memory = memory
         self._pause = pause
         self._tell = tell
-        self._told = False
+        self._reported = False
         self._lost: list[tuple[int, bytes]] = []  # what such stores overwrote
         self._access: tuple[int, int, int] | None = None  # kind, address, size
         self._interrupt: int | None = None
@@ -173,8 +148,8 @@ class Diagnosis:
     def _lose(self, tell: Callable[[str], None], address: int, size: int) -> None:
         """Let Unicorn store, and take it back at the end of the block."""
         self._lost.append((address, bytes(self._engine.mem_read(address, size))))
-        if not self._told:
-            self._told = True
+        if not self._reported:
+            self._reported = True
             kind = self._memory.kind(address)
             tell(f"writes to {kind} have no effect; the first: {size} bytes at 0x{address:08X}")
         forget_it_state(self._engine)

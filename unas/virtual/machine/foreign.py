@@ -66,7 +66,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RunOutcome:
     """What came of it.
 
     Attributes:
@@ -113,7 +113,7 @@ class Outcome:
         )
 
 
-def run_firmware(board: Board, firmware: Path, errand: RunOptions) -> Outcome:
+def run_firmware(board: Board, firmware: Path, options: RunOptions) -> RunOutcome:
     """Run it from power-on until there is a reason to stop.
 
     Raises:
@@ -125,7 +125,7 @@ def run_firmware(board: Board, firmware: Path, errand: RunOptions) -> Outcome:
 
     def hear(byte: int) -> None:
         spoken.append(byte)
-        errand.out(byte)
+        options.out(byte)
 
     def hear_all(data: bytes) -> None:
         for byte in data:
@@ -134,20 +134,20 @@ def run_firmware(board: Board, firmware: Path, errand: RunOptions) -> Outcome:
     def note(event: Event) -> None:
         events.append(event)
         if isinstance(event, FaultEvent):
-            errand.tell(event.fault)
+            options.tell(event.fault)
 
-    link = ScriptLink(errand.steps, hear, lambda: machine.stop())
-    conduct = Strictness(
-        tell=None if errand.strict else errand.tell,
+    link = ScriptLink(options.steps, hear, lambda: machine.stop())
+    strictness = Strictness(
+        tell=None if options.strict else options.tell,
         paced=True,
-        uart=errand.uart,
+        uart=options.uart,
         semihosting=hear_all,
     )
-    with Machine(board, firmware, link=link, conduct=conduct, on_event=note) as machine:
+    with Machine(board, firmware, link=link, strictness=strictness, on_event=note) as machine:
         with _interruptible(machine):
-            end = _run(machine, errand)
+            end = _run(machine, options)
         waiting = link.waiting_for
-        return Outcome(
+        return RunOutcome(
             end=end,
             exit_code=machine.exit_code,
             waiting_for=None if waiting is None else waiting.decode("latin-1"),
@@ -171,12 +171,12 @@ def run_firmware(board: Board, firmware: Path, errand: RunOptions) -> Outcome:
 _ENDS = {Stop.REQUESTED: "script", Stop.EXIT: "exit", Stop.IDLE: "idle"}
 
 
-def _run(machine: Machine, errand: RunOptions) -> str:
-    deadline = time.monotonic() + errand.wall_s
-    while machine.seconds < errand.timeout_s:
+def _run(machine: Machine, options: RunOptions) -> str:
+    deadline = time.monotonic() + options.wall_s
+    while machine.seconds < options.timeout_s:
         if time.monotonic() > deadline:
             return "wall"
-        left = (errand.timeout_s - machine.seconds) * machine.core_clock_hz
+        left = (options.timeout_s - machine.seconds) * machine.core_clock_hz
         slice_cycles = machine.core_clock_hz // _SLICES_A_SECOND
         stop = machine.run(max_cycles=max(1, min(slice_cycles, int(left) + 1)))
         if stop in _ENDS:
@@ -207,7 +207,7 @@ def _interruptible(machine: Machine) -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def refuse_failure(outcome: Outcome) -> None:
+def refuse_failure(outcome: RunOutcome) -> None:
     """Make an error of an outcome that is none of success.
 
     Raises:

@@ -13,23 +13,23 @@ from unicorn import arm_const as arm
 
 from unas.board import Board
 from unas.errors import EmulatorError
+from unas.virtual.bus.image import load_image
+from unas.virtual.bus.link import ByteLink, QueueLink
 from unas.virtual.bus.memory import Memory
 from unas.virtual.bus.registers import Bus
 from unas.virtual.bus.rules import STRICT, Rules, Strictness
+from unas.virtual.bus.schedule import NEVER, Schedule
 from unas.virtual.bus.system_bus import SystemBus
 from unas.virtual.core.exception_entry import ExceptionEntry
-from unas.virtual.core.faults import Fault
+from unas.virtual.core.faults import End, Fault
 from unas.virtual.core.instruction_hooks import Watch
 from unas.virtual.core.semihosting import Semihosting
 from unas.virtual.core.sleep import Sleep
 from unas.virtual.core.thumb import uses_fpu
 from unas.virtual.machine.catalogue import chip_factory
-from unas.virtual.machine.diagnosis import Diagnosis, End
+from unas.virtual.machine.diagnosis import Diagnosis
 from unas.virtual.machine.events import Event, FaultEvent, ResetEvent, StageEvent
 from unas.virtual.machine.events import Stop as Stop
-from unas.virtual.machine.image import load_image
-from unas.virtual.machine.link import ByteLink, QueueLink
-from unas.virtual.machine.schedule import NEVER, Schedule
 from unas.virtual.machine.services import MachineServices
 from unas.virtual.machine.virtual_time import VirtualTime
 from unas.virtual.timing.counter import memory_of, open_counter
@@ -70,17 +70,17 @@ class Machine(MachineServices):
         instance: int = 0,
         native: bool | None = None,
         on_event: Callable[[Event], None] | None = None,
-        conduct: Strictness = STRICT,
+        strictness: Strictness = STRICT,
     ) -> None:
         self.board = board
-        self.conduct = conduct
+        self.strictness = strictness
         self.agenda = Schedule()
         self.link: ByteLink = QueueLink() if link is None else link
         self._on_event = on_event
         self._image = load_image(elf, _flash_start(board))
-        self.rules = Rules(conduct.tell)
+        self.rules = Rules(strictness.tell)
         self._chip = chip_factory(board)(board, self, self.link, instance)
-        self._bus = Bus(self._chip.peripherals, conduct.tell)
+        self._bus = Bus(self._chip.peripherals, strictness.tell)
         self._engine = unicorn.Uc(
             unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB | unicorn.UC_MODE_MCLASS
         )
@@ -94,7 +94,7 @@ class Machine(MachineServices):
             board,
             timing=timing or board.virtual_timing,
             native=native,
-            watcher=self._watch.call_for,
+            observer=self._watch.call_for,
         )
         self._caches = memory_of(self._counter)
         if self._caches is not None:
@@ -112,9 +112,11 @@ class Machine(MachineServices):
             self._engine, self._memory, self._chip.control, self._exceptions, self._spend
         )
         self._sleep = Sleep(self._chip.control, self._entry.masks)
-        self._diagnosis = Diagnosis(self._engine, self._memory, self._pause, conduct.tell)
+        self._diagnosis = Diagnosis(self._engine, self._memory, self._pause, strictness.tell)
         self._semihosting = (
-            None if conduct.semihosting is None else Semihosting(self._engine, conduct.semihosting)
+            None
+            if strictness.semihosting is None
+            else Semihosting(self._engine, strictness.semihosting)
         )
         self._system_bus = SystemBus(
             self._engine,
@@ -309,7 +311,7 @@ class Machine(MachineServices):
             until = min(self.agenda.next_cycle, self._horizon)
             self._sleep.cycles += until - self._counter.cycles
             self._counter.cycles = until
-        elif self._chip.awaits_input() or self.conduct.tell is not None:
+        elif self._chip.awaits_input() or self.strictness.tell is not None:
             self._stop = Stop.IDLE
         else:
             raise EmulatorError("WFI or WFE: nothing can wake the core; enable an interrupt first")

@@ -12,12 +12,12 @@ from collections import deque
 from unicorn.arm_const import UC_CPU_ARM_CORTEX_M4, UC_CPU_ARM_CORTEX_M7
 
 from unas.board import Board
-from unas.virtual.bus.chip import Chip, Services
+from unas.virtual.bus.idle_loop import IdleLoopDetector
+from unas.virtual.bus.link import ByteLink
 from unas.virtual.bus.registers import WORD, Peripheral, Register
+from unas.virtual.core.chip import Chip, Services
 from unas.virtual.core.debug import Dwt, Itm
 from unas.virtual.core.system_control import SystemControl
-from unas.virtual.machine.idle_loop import IdleLoopDetector
-from unas.virtual.machine.link import ByteLink
 
 _NS_PER_INSTRUCTION = 64  # QEMU's -icount shift=6
 _NS_PER_TICK = 40  # 25 MHz
@@ -28,7 +28,7 @@ _SCC_IDS = {"an386": 0x41043860, "an500": 0x41045000}  # QEMU 7.2 hw/arm/mps2.c
 _MODELS = {"cortex-m4": UC_CPU_ARM_CORTEX_M4, "cortex-m7": UC_CPU_ARM_CORTEX_M7}
 
 
-class Timer(Peripheral):
+class Mps2Timer(Peripheral):
     """A CMSDK timer that counts down; its time is that of QEMU: 64 ns an instruction."""
 
     def __init__(self, base: int, services: Services) -> None:
@@ -54,7 +54,7 @@ class Timer(Peripheral):
         return (stored - elapsed) & WORD
 
 
-class Uart(Peripheral):
+class Mps2Uart(Peripheral):
     """A CMSDK UART on a byte link."""
 
     def __init__(self, base: int, link: ByteLink, services: Services) -> None:
@@ -107,8 +107,8 @@ def build_mps2(board: Board, services: Services, link: ByteLink, instance: int) 
     )
     identity = Register(0xFFC, "ID", _SCC_IDS.get(board.id, 0), 0)
     peripherals = (
-        Timer(0x40000000, services),
-        Uart(0x40004000, link, services),
+        Mps2Timer(0x40000000, services),
+        Mps2Uart(0x40004000, link, services),
         Peripheral("SCC", 0x4002F000, 0x1000, (identity,)),
         control,
         Dwt(lambda: control.trace_enabled, lambda: services.cycles),

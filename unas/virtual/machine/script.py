@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unas.errors import ConfigError
-from unas.virtual.machine.link import NotifyingLink
+from unas.virtual.bus.link import NotifyingLink
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from unicorn import arm_const as arm
 
 from unas.virtual.bus.registers import Bus
 from unas.virtual.bus.rules import Rules, Strictness
+from unas.virtual.bus.schedule import NEVER, Schedule
 from unas.virtual.bus.system_bus import SystemBus
 from unas.virtual.core.sleep import Sleep
 from unas.virtual.machine.events import Stop
-from unas.virtual.machine.schedule import NEVER, Schedule
 from unas.virtual.timing.counters import BlockCounter
 
 
@@ -21,7 +21,7 @@ class MachineServices(ABC):
     """The half of a machine that its peripherals see."""
 
     agenda: Schedule
-    conduct: Strictness
+    strictness: Strictness
     rules: Rules
     _bus: Bus
     _counter: BlockCounter

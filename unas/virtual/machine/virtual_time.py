@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from unas.virtual.bus.chip import Timed
+from unas.virtual.core.chip import Timed
 
 
 class VirtualTime:

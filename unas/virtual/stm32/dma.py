@@ -12,8 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from unas.virtual.bus.chip import Services
 from unas.virtual.bus.registers import Peripheral, Register
+from unas.virtual.core.chip import Services
 from unas.virtual.core.exceptions import Exceptions
 
 TO_MEMORY, TO_PERIPHERAL = range(2)

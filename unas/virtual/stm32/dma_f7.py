@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from unas.virtual.bus.chip import Services
 from unas.virtual.bus.registers import Register
+from unas.virtual.core.chip import Services
 from unas.virtual.core.exceptions import Exceptions
 from unas.virtual.stm32.clocks import ClockSource
 from unas.virtual.stm32.dma import COMPLETE, ERROR, HALF, Controller, Setup

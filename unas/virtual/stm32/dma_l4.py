@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from unas.virtual.bus.chip import Services
 from unas.virtual.bus.registers import Peripheral, Register
+from unas.virtual.core.chip import Services
 from unas.virtual.core.exceptions import Exceptions
 from unas.virtual.stm32.clocks import ClockSource
 from unas.virtual.stm32.dma import (

@@ -6,10 +6,10 @@ from __future__ import annotations
 from unicorn.arm_const import UC_CPU_ARM_CORTEX_M7
 
 from unas.board import Board
-from unas.virtual.bus.chip import Chip, Services
+from unas.virtual.bus.link import ByteLink
+from unas.virtual.core.chip import Chip, Services
 from unas.virtual.core.debug import Dwt, Itm
 from unas.virtual.core.system_control import SystemControl
-from unas.virtual.machine.link import ByteLink
 from unas.virtual.stm32.crc import Crc
 from unas.virtual.stm32.dma_f7 import build_streams
 from unas.virtual.stm32.gpio import Gpio, GpioFamily, PortReset

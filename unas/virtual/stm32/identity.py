@@ -6,17 +6,10 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from unas.virtual.bus.memory import FixedBytes
 from unas.virtual.bus.registers import Peripheral, Register
 
 _UID_TEXT = b"unasVBRD"  # where ST writes the lot number
-
-
-@dataclass(frozen=True, slots=True)
-class FixedBytes:
-    """Bytes at an address of read-only memory."""
-
-    address: int
-    data: bytes
 
 
 def unique_id(instance: int) -> bytes:

@@ -121,10 +121,10 @@ class F7ClockControl:
     def _pwr_clocked(self) -> bool:
         return bool(self.rcc.value("APB1ENR") & _PWREN)
 
-    def _supply(self, acr: int) -> Supply:
+    def _supply(self, acr: int) -> F7Supply:
         power = self.pwr.value("CR1")
         on = power & _ODEN and power & _ODSWEN
-        return Supply(acr & LATENCY, power >> 14 & 3, bool(on))
+        return F7Supply(acr & LATENCY, power >> 14 & 3, bool(on))
 
     def _ready_bits(self, cr: int) -> int:
         """Each oscillator that exists is ready as soon as it is on."""
@@ -204,7 +204,7 @@ _SYSCLK_MAX_HZ = {0b11: 216_000_000, 0b10: 168_000_000, 0b01: 144_000_000}  # by
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class F7Supply:
     """What limits the core clock.
 
     Attributes:
@@ -252,7 +252,7 @@ def tree(cfgr: int, pllcfgr: int, hse_hz: int) -> Clocks:
     )
 
 
-def check(clocks: Clocks, supply: Supply) -> None:
+def check(clocks: Clocks, supply: F7Supply) -> None:
     """Hold the clocks against what flash, regulator and buses allow.
 
     Raises:

@@ -149,10 +149,10 @@ class L4ClockControl:
         msi = msi_hz(self.rcc.value("CR"), self.rcc.value("CSR"))
         return Sources(msi, self._board.hse_hz)
 
-    def _supply(self, *, cr1: int | None = None, cr5: int | None = None) -> Supply:
+    def _supply(self, *, cr1: int | None = None, cr5: int | None = None) -> L4Supply:
         scaling = (self.pwr.value("CR1") if cr1 is None else cr1) >> 9 & 3
         mode = self.pwr.value("CR5") if cr5 is None else cr5
-        return Supply(
+        return L4Supply(
             self.flash.value("ACR") & LATENCY,
             2 if scaling == _VOS_RANGE_2 else 1,
             not mode & _R1MODE,
@@ -195,7 +195,7 @@ class L4ClockControl:
 
     def _write_acr(self, old: int, new: int) -> int:
         supply = self._supply()
-        faster = Supply(new & LATENCY, supply.voltage_range, supply.boost)
+        faster = L4Supply(new & LATENCY, supply.voltage_range, supply.boost)
         self._rules.hold(lambda: check(self.clocks(), faster))
         return new
 
@@ -244,7 +244,7 @@ _RANGE_1_HZ, _BOOST_HZ, _RANGE_2_HZ = 80_000_000, 120_000_000, 26_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Supply:
+class L4Supply:
     """What limits the core clock.
 
     Attributes:
@@ -323,7 +323,7 @@ def tree(cfgr: int, pllcfgr: int, sources: Sources) -> Clocks:
     )
 
 
-def check(clocks: Clocks, supply: Supply) -> None:
+def check(clocks: Clocks, supply: L4Supply) -> None:
     """Hold the clocks against what flash and regulator allow.
 
     Raises:

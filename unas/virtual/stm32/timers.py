@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from unas.virtual.bus.chip import Services
 from unas.virtual.bus.registers import Peripheral, Register
+from unas.virtual.bus.schedule import NEVER
+from unas.virtual.core.chip import Services
 from unas.virtual.core.exceptions import Exceptions
-from unas.virtual.machine.schedule import NEVER
 from unas.virtual.stm32.clocks import ClockSource
 
 _CR1, _DIER, _SR, _EGR, _CNT, _PSC, _ARR, _CCR1 = 0x00, 0x0C, 0x10, 0x14, 0x24, 0x28, 0x2C, 0x34
@@ -76,7 +76,7 @@ class Timer(Peripheral):
         self._exceptions = exceptions
         self._services = services
         self._top = (1 << place.bits) - 1
-        self._next = services.agenda.appointment(self._catch_up)
+        self._next = services.agenda.event(self._catch_up)
         compares = tuple(
             Register(_CCR1 + 4 * i, f"CCR{i + 1}", 0, self._top, write=self._changed(None))
             for i in range(place.channels)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from unas.board import Board, Console
 from unas.errors import EmulatorError
-from unas.virtual.bus.chip import Services
+from unas.virtual.bus.link import ByteLink, NotifyingLink
+from unas.virtual.core.chip import Services
 from unas.virtual.core.exceptions import Exceptions
-from unas.virtual.machine.link import ByteLink, NotifyingLink
 from unas.virtual.stm32.clocks import HSI_HZ, ClockSource
 from unas.virtual.stm32.gpio import Gpio
 from unas.virtual.stm32.usart import Usart, Wiring
@@ -128,7 +128,7 @@ def build_uarts(
         EmulatorError: The chip has no such console.
     """
     places = tuple(places)
-    wanted = services.conduct.uart or (board.console and board.console.uart)
+    wanted = services.strictness.uart or (board.console and board.console.uart)
     names = [place.name.lower() for place in places]
     if wanted not in (*names, AUTO):
         raise EmulatorError(
@@ -140,7 +140,7 @@ def build_uarts(
         far_ends = {name: _Claim(line, name) for name in names}
     else:
         far_ends[wanted] = link
-    console = None if services.conduct.uart else board.console
+    console = None if services.strictness.uart else board.console
     uarts = []
     for place in places:
         far_end = far_ends[place.name.lower()]

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unas.errors import EmulatorError
-from unas.virtual.bus.chip import Services
+from unas.virtual.bus.idle_loop import IdleLoopDetector, Polling
+from unas.virtual.bus.link import ByteLink
 from unas.virtual.bus.registers import Peripheral, Register
 from unas.virtual.bus.rules import Rules
-from unas.virtual.machine.idle_loop import IdleLoopDetector, Polling
-from unas.virtual.machine.link import ByteLink
-from unas.virtual.machine.schedule import NEVER
+from unas.virtual.bus.schedule import NEVER
+from unas.virtual.core.chip import Services
 
 _CR1, _CR2, _CR3, _BRR, _ISR, _RDR, _PRESC = 0x00, 0x04, 0x08, 0x0C, 0x1C, 0x24, 0x2C
 _UE, _RE, _TE, _M0, _PCE, _OVER8, _M1 = (1 << bit for bit in (0, 2, 3, 12, 10, 15, 28))
@@ -69,11 +69,11 @@ class Usart(Peripheral):
         self._wiring = wiring
         self._link = link
         self._services = services
-        self._paced = services.conduct.paced
+        self._paced = services.strictness.paced
         self._listening = IdleLoopDetector(services)
         self._polling = Polling(services)
         self._received: deque[int] = deque()
-        self._change = services.agenda.appointment(self._update)
+        self._change = services.agenda.event(self._update)
         self._sent_at_access = -1
         registers = (
             Register(_CR1, "CR1", write=self._write_control),

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from unas.virtual.timing.operations import Access, Operation, Unit
+from unas.virtual.timing.operations import Access, FunctionalUnit, Operation
 
 MOST_REGISTERS = 8
 _PC = 15
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BlockAddress:
     """An address: a constant and what two of ``EntryPlan.registers`` held on entry."""
 
     base: int | None
@@ -30,7 +30,7 @@ class EntryPlan:
     """
 
     registers: tuple[int, ...]
-    places: tuple[Place, ...]
+    places: tuple[BlockAddress, ...]
 
 
 class _Registers:
@@ -61,9 +61,9 @@ class _Registers:
             self._known[access.base] = moved
 
 
-def _place(access: Access, address: int, registers: _Registers) -> Place | None:
+def _place(access: Access, address: int, registers: _Registers) -> BlockAddress | None:
     if access.base is None and access.index is None:
-        return Place(None, None, (address & ~3) + access.offset)
+        return BlockAddress(None, None, (address & ~3) + access.offset)
     if access.shift or access.base is None:
         return None
     base = registers.get(access.base)
@@ -71,7 +71,7 @@ def _place(access: Access, address: int, registers: _Registers) -> Place | None:
     if base is None or index is None:
         return None
     places = registers.place(base[0]), None if index[0] is None else registers.place(index[0])
-    return Place(*places, base[1] + index[1] + access.offset)
+    return BlockAddress(*places, base[1] + index[1] + access.offset)
 
 
 def entry_plan(operations: tuple[Operation, ...], address: int) -> EntryPlan | None:
@@ -79,9 +79,9 @@ def entry_plan(operations: tuple[Operation, ...], address: int) -> EntryPlan | N
     registers = _Registers()
     places = []
     for operation in operations:
-        if operation.skippable or operation.unit is Unit.DIVIDE:
+        if operation.skippable or operation.unit is FunctionalUnit.DIVIDE:
             return None
-        place: Place | None = Place(None, None, 0)
+        place: BlockAddress | None = BlockAddress(None, None, 0)
         if operation.access is not None:
             place = _place(operation.access, address, registers)
         if place is None or len(registers.read) > MOST_REGISTERS:

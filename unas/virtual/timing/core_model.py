@@ -7,15 +7,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unas.board import Board
-from unas.errors import EmulatorError
 from unas.virtual.timing import layout
-from unas.virtual.timing.operations import ALWAYS, FLAGS, IF_ZERO, PC, Branch, Operation, Role, Unit
+from unas.virtual.timing.operations import (
+    ALWAYS,
+    FLAGS,
+    IF_ZERO,
+    PC,
+    Branch,
+    FunctionalUnit,
+    Operation,
+    Role,
+)
 
 _MOST_SOURCES, _MOST_RESULTS = 4, 3
 
 
 @dataclass(frozen=True, slots=True)
-class Placement:
+class OperationFacts:
     """What a core's tables say of one operation.
 
     Attributes:
@@ -28,7 +36,7 @@ class Placement:
 
     group: int
     cycles: int
-    traits: int = 0
+    attributes: int = 0
     kind: int = 0
     base_kind: int = 0
 
@@ -39,7 +47,7 @@ class CoreModel(Protocol):
     def table(self, board: Board) -> layout.Table:
         """The facts for the native rules."""
 
-    def place(self, operation: Operation, narrow: int) -> Placement:
+    def place(self, operation: Operation, narrow: int) -> OperationFacts:
         """Where an operation stands in them; ``narrow`` 16-bit instructions share its block."""
 
 
@@ -62,13 +70,13 @@ def _mask(registers: tuple[int, ...]) -> int:
     return mask
 
 
-def _describe(operation: Operation, place: Placement, address: int) -> layout.Instruction:
+def _describe(operation: Operation, place: OperationFacts, address: int) -> layout.Instruction:
     target = layout.Instruction(address=address, bytes=operation.bytes, cycles=place.cycles)
-    target.group, target.traits = place.group, place.traits
+    target.group, target.attributes = place.group, place.attributes
     if operation.skippable:
-        target.traits |= layout.CONDITIONAL
+        target.attributes |= layout.CONDITIONAL
     if operation.sets_flags:
-        target.traits |= layout.SETS_FLAGS
+        target.attributes |= layout.SETS_FLAGS
     _describe_sources(target, operation)
     _describe_results(target, operation, place)
     _describe_access(target, operation, address)
@@ -87,13 +95,15 @@ def _describe_sources(target: layout.Instruction, operation: Operation) -> None:
     target.operand_mask = _mask(tuple(r for r, role in registers if role is not Role.ADDEND))
 
 
-def _describe_results(target: layout.Instruction, operation: Operation, place: Placement) -> None:
+def _describe_results(
+    target: layout.Instruction, operation: Operation, place: OperationFacts
+) -> None:
     results = [(register, place.kind) for register in operation.results if register != PC]
     many = len(results) > _MOST_RESULTS - 1
     access = operation.access
     if access is not None and access.base is not None and access.base_written:
         results.append((access.base, place.base_kind))
-        target.traits |= layout.WRITES_BASE
+        target.attributes |= layout.WRITES_BASE
     if operation.sets_flags:
         results.append((FLAGS, place.kind))
     target.result_mask = _mask(tuple(register for register, _ in results))
@@ -107,12 +117,12 @@ def _describe_results(target: layout.Instruction, operation: Operation, place: P
 
 def _describe_access(target: layout.Instruction, operation: Operation, address: int) -> None:
     access = operation.access
-    if operation.unit is Unit.DIVIDE:
+    if operation.unit is FunctionalUnit.DIVIDE:
         numerator, denominator = (register for register, _ in operation.sources[:2])
         target.access = layout.DIVIDE
         target.base = layout.unicorn_register(numerator)
         target.index = layout.unicorn_register(denominator)
-        target.traits |= layout.SIGNED if operation.signed else 0
+        target.attributes |= layout.SIGNED if operation.signed else 0
     if access is None:
         return
     target.access = layout.LOAD if access.load else layout.STORE
@@ -124,7 +134,7 @@ def _describe_access(target: layout.Instruction, operation: Operation, address: 
         offset += address & ~3 if access.index is None else address
     target.offset = (offset + 0x80000000 & 0xFFFFFFFF) - 0x80000000
     if access.index is not None:
-        target.traits |= layout.REGISTER_OFFSET
+        target.attributes |= layout.REGISTER_OFFSET
 
 
 def _describe_branch(target: layout.Instruction, operation: Operation) -> None:
@@ -132,29 +142,10 @@ def _describe_branch(target: layout.Instruction, operation: Operation) -> None:
     if operation.branch not in (Branch.CONDITIONAL, Branch.DIRECT):
         return
     if operation.distance <= 0:
-        target.traits |= layout.BACKWARD
+        target.attributes |= layout.BACKWARD
     if operation.branch is Branch.CONDITIONAL and operation.distance == operation.bytes:
-        target.traits |= layout.NEXT_IS_TARGET
+        target.attributes |= layout.NEXT_IS_TARGET
     if operation.condition >= IF_ZERO:
         target.base = layout.unicorn_register(operation.sources[0][0])
     elif operation.condition != ALWAYS:
         target.base = layout.UNICORN_FLAGS
-
-
-def core_model(board: Board) -> CoreModel:
-    """The model of the board's core.
-
-    Raises:
-        EmulatorError: There is none.
-    """
-    from unas.virtual.timing.cortex_m4 import CortexM4
-    from unas.virtual.timing.cortex_m7 import CortexM7
-
-    models: dict[str, CoreModel] = {"cortex-m4": CortexM4(), "cortex-m7": CortexM7()}
-    model = models.get(board.core)
-    if model is None:
-        raise EmulatorError(
-            f"board {board.id}: no timing is known of a {board.core}; "
-            f"known: {', '.join(models)}; use timing = 'instructions'"
-        )
-    return model

@@ -23,11 +23,11 @@ from enum import IntEnum
 
 from unas.board import Board
 from unas.virtual.timing import layout
-from unas.virtual.timing.core_model import Placement
-from unas.virtual.timing.operations import Branch, Operation, Unit
+from unas.virtual.timing.core_model import OperationFacts
+from unas.virtual.timing.operations import Branch, FunctionalUnit, Operation
 
 
-class Group(IntEnum):
+class M4Group(IntEnum):
     """What needs a rule of its own; the numbers are those of core.h."""
 
     PLAIN = 0
@@ -42,39 +42,39 @@ class Group(IntEnum):
     FP = 9
 
 
-_GROUPS: dict[Unit, Group] = {
-    Unit.NOP: Group.NOP,
-    Unit.IT: Group.IT,
-    Unit.LOAD: Group.LOAD,
-    Unit.STORE: Group.STORE,
-    Unit.DOUBLE: Group.DOUBLE,
-    Unit.FP_LOAD: Group.DOUBLE,
-    Unit.FP_STORE: Group.DOUBLE,
-    Unit.DIVIDE: Group.DIVIDE,
+_GROUPS: dict[FunctionalUnit, M4Group] = {
+    FunctionalUnit.NOP: M4Group.NOP,
+    FunctionalUnit.IT: M4Group.IT,
+    FunctionalUnit.LOAD: M4Group.LOAD,
+    FunctionalUnit.STORE: M4Group.STORE,
+    FunctionalUnit.DOUBLE: M4Group.DOUBLE,
+    FunctionalUnit.FP_LOAD: M4Group.DOUBLE,
+    FunctionalUnit.FP_STORE: M4Group.DOUBLE,
+    FunctionalUnit.DIVIDE: M4Group.DIVIDE,
 }
-_CYCLES: dict[Unit, int] = {  # the others: 1 (TRM table 3-1)
-    Unit.LOAD: 0,  # beyond what the rules say
-    Unit.STORE: 0,
-    Unit.DIVIDE: 0,
-    Unit.SYSTEM: 2,  # TRM: MRS, MSR, CPS 1 or 2; barriers 1 and what they wait for
-    Unit.FP_FUSED: 3,  # TRM table 7-1
-    Unit.FP_CHAINED: 3,  # TRM
-    Unit.FP_DIVIDE: 14,  # TRM; integer instructions behind it go on
-    Unit.FP_ROOT: 14,  # TRM
-    Unit.FP_MOVE_TWO: 2,  # TRM
-    Unit.FP_FROM_CORE: 1,  # I0; TRM's table has 2
-    Unit.FP_TO_CORE: 1,  # I0; TRM's table has 2
+_CYCLES: dict[FunctionalUnit, int] = {  # the others: 1 (TRM table 3-1)
+    FunctionalUnit.LOAD: 0,  # beyond what the rules say
+    FunctionalUnit.STORE: 0,
+    FunctionalUnit.DIVIDE: 0,
+    FunctionalUnit.SYSTEM: 2,  # TRM: MRS, MSR, CPS 1 or 2; barriers 1 and what they wait for
+    FunctionalUnit.FP_FUSED: 3,  # TRM table 7-1
+    FunctionalUnit.FP_CHAINED: 3,  # TRM
+    FunctionalUnit.FP_DIVIDE: 14,  # TRM; integer instructions behind it go on
+    FunctionalUnit.FP_ROOT: 14,  # TRM
+    FunctionalUnit.FP_MOVE_TWO: 2,  # TRM
+    FunctionalUnit.FP_FROM_CORE: 1,  # I0; TRM's table has 2
+    FunctionalUnit.FP_TO_CORE: 1,  # I0; TRM's table has 2
 }
 _LOAD_PC_CYCLES = 1  # TRM 3.3.3: LDR PC takes 5 at least: 2 + 1 + REFILL_INDIRECT
 _TABLE_BRANCH_CYCLES = 4  # TRM 3.3.3: TBB, TBH take 6 at least: 4 + REFILL_INDIRECT
 _REFILL = 1  # I0, G474: a taken branch costs 2; TRM: 1 to 3 more
 _REFILL_INDIRECT = 2  # INF: BX 3, POP {PC} 1 + N + 2
 _REFILL_WIDE = 1  # I0: the target is a 32-bit instruction at an odd halfword
-_FP_ITERATIVE = (Unit.FP_DIVIDE, Unit.FP_ROOT)
+_FP_ITERATIVE = (FunctionalUnit.FP_DIVIDE, FunctionalUnit.FP_ROOT)
 
 
 @dataclass(frozen=True, slots=True)
-class Switches:
+class M4Switches:
     """Where the sources differ.
 
     Attributes:
@@ -97,8 +97,8 @@ class Switches:
 class CortexM4:
     """See ``core_model.CoreModel``."""
 
-    def __init__(self, switches: Switches | None = None) -> None:
-        self._switches = switches or Switches()
+    def __init__(self, switches: M4Switches | None = None) -> None:
+        self._switches = switches or M4Switches()
 
     def table(self, board: Board) -> layout.Table:
         """See ``CoreModel.table``; the board says where one memory ends and another begins."""
@@ -120,24 +120,24 @@ class CortexM4:
             table.block_starts[i] = start
         return table
 
-    def place(self, operation: Operation, narrow: int) -> Placement:
+    def place(self, operation: Operation, narrow: int) -> OperationFacts:
         """See ``CoreModel.place``."""
         unit, access = operation.unit, operation.access
         if access is not None and unit in (
-            Unit.MULTIPLE,
-            Unit.DOUBLE,
-            Unit.FP_LOAD,
-            Unit.FP_STORE,
+            FunctionalUnit.MULTIPLE,
+            FunctionalUnit.DOUBLE,
+            FunctionalUnit.FP_LOAD,
+            FunctionalUnit.FP_STORE,
         ):
-            group = _GROUPS.get(unit, Group.DOUBLE)
-            if unit is Unit.MULTIPLE:
-                group = Group.LOAD_MULTIPLE if access.load else Group.STORE_MULTIPLE
-            return Placement(group, 1 + access.words)  # TRM: 1 + N
+            group = _GROUPS.get(unit, M4Group.DOUBLE)
+            if unit is FunctionalUnit.MULTIPLE:
+                group = M4Group.LOAD_MULTIPLE if access.load else M4Group.STORE_MULTIPLE
+            return OperationFacts(group, 1 + access.words)  # TRM: 1 + N
         if operation.branch is Branch.TABLE:
-            return Placement(Group.PLAIN, _TABLE_BRANCH_CYCLES)
-        if unit is Unit.LOAD and operation.branch is Branch.INDIRECT:
-            return Placement(Group.LOAD, _LOAD_PC_CYCLES)
+            return OperationFacts(M4Group.PLAIN, _TABLE_BRANCH_CYCLES)
+        if unit is FunctionalUnit.LOAD and operation.branch is Branch.INDIRECT:
+            return OperationFacts(M4Group.LOAD, _LOAD_PC_CYCLES)
         if unit.name.startswith("FP_"):
-            traits = layout.FP | (layout.FP_ITERATIVE if unit in _FP_ITERATIVE else 0)
-            return Placement(Group.FP, _CYCLES.get(unit, 1), traits)
-        return Placement(_GROUPS.get(unit, Group.PLAIN), _CYCLES.get(unit, 1))
+            attributes = layout.FP | (layout.FP_ITERATIVE if unit in _FP_ITERATIVE else 0)
+            return OperationFacts(M4Group.FP, _CYCLES.get(unit, 1), attributes)
+        return OperationFacts(_GROUPS.get(unit, M4Group.PLAIN), _CYCLES.get(unit, 1))

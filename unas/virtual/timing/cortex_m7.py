@@ -18,8 +18,8 @@ from enum import IntEnum
 
 from unas.board import Board
 from unas.virtual.timing import layout
-from unas.virtual.timing.core_model import Placement
-from unas.virtual.timing.operations import Operation, Role, Unit
+from unas.virtual.timing.core_model import OperationFacts
+from unas.virtual.timing.operations import FunctionalUnit, Operation, Role
 
 
 class Kind(IntEnum):
@@ -75,7 +75,7 @@ FP_DISTANCE: dict[Kind, dict[Role, int]] = {
 }
 
 
-class Group(IntEnum):
+class M7Group(IntEnum):
     """What decides which instructions issue together."""
 
     PLAIN = 0
@@ -95,8 +95,8 @@ class Group(IntEnum):
     ALONE = 14
 
 
-_G = Group
-_NEVER: tuple[tuple[tuple[Group, ...], tuple[Group, ...], str], ...] = (
+_G = M7Group
+_NEVER: tuple[tuple[tuple[M7Group, ...], tuple[M7Group, ...], str], ...] = (
     # (older, younger), not in the same cycle
     ((_G.ALONE,), tuple(_G), "JNK: LDM, LDRD, PUSH take their cycles alone; INF: SYSTEM"),
     (tuple(_G), (_G.ALONE,), "JNK: the same behind others"),
@@ -115,77 +115,81 @@ _NEVER: tuple[tuple[tuple[Group, ...], tuple[Group, ...], str], ...] = (
     ((_G.FP_MOVE,), (_G.FP_MOVE,), "JNK: VMOV of constants; INF for the others"),
 )
 
-_GROUPS: dict[Unit, Group] = {
-    Unit.MOVE: Group.PLAIN,
-    Unit.ALU: Group.PLAIN,
-    Unit.SHIFT: Group.SHIFT,
-    Unit.DSP: Group.DSP,
-    Unit.EXTEND: Group.DSP,
-    Unit.EXTRACT: Group.BITS,
-    Unit.REVERSE: Group.BITS,
-    Unit.INSERT: Group.BITS,
-    Unit.EXTEND_ADD: Group.BITS,
-    Unit.PACK: Group.BITS,
-    Unit.MULTIPLY: Group.MULTIPLY,
-    Unit.DIVIDE: Group.ALONE,
-    Unit.LOAD: Group.LOAD,
-    Unit.STORE: Group.STORE,
-    Unit.DOUBLE: Group.ALONE,
-    Unit.MULTIPLE: Group.ALONE,
-    Unit.FP_LOAD: Group.FP_LOAD,
-    Unit.FP_STORE: Group.FP_STORE,
-    Unit.BRANCH: Group.BRANCH,
-    Unit.IT: Group.BRANCH,  # JNK: behaves like a branch that is predicted and not taken
-    Unit.NOP: Group.PLAIN,  # JNK: "there is no nop elimination"
-    Unit.SYSTEM: Group.ALONE,
-    Unit.FP_ADD: Group.FP,
-    Unit.FP_MULTIPLY: Group.FP,
-    Unit.FP_FUSED: Group.FP_MAC,
-    Unit.FP_CHAINED: Group.FP_MAC,
-    Unit.FP_DIVIDE: Group.ALONE,  # JNK: "locks pipeline for the rest of the duration"
-    Unit.FP_ROOT: Group.ALONE,
-    Unit.FP_IMMEDIATE: Group.FP_MOVE,
-    Unit.FP_COPY: Group.FP_MOVE,
-    Unit.FP_FROM_CORE: Group.FP_MOVE,
-    Unit.FP_TO_CORE: Group.FP_MOVE,
-    Unit.FP_MOVE_TWO: Group.ALONE,  # JNK
+_GROUPS: dict[FunctionalUnit, M7Group] = {
+    FunctionalUnit.MOVE: M7Group.PLAIN,
+    FunctionalUnit.ALU: M7Group.PLAIN,
+    FunctionalUnit.SHIFT: M7Group.SHIFT,
+    FunctionalUnit.DSP: M7Group.DSP,
+    FunctionalUnit.EXTEND: M7Group.DSP,
+    FunctionalUnit.EXTRACT: M7Group.BITS,
+    FunctionalUnit.REVERSE: M7Group.BITS,
+    FunctionalUnit.INSERT: M7Group.BITS,
+    FunctionalUnit.EXTEND_ADD: M7Group.BITS,
+    FunctionalUnit.PACK: M7Group.BITS,
+    FunctionalUnit.MULTIPLY: M7Group.MULTIPLY,
+    FunctionalUnit.DIVIDE: M7Group.ALONE,
+    FunctionalUnit.LOAD: M7Group.LOAD,
+    FunctionalUnit.STORE: M7Group.STORE,
+    FunctionalUnit.DOUBLE: M7Group.ALONE,
+    FunctionalUnit.MULTIPLE: M7Group.ALONE,
+    FunctionalUnit.FP_LOAD: M7Group.FP_LOAD,
+    FunctionalUnit.FP_STORE: M7Group.FP_STORE,
+    FunctionalUnit.BRANCH: M7Group.BRANCH,
+    FunctionalUnit.IT: M7Group.BRANCH,  # JNK: behaves like a branch that is predicted and not taken
+    FunctionalUnit.NOP: M7Group.PLAIN,  # JNK: "there is no nop elimination"
+    FunctionalUnit.SYSTEM: M7Group.ALONE,
+    FunctionalUnit.FP_ADD: M7Group.FP,
+    FunctionalUnit.FP_MULTIPLY: M7Group.FP,
+    FunctionalUnit.FP_FUSED: M7Group.FP_MAC,
+    FunctionalUnit.FP_CHAINED: M7Group.FP_MAC,
+    FunctionalUnit.FP_DIVIDE: M7Group.ALONE,  # JNK: "locks pipeline for the rest of the duration"
+    FunctionalUnit.FP_ROOT: M7Group.ALONE,
+    FunctionalUnit.FP_IMMEDIATE: M7Group.FP_MOVE,
+    FunctionalUnit.FP_COPY: M7Group.FP_MOVE,
+    FunctionalUnit.FP_FROM_CORE: M7Group.FP_MOVE,
+    FunctionalUnit.FP_TO_CORE: M7Group.FP_MOVE,
+    FunctionalUnit.FP_MOVE_TWO: M7Group.ALONE,  # JNK
 }
-_KINDS: dict[Unit, Kind] = {
-    Unit.REVERSE: Kind.REVERSED,
-    Unit.MULTIPLY: Kind.PRODUCT,
-    Unit.DOUBLE: Kind.WORD,
-    Unit.MULTIPLE: Kind.WORD,
-    Unit.FP_LOAD: Kind.FP_LOADED,
-    Unit.FP_ADD: Kind.FP_SUM,
-    Unit.FP_MULTIPLY: Kind.FP_SUM,
-    Unit.FP_FUSED: Kind.FP_FUSED,
-    Unit.FP_CHAINED: Kind.FP_CHAINED,
-    Unit.FP_DIVIDE: Kind.FP_SUM,
-    Unit.FP_ROOT: Kind.FP_SUM,
-    Unit.FP_IMMEDIATE: Kind.FP_SUM,
-    Unit.FP_COPY: Kind.FP_MOVED,
-    Unit.FP_FROM_CORE: Kind.FP_MOVED,
+_KINDS: dict[FunctionalUnit, Kind] = {
+    FunctionalUnit.REVERSE: Kind.REVERSED,
+    FunctionalUnit.MULTIPLY: Kind.PRODUCT,
+    FunctionalUnit.DOUBLE: Kind.WORD,
+    FunctionalUnit.MULTIPLE: Kind.WORD,
+    FunctionalUnit.FP_LOAD: Kind.FP_LOADED,
+    FunctionalUnit.FP_ADD: Kind.FP_SUM,
+    FunctionalUnit.FP_MULTIPLY: Kind.FP_SUM,
+    FunctionalUnit.FP_FUSED: Kind.FP_FUSED,
+    FunctionalUnit.FP_CHAINED: Kind.FP_CHAINED,
+    FunctionalUnit.FP_DIVIDE: Kind.FP_SUM,
+    FunctionalUnit.FP_ROOT: Kind.FP_SUM,
+    FunctionalUnit.FP_IMMEDIATE: Kind.FP_SUM,
+    FunctionalUnit.FP_COPY: Kind.FP_MOVED,
+    FunctionalUnit.FP_FROM_CORE: Kind.FP_MOVED,
 }
-_CYCLES: dict[Unit, int] = {  # the others: 1
-    Unit.DIVIDE: 7,  # LLVM7; GCC's cortex-m7.md has 4; its early-out is not published
-    Unit.FP_DIVIDE: 16,  # JNK, LLVM7
-    Unit.FP_ROOT: 14,  # JNK
+_CYCLES: dict[FunctionalUnit, int] = {  # the others: 1
+    FunctionalUnit.DIVIDE: 7,  # LLVM7; GCC's cortex-m7.md has 4; its early-out is not published
+    FunctionalUnit.FP_DIVIDE: 16,  # JNK, LLVM7
+    FunctionalUnit.FP_ROOT: 14,  # JNK
 }
-_DOUBLE_CYCLES: dict[Unit, int] = {  # JNK, operands of one exponent
-    Unit.FP_ADD: 1,
-    Unit.FP_MULTIPLY: 5,
-    Unit.FP_FUSED: 7,
-    Unit.FP_CHAINED: 8,
-    Unit.FP_DIVIDE: 30,
-    Unit.FP_ROOT: 30,  # INF: as VDIV
+_DOUBLE_CYCLES: dict[FunctionalUnit, int] = {  # JNK, operands of one exponent
+    FunctionalUnit.FP_ADD: 1,
+    FunctionalUnit.FP_MULTIPLY: 5,
+    FunctionalUnit.FP_FUSED: 7,
+    FunctionalUnit.FP_CHAINED: 8,
+    FunctionalUnit.FP_DIVIDE: 30,
+    FunctionalUnit.FP_ROOT: 30,  # INF: as VDIV
 }
 _TABLE_BRANCH_CYCLES = 2  # LLVM7: TBB and TBH are two operations
-_FP_SHADOWED = (Unit.FP_ADD, Unit.FP_IMMEDIATE, Unit.MULTIPLE)  # JNK; MULTIPLE: VLDM and VSTM only
-_FP_MACS = (Unit.FP_FUSED, Unit.FP_CHAINED)
+_FP_SHADOWED = (
+    FunctionalUnit.FP_ADD,
+    FunctionalUnit.FP_IMMEDIATE,
+    FunctionalUnit.MULTIPLE,
+)  # JNK; MULTIPLE: VLDM and VSTM only
+_FP_MACS = (FunctionalUnit.FP_FUSED, FunctionalUnit.FP_CHAINED)
 
 
 @dataclass(frozen=True, slots=True)
-class Switches:
+class M7Switches:
     """Where the sources differ or a part matters.
 
     Attributes:
@@ -214,8 +218,8 @@ class Switches:
 class CortexM7:
     """See ``core_model.CoreModel``."""
 
-    def __init__(self, switches: Switches | None = None) -> None:
-        self._switches = switches or Switches()
+    def __init__(self, switches: M7Switches | None = None) -> None:
+        self._switches = switches or M7Switches()
 
     def table(self, board: Board) -> layout.Table:
         """See ``CoreModel.table``; no fact depends on the board yet."""
@@ -226,14 +230,14 @@ class CortexM7:
         for kind, distance in FP_DISTANCE.items():
             for role, cycles in distance.items():
                 table.distance[kind][role] = cycles
-        for older in Group:
-            for younger in Group:
+        for older in M7Group:
+            for younger in M7Group:
                 table.pairs[older][younger] = 1
         for olders, youngers, _ in _NEVER:
             for older in olders:
                 for younger in youngers:
                     table.pairs[older][younger] = 0
-        table.load_group = Group.LOAD
+        table.load_group = M7Group.LOAD
         table.early_kind, table.early_role = Kind.EARLY, Role.EARLY
         table.mispredict = table.indirect_mispredict = 8  # JNK; INF: the same for indirect ones
         table.mispredict_early_flags = 6  # JNK: flags set 3 cycles before or earlier
@@ -251,12 +255,12 @@ class CortexM7:
         table.fetch_shift = max(0, switches.fetch_bytes.bit_length() - 1)
         return table
 
-    def place(self, operation: Operation, narrow: int) -> Placement:
+    def place(self, operation: Operation, narrow: int) -> OperationFacts:
         """See ``CoreModel.place``."""
-        return Placement(
+        return OperationFacts(
             self._group(operation),
             _cycles(operation),
-            self._traits(operation, narrow),
+            self._attributes(operation, narrow),
             _kind(operation),
             Kind.POINTER,
         )
@@ -266,48 +270,48 @@ class CortexM7:
         return (
             operation.shifted
             or (switches.long_constants_shift and operation.long_constant)
-            or (switches.extensions_shift and operation.unit is Unit.EXTEND)
+            or (switches.extensions_shift and operation.unit is FunctionalUnit.EXTEND)
         )
 
-    def _group(self, operation: Operation) -> Group:
+    def _group(self, operation: Operation) -> M7Group:
         group = _GROUPS[operation.unit]
-        if group is Group.PLAIN and self._uses_shifter(operation):
-            return Group.SHIFTED
-        if self._switches.extensions_shift and operation.unit is Unit.EXTEND:
-            return Group.BITS
+        if group is M7Group.PLAIN and self._uses_shifter(operation):
+            return M7Group.SHIFTED
+        if self._switches.extensions_shift and operation.unit is FunctionalUnit.EXTEND:
+            return M7Group.BITS
         wide = operation.access is not None and operation.access.words == 2
-        if group in (Group.FP_LOAD, Group.FP_STORE) and wide:
-            return Group.ALONE  # JNK: VLDR.D and VSTR.D dual issue with nothing
-        if group is Group.BRANCH and operation.access is not None:
-            return Group.ALONE  # TBB, TBH
-        if operation.double and group is Group.FP_MAC:
-            return Group.ALONE
+        if group in (M7Group.FP_LOAD, M7Group.FP_STORE) and wide:
+            return M7Group.ALONE  # JNK: VLDR.D and VSTR.D dual issue with nothing
+        if group is M7Group.BRANCH and operation.access is not None:
+            return M7Group.ALONE  # TBB, TBH
+        if operation.double and group is M7Group.FP_MAC:
+            return M7Group.ALONE
         return group
 
-    def _traits(self, operation: Operation, narrow: int) -> int:
-        traits = 0
+    def _attributes(self, operation: Operation, narrow: int) -> int:
+        attributes = 0
         unit = operation.unit
-        if unit is Unit.MOVE and not self._uses_shifter(operation):
-            traits |= layout.EARLY
-        if unit is Unit.SHIFT:
-            traits |= layout.EARLY | layout.EARLY_ANY
+        if unit is FunctionalUnit.MOVE and not self._uses_shifter(operation):
+            attributes |= layout.EARLY
+        if unit is FunctionalUnit.SHIFT:
+            attributes |= layout.EARLY | layout.EARLY_ANY
         if _group_is_multiple(unit) and narrow < 2:
-            traits |= layout.UNCOMPRESSED
-        fp_multiple = unit is Unit.MULTIPLE and any(r >= 32 for r in operation.results)
-        if unit in _FP_SHADOWED and (unit is not Unit.MULTIPLE or fp_multiple):
-            traits |= layout.FP_SHADOWED
+            attributes |= layout.UNCOMPRESSED
+        fp_multiple = unit is FunctionalUnit.MULTIPLE and any(r >= 32 for r in operation.results)
+        if unit in _FP_SHADOWED and (unit is not FunctionalUnit.MULTIPLE or fp_multiple):
+            attributes |= layout.FP_SHADOWED
         if unit in _FP_MACS:
-            traits |= layout.FP_MAC
-        return traits
+            attributes |= layout.FP_MAC
+        return attributes
 
 
-def _group_is_multiple(unit: Unit) -> bool:
-    return unit in (Unit.MULTIPLE, Unit.DOUBLE)
+def _group_is_multiple(unit: FunctionalUnit) -> bool:
+    return unit in (FunctionalUnit.MULTIPLE, FunctionalUnit.DOUBLE)
 
 
 def _kind(operation: Operation) -> Kind:
     access = operation.access
-    if operation.unit is Unit.LOAD:
+    if operation.unit is FunctionalUnit.LOAD:
         return Kind.WORD if access is not None and access.width == 4 else Kind.NARROW
     if any(register >= 32 for register in operation.results) and access is not None:
         return Kind.FP_LOADED
@@ -316,7 +320,7 @@ def _kind(operation: Operation) -> Kind:
 
 def _cycles(operation: Operation) -> int:
     access = operation.access
-    if operation.unit is Unit.BRANCH and access is not None:
+    if operation.unit is FunctionalUnit.BRANCH and access is not None:
         return _TABLE_BRANCH_CYCLES
     if access is not None:  # JNK: ceil(n/2)
         return (access.words + 1) // 2

@@ -14,9 +14,9 @@ from unas.virtual.timing.counters import (
     PIPELINE_MEMORY,
     TIMINGS,
     BlockCounter,
+    BlockObserver,
     PythonCounter,
     Reader,
-    Watcher,
 )
 from unas.virtual.timing.instructions import InstructionCounter
 from unas.virtual.timing.pipeline import PipelineCounter
@@ -31,7 +31,7 @@ def open_counter(
     *,
     timing: str | None = None,
     native: bool | None = None,
-    watcher: Watcher | None = None,
+    observer: BlockObserver | None = None,
 ) -> BlockCounter:
     """The counter of a timing mode.
 
@@ -43,7 +43,7 @@ def open_counter(
             warning.
         native: True: in machine code or an error. False: in Python, ``"instructions"`` only. None:
             native if possible.
-        watcher: Says which instructions to call back for; see ``BlockCounter.watches``.
+        observer: Says which instructions to call back for; see ``BlockCounter.watches``.
 
     Raises:
         EmulatorError: No such mode, or no timing is known of the board's core.
@@ -58,7 +58,7 @@ def open_counter(
             )
         return PythonCounter(engine, read)
     try:
-        return _native(engine, read, board, timing or PIPELINE_MEMORY, watcher)
+        return _native(engine, read, board, timing or PIPELINE_MEMORY, observer)
     except ToolError as error:
         if native or timing not in (None, INSTRUCTIONS):
             raise
@@ -73,11 +73,11 @@ def open_counter(
 
 
 def _native(
-    engine: Any, read: Reader, board: Board, timing: str, watcher: Watcher | None
+    engine: Any, read: Reader, board: Board, timing: str, observer: BlockObserver | None
 ) -> BlockCounter:
     if timing == INSTRUCTIONS:
         return InstructionCounter(engine, read)
-    return PipelineCounter(engine, read, board, memory=timing == PIPELINE_MEMORY, watcher=watcher)
+    return PipelineCounter(engine, read, board, memory=timing == PIPELINE_MEMORY, observer=observer)
 
 
 def memory_of(counter: BlockCounter) -> MemorySystem | None:

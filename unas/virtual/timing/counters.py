@@ -20,7 +20,7 @@ NO_LIMIT = (1 << 64) - 1
 
 Reader = Callable[[int, int], bytes | None]
 """Code of the block at (address, size), asked for once; None stops the machine before it."""
-Watcher = Callable[[bytes], Callable[[], None] | None]
+BlockObserver = Callable[[bytes], Callable[[], None] | None]
 """What to call each time before an instruction is executed, given its code; None: nothing."""
 
 

@@ -23,9 +23,9 @@ from unas.virtual.timing.operations import (
     IF_ZERO,
     Access,
     Branch,
+    FunctionalUnit,
     Operation,
     Role,
-    Unit,
     mnemonic,
     sets_flags,
     unit_of,
@@ -104,14 +104,18 @@ def _address_sources(access: Access) -> tuple[tuple[int, Role], ...]:
     return tuple((register, Role.ADDRESS) for register in registers)
 
 
-def _decode_single(instruction: Any, name: str, unit: Unit) -> Operation:
+def _decode_single(instruction: Any, name: str, unit: FunctionalUnit) -> Operation:
     """LDR, STR, VLDR, VSTR, LDRD, STRD, LDREX, STREX."""
     load = name.startswith(("ld", "vld"))
     width = {"b": 1, "h": 2}.get(name.removesuffix("t")[-1], 4)
     groups = _registers(instruction)
     exclusive_store = name.startswith("strex")
     data = groups[1:] if exclusive_store else groups
-    words = len(_flat(data)) if unit in (Unit.DOUBLE, Unit.FP_LOAD, Unit.FP_STORE) else 1
+    words = (
+        len(_flat(data))
+        if unit in (FunctionalUnit.DOUBLE, FunctionalUnit.FP_LOAD, FunctionalUnit.FP_STORE)
+        else 1
+    )
     access = _access(instruction, load, width, words)
     sources = _address_sources(access)
     if not load:
@@ -138,7 +142,7 @@ def _decode_multiple(instruction: Any, name: str) -> Operation:
     branch = Branch.RETURN if _PC in results else Branch.NONE
     sources = _address_sources(access)
     return Operation(
-        Unit.MULTIPLE, instruction.size, sources, results, access=access, branch=branch
+        FunctionalUnit.MULTIPLE, instruction.size, sources, results, access=access, branch=branch
     )
 
 
@@ -150,18 +154,18 @@ def _decode_branch(instruction: Any, name: str) -> Operation:
         if access.base is None:
             access = replace(access, offset=4)
         sources = _address_sources(access)
-        return Operation(Unit.BRANCH, size, sources, access=access, branch=Branch.TABLE)
+        return Operation(FunctionalUnit.BRANCH, size, sources, access=access, branch=Branch.TABLE)
     registers = _flat(_registers(instruction))
     linked = (_LR,) if name in ("bl", "blx") else ()
     if name in ("bx", "blx"):
         branch = Branch.RETURN if registers == (_LR,) and name == "bx" else Branch.INDIRECT
-        return Operation(Unit.BRANCH, size, results=linked, branch=branch)
+        return Operation(FunctionalUnit.BRANCH, size, results=linked, branch=branch)
     distance = instruction.operands[-1].imm - instruction.address
     if name in ("cbz", "cbnz"):
         condition = IF_ZERO if name == "cbz" else IF_NOT_ZERO
         sources = ((registers[0], Role.ALU),)
         return Operation(
-            Unit.BRANCH,
+            FunctionalUnit.BRANCH,
             size,
             sources,
             branch=Branch.CONDITIONAL,
@@ -169,9 +173,11 @@ def _decode_branch(instruction: Any, name: str) -> Operation:
             condition=condition,
         )
     if instruction.cc in (arm.ARM_CC_AL, arm.ARM_CC_INVALID):
-        return Operation(Unit.BRANCH, size, results=linked, branch=Branch.DIRECT, distance=distance)
+        return Operation(
+            FunctionalUnit.BRANCH, size, results=linked, branch=Branch.DIRECT, distance=distance
+        )
     return Operation(
-        Unit.BRANCH,
+        FunctionalUnit.BRANCH,
         size,
         branch=Branch.CONDITIONAL,
         distance=distance,
@@ -191,7 +197,7 @@ def _decode_multiply(instruction: Any, name: str) -> Operation:
     elif _ADDEND_LAST.fullmatch(name):
         sources += _read(groups[count + 2 :], Role.ADDEND)
     return Operation(
-        Unit.MULTIPLY,
+        FunctionalUnit.MULTIPLY,
         instruction.size,
         sources,
         _flat(results),
@@ -199,34 +205,38 @@ def _decode_multiply(instruction: Any, name: str) -> Operation:
     )
 
 
-_EARLY_ALL = (Unit.EXTRACT, Unit.REVERSE)
-_EARLY_LAST = (Unit.INSERT, Unit.EXTEND_ADD, Unit.PACK)
+_EARLY_ALL = (FunctionalUnit.EXTRACT, FunctionalUnit.REVERSE)
+_EARLY_LAST = (FunctionalUnit.INSERT, FunctionalUnit.EXTEND_ADD, FunctionalUnit.PACK)
 _ONE_OPERAND = ("mov", "movw", "mvn", "adr", "neg", "rrx")
 _READS_RESULT = ("movt", "bfi", "bfc")
 _READS_FLAGS = ("adc", "sbc", "rrx", "sel")
 
 
-def _decode_alu(instruction: Any, name: str, unit: Unit, code: bytes) -> Operation:
+def _decode_alu(instruction: Any, name: str, unit: FunctionalUnit, code: bytes) -> Operation:
     groups = _registers(instruction)
     operands = groups
     results: tuple[int, ...] = ()
     if not _COMPARES.fullmatch(name):
         results = _flat(groups[:1])
         two = len(instruction.operands) == 2 and name not in _ONE_OPERAND
-        reads_result = name in _READS_RESULT or (two and unit in (Unit.MOVE, Unit.ALU, Unit.SHIFT))
+        reads_result = name in _READS_RESULT or (
+            two and unit in (FunctionalUnit.MOVE, FunctionalUnit.ALU, FunctionalUnit.SHIFT)
+        )
         operands = groups if reads_result else groups[1:]
     shifted = any(o.shift.type != 0 for o in instruction.operands)
     sources = _read(operands, Role.EARLY if unit in _EARLY_ALL or name == "pkhtb" else Role.ALU)
-    in_shifter = unit in _EARLY_LAST or (shifted and unit in (Unit.MOVE, Unit.ALU))
+    in_shifter = unit in _EARLY_LAST or (
+        shifted and unit in (FunctionalUnit.MOVE, FunctionalUnit.ALU)
+    )
     if in_shifter and sources and name != "bfc":
         sources = (*sources[:-1], (sources[-1][0], Role.EARLY))
     if name in _READS_FLAGS:
         sources += ((FLAGS, Role.ALU),)
     constants = [o.imm for o in instruction.operands if o.type == arm.ARM_OP_IMM]
-    plain = unit in (Unit.MOVE, Unit.ALU)
+    plain = unit in (FunctionalUnit.MOVE, FunctionalUnit.ALU)
     copy = None
     if (
-        unit is Unit.MOVE
+        unit is FunctionalUnit.MOVE
         and name[:3] in ("add", "sub", "mov")
         and not shifted
         and len(sources) == 1
@@ -251,25 +261,29 @@ def _decode_divide(instruction: Any, name: str) -> Operation:
     groups = _registers(instruction)
     sources = _read(groups[-2:], Role.ALU)
     return Operation(
-        Unit.DIVIDE, instruction.size, sources, _flat(groups[:1]), signed=name == "sdiv"
+        FunctionalUnit.DIVIDE, instruction.size, sources, _flat(groups[:1]), signed=name == "sdiv"
     )
 
 
-_FP_FACTORS = (Unit.FP_MULTIPLY, Unit.FP_FUSED, Unit.FP_CHAINED)
-_FP_ADDED = (Unit.FP_FUSED, Unit.FP_CHAINED)
+_FP_FACTORS = (FunctionalUnit.FP_MULTIPLY, FunctionalUnit.FP_FUSED, FunctionalUnit.FP_CHAINED)
+_FP_ADDED = (FunctionalUnit.FP_FUSED, FunctionalUnit.FP_CHAINED)
 
 
-def _fp_move(groups: list[tuple[int, ...]], constant: bool) -> Unit:
+def _fp_move(groups: list[tuple[int, ...]], constant: bool) -> FunctionalUnit:
     if constant or len(groups) < 2:
-        return Unit.FP_IMMEDIATE
+        return FunctionalUnit.FP_IMMEDIATE
     if len(groups) > 2:
-        return Unit.FP_MOVE_TWO
+        return FunctionalUnit.FP_MOVE_TWO
     if groups[0] and groups[0][0] < FLAGS:
-        return Unit.FP_TO_CORE
-    return Unit.FP_FROM_CORE if groups[1] and groups[1][0] < FLAGS else Unit.FP_COPY
+        return FunctionalUnit.FP_TO_CORE
+    return (
+        FunctionalUnit.FP_FROM_CORE
+        if groups[1] and groups[1][0] < FLAGS
+        else FunctionalUnit.FP_COPY
+    )
 
 
-def _decode_fp(instruction: Any, name: str, unit: Unit) -> Operation:
+def _decode_fp(instruction: Any, name: str, unit: FunctionalUnit) -> Operation:
     groups = _registers(instruction)
     if name == "vmov":
         unit = _fp_move(groups, any(o.type == arm.ARM_OP_FP for o in instruction.operands))
@@ -280,10 +294,10 @@ def _decode_fp(instruction: Any, name: str, unit: Unit) -> Operation:
         return Operation(
             unit, instruction.size, results=() if flags else _flat(groups[:1]), sets_flags=flags
         )
-    count = len(groups) // 2 if unit is Unit.FP_MOVE_TWO else 1
+    count = len(groups) // 2 if unit is FunctionalUnit.FP_MOVE_TWO else 1
     results, operands = groups[:count], groups[count:]
     role = Role.MULTIPLICAND if unit in _FP_FACTORS else Role.ALU
-    if unit in (Unit.FP_COPY, Unit.FP_TO_CORE):
+    if unit in (FunctionalUnit.FP_COPY, FunctionalUnit.FP_TO_CORE):
         role = Role.EARLY
     sources = _read(operands, role)
     if unit in _FP_ADDED:
@@ -294,21 +308,27 @@ def _decode_fp(instruction: Any, name: str, unit: Unit) -> Operation:
     return Operation(unit, instruction.size, sources, _flat(results), double=double)
 
 
-_MEMORY_UNITS = (Unit.LOAD, Unit.STORE, Unit.DOUBLE, Unit.FP_LOAD, Unit.FP_STORE)
-_Decoder = Callable[[Any, str, Unit, bytes], Operation]
-_DECODERS: dict[Unit, _Decoder] = {
-    Unit.MULTIPLE: lambda i, name, unit, code: _decode_multiple(i, name),
-    Unit.BRANCH: lambda i, name, unit, code: _decode_branch(i, name),
-    Unit.MULTIPLY: lambda i, name, unit, code: _decode_multiply(i, name),
-    Unit.DIVIDE: lambda i, name, unit, code: _decode_divide(i, name),
-    Unit.NOP: lambda i, name, unit, code: Operation(unit, i.size),
-    Unit.IT: lambda i, name, unit, code: Operation(unit, i.size, it_length=len(name) - 1),
+_MEMORY_UNITS = (
+    FunctionalUnit.LOAD,
+    FunctionalUnit.STORE,
+    FunctionalUnit.DOUBLE,
+    FunctionalUnit.FP_LOAD,
+    FunctionalUnit.FP_STORE,
+)
+_Decoder = Callable[[Any, str, FunctionalUnit, bytes], Operation]
+_DECODERS: dict[FunctionalUnit, _Decoder] = {
+    FunctionalUnit.MULTIPLE: lambda i, name, unit, code: _decode_multiple(i, name),
+    FunctionalUnit.BRANCH: lambda i, name, unit, code: _decode_branch(i, name),
+    FunctionalUnit.MULTIPLY: lambda i, name, unit, code: _decode_multiply(i, name),
+    FunctionalUnit.DIVIDE: lambda i, name, unit, code: _decode_divide(i, name),
+    FunctionalUnit.NOP: lambda i, name, unit, code: Operation(unit, i.size),
+    FunctionalUnit.IT: lambda i, name, unit, code: Operation(unit, i.size, it_length=len(name) - 1),
 } | {unit: lambda i, name, unit, code: _decode_single(i, name, unit) for unit in _MEMORY_UNITS}
 
 
 def _decode_system(instruction: Any) -> Operation:
     results = _flat(_registers(instruction)) if instruction.mnemonic == "mrs" else ()
-    return Operation(Unit.SYSTEM, instruction.size, results=results)
+    return Operation(FunctionalUnit.SYSTEM, instruction.size, results=results)
 
 
 class Decoder:
@@ -339,7 +359,9 @@ class Decoder:
         if operation is None:
             decoded = next(self._capstone.disasm(code, 0, 1), None)
             operation = (
-                Operation(Unit.SYSTEM, size) if decoded is None else self._decode(decoded, code)
+                Operation(FunctionalUnit.SYSTEM, size)
+                if decoded is None
+                else self._decode(decoded, code)
             )
             self._known[code] = operation
         return operation
@@ -347,7 +369,7 @@ class Decoder:
     def _decode(self, instruction: Any, code: bytes) -> Operation:
         name = mnemonic(instruction)
         unit = unit_of(name)
-        if unit is Unit.SYSTEM:
+        if unit is FunctionalUnit.SYSTEM:
             return _decode_system(instruction)
         if unit.name.startswith("FP_") and unit not in _MEMORY_UNITS:
             return _decode_fp(instruction, name, unit)

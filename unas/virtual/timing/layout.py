@@ -98,7 +98,7 @@ class Table(ctypes.Structure):
     )
 
 
-class Place(ctypes.Structure):
+class EnginePlace(ctypes.Structure):
     """Mirror of ``engine_place``."""
 
     _fields_ = (

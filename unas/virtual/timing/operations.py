@@ -21,7 +21,7 @@ ALWAYS, IF_ZERO, IF_NOT_ZERO = 15, 16, 17
 """Conditions besides the architecture's 0..13: of CBZ and CBNZ the last two."""
 
 
-class Unit(enum.Enum):
+class FunctionalUnit(enum.Enum):
     """What kind of work an instruction is."""
 
     MOVE = "ADD, SUB, MOV: what the M7's early ALU can do"
@@ -132,7 +132,7 @@ class Operation:
         skippable: It stands in an IT block.
     """
 
-    unit: Unit
+    unit: FunctionalUnit
     bytes: int
     sources: tuple[tuple[int, Role], ...] = ()
     results: tuple[int, ...] = ()
@@ -151,41 +151,44 @@ class Operation:
 
 
 # Mnemonics without condition, width and type, as regular expressions; the first that fits counts.
-_UNITS: tuple[tuple[str, Unit], ...] = (
-    (r"nop", Unit.NOP),
-    (r"it[te]{0,3}", Unit.IT),
-    (r"(b|bl|bx|blx|cbz|cbnz|tbb|tbh)", Unit.BRANCH),
-    (r"(ldrd|strd)", Unit.DOUBLE),
-    (r"(ldm|stm)(ia|db|fd|ea)?|push|pop", Unit.MULTIPLE),
-    (r"v(ldm|stm)(ia|db)?|vpush|vpop", Unit.MULTIPLE),
-    (r"vldr", Unit.FP_LOAD),
-    (r"vstr", Unit.FP_STORE),
-    (r"ldr(s?[bh])?t?|ldrex[bh]?|lda.*", Unit.LOAD),
-    (r"str[bh]?t?|strex[bh]?|stl.*", Unit.STORE),
-    (r"(add|sub|mov)w?|adr", Unit.MOVE),
-    (r"movt", Unit.ALU),
-    (r"(adc|sbc|rsb|and|orr|eor|bic|orn|mvn|cmp|cmn|tst|teq|rrx|neg)", Unit.ALU),
-    (r"(lsl|lsr|asr|ror)", Unit.SHIFT),
-    (r"[su]xt[bh]", Unit.EXTEND),
-    (r"[su]xta(b|h|b16)", Unit.EXTEND_ADD),
-    (r"pkh(bt|tb)", Unit.PACK),
-    (r"[su]bfx", Unit.EXTRACT),
-    (r"rev(16|sh)?|rbit", Unit.REVERSE),
-    (r"bf[ic]", Unit.INSERT),
-    (r"[su]div", Unit.DIVIDE),
-    (r"(mul|mla|mls|[su]mull|[su]mlal|umaal)", Unit.MULTIPLY),
-    (r"s?smul.*|smla.*|smls.*|smua.*|smus.*|smml.*|smmul.*", Unit.MULTIPLY),
-    (r"(q|s|u|sh|uh|uq)(add|sub)(8|16)|(q|s|u|sh|uh|uq)(asx|sax)|q?d?(add|sub)", Unit.DSP),
-    (r"qdadd|qdsub|[su]xtb16|[su]sat(16)?|sel|usada?8|clz", Unit.DSP),
-    (r"v(n?mul)", Unit.FP_MULTIPLY),
-    (r"vf(n?)m[as]", Unit.FP_FUSED),
-    (r"v(n?)ml[as]", Unit.FP_CHAINED),
-    (r"vdiv", Unit.FP_DIVIDE),
-    (r"vsqrt", Unit.FP_ROOT),
-    (r"vm(rs)", Unit.FP_TO_CORE),
-    (r"vm(sr)", Unit.FP_FROM_CORE),
-    (r"vmov", Unit.FP_COPY),
-    (r"v.*", Unit.FP_ADD),
+_UNITS: tuple[tuple[str, FunctionalUnit], ...] = (
+    (r"nop", FunctionalUnit.NOP),
+    (r"it[te]{0,3}", FunctionalUnit.IT),
+    (r"(b|bl|bx|blx|cbz|cbnz|tbb|tbh)", FunctionalUnit.BRANCH),
+    (r"(ldrd|strd)", FunctionalUnit.DOUBLE),
+    (r"(ldm|stm)(ia|db|fd|ea)?|push|pop", FunctionalUnit.MULTIPLE),
+    (r"v(ldm|stm)(ia|db)?|vpush|vpop", FunctionalUnit.MULTIPLE),
+    (r"vldr", FunctionalUnit.FP_LOAD),
+    (r"vstr", FunctionalUnit.FP_STORE),
+    (r"ldr(s?[bh])?t?|ldrex[bh]?|lda.*", FunctionalUnit.LOAD),
+    (r"str[bh]?t?|strex[bh]?|stl.*", FunctionalUnit.STORE),
+    (r"(add|sub|mov)w?|adr", FunctionalUnit.MOVE),
+    (r"movt", FunctionalUnit.ALU),
+    (r"(adc|sbc|rsb|and|orr|eor|bic|orn|mvn|cmp|cmn|tst|teq|rrx|neg)", FunctionalUnit.ALU),
+    (r"(lsl|lsr|asr|ror)", FunctionalUnit.SHIFT),
+    (r"[su]xt[bh]", FunctionalUnit.EXTEND),
+    (r"[su]xta(b|h|b16)", FunctionalUnit.EXTEND_ADD),
+    (r"pkh(bt|tb)", FunctionalUnit.PACK),
+    (r"[su]bfx", FunctionalUnit.EXTRACT),
+    (r"rev(16|sh)?|rbit", FunctionalUnit.REVERSE),
+    (r"bf[ic]", FunctionalUnit.INSERT),
+    (r"[su]div", FunctionalUnit.DIVIDE),
+    (r"(mul|mla|mls|[su]mull|[su]mlal|umaal)", FunctionalUnit.MULTIPLY),
+    (r"s?smul.*|smla.*|smls.*|smua.*|smus.*|smml.*|smmul.*", FunctionalUnit.MULTIPLY),
+    (
+        r"(q|s|u|sh|uh|uq)(add|sub)(8|16)|(q|s|u|sh|uh|uq)(asx|sax)|q?d?(add|sub)",
+        FunctionalUnit.DSP,
+    ),
+    (r"qdadd|qdsub|[su]xtb16|[su]sat(16)?|sel|usada?8|clz", FunctionalUnit.DSP),
+    (r"v(n?mul)", FunctionalUnit.FP_MULTIPLY),
+    (r"vf(n?)m[as]", FunctionalUnit.FP_FUSED),
+    (r"v(n?)ml[as]", FunctionalUnit.FP_CHAINED),
+    (r"vdiv", FunctionalUnit.FP_DIVIDE),
+    (r"vsqrt", FunctionalUnit.FP_ROOT),
+    (r"vm(rs)", FunctionalUnit.FP_TO_CORE),
+    (r"vm(sr)", FunctionalUnit.FP_FROM_CORE),
+    (r"vmov", FunctionalUnit.FP_COPY),
+    (r"v.*", FunctionalUnit.FP_ADD),
 )
 _PATTERNS = tuple((re.compile(pattern), unit) for pattern, unit in _UNITS)
 
@@ -209,6 +212,8 @@ def sets_flags(instruction: Any) -> bool:
     return bool(instruction.update_flags) and name.endswith("s")
 
 
-def unit_of(name: str) -> Unit:
-    """The unit of a name without condition, S and type; what is not known is ``Unit.SYSTEM``."""
-    return next((unit for pattern, unit in _PATTERNS if pattern.fullmatch(name)), Unit.SYSTEM)
+def unit_of(name: str) -> FunctionalUnit:
+    """The unit of a name without condition, S and type; ``SYSTEM`` where it is not known."""
+    return next(
+        (unit for pattern, unit in _PATTERNS if pattern.fullmatch(name)), FunctionalUnit.SYSTEM
+    )

@@ -15,8 +15,9 @@ from unas.virtual.bus.memory_system import MemorySystem
 from unas.virtual.native.library import add_native_hook, native_library, unicorn_functions
 from unas.virtual.timing import layout
 from unas.virtual.timing.addresses import entry_plan
-from unas.virtual.timing.core_model import CoreModel, core_model, describe_block
-from unas.virtual.timing.counters import NO_LIMIT, PIPELINE, PIPELINE_MEMORY, Reader, Watcher
+from unas.virtual.timing.core_model import CoreModel, describe_block
+from unas.virtual.timing.cores import core_model
+from unas.virtual.timing.counters import NO_LIMIT, PIPELINE, PIPELINE_MEMORY, BlockObserver, Reader
 from unas.virtual.timing.decode import Decoder
 from unas.virtual.timing.instructions import MovableHook
 from unas.virtual.timing.operations import Operation
@@ -80,12 +81,12 @@ class PipelineCounter:
         board: Board,
         *,
         memory: bool,
-        watcher: Watcher | None = None,
+        observer: BlockObserver | None = None,
         model: CoreModel | None = None,
     ) -> None:
         self.timing = PIPELINE_MEMORY if memory else PIPELINE
         self.error: Exception | None = None
-        self._read, self._watcher = read, watcher
+        self._read, self._observer = read, observer
         self._alerts: dict[int, Callable[[], None]] = {}
         self._model = core_model(board) if model is None else model
         self._decoder = Decoder()
@@ -136,13 +137,13 @@ class PipelineCounter:
             return -1
 
     def _watch(self, block: tuple[layout.Instruction, ...], code: bytes) -> bool:
-        if self._watcher is None:
+        if self._observer is None:
             return False
         position, any_watched = 0, False
         for instruction in block:
-            call = self._watcher(code[position : position + instruction.bytes])
+            call = self._observer(code[position : position + instruction.bytes])
             if call is not None:
-                instruction.traits |= layout.WATCHED
+                instruction.attributes |= layout.WATCHED
                 self._alerts[instruction.address] = call
                 any_watched = True
             position += instruction.bytes
@@ -259,7 +260,7 @@ class PipelineCounter:
 def _plan(facts: layout.Block, operations: tuple[Operation, ...], *, light: bool) -> Any:
     """Fill in the registers on entry; gives the places."""
     plan = entry_plan(operations, facts.address) if light else None
-    places = (layout.Place * len(operations))()
+    places = (layout.EnginePlace * len(operations))()
     facts.entry_count = layout.HEAVY
     if plan is None:
         return places

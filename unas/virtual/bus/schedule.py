@@ -44,16 +44,16 @@ class Schedule:
         self.changed: Callable[[], None] = lambda: None
         """Called when something sooner than all else was entered."""
 
-    def appointment(self, act: Callable[[], None]) -> ScheduledEvent:
+    def event(self, act: Callable[[], None]) -> ScheduledEvent:
         """A new appointment, not set yet."""
         return ScheduledEvent(self, act)
 
-    def enter(self, appointment: ScheduledEvent) -> None:
+    def enter(self, event: ScheduledEvent) -> None:
         """Note its new time."""
         self._made += 1
         first = self.next_cycle
-        heapq.heappush(self._entries, (appointment.cycle, self._made, appointment))
-        if appointment.cycle < first:
+        heapq.heappush(self._entries, (event.cycle, self._made, event))
+        if event.cycle < first:
             self.changed()
 
     @property

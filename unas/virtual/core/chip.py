@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unas.board import Board
+from unas.virtual.bus.idle_loop import Timeline
+from unas.virtual.bus.link import ByteLink
+from unas.virtual.bus.memory import FixedBytes
 from unas.virtual.bus.registers import Peripheral
 from unas.virtual.bus.rules import Rules, Strictness
 from unas.virtual.core.system_control import CoreServices, SystemControl
-from unas.virtual.machine.idle_loop import Timeline
-from unas.virtual.machine.link import ByteLink
-from unas.virtual.stm32.identity import FixedBytes
 
 
 class Services(Timeline, CoreServices, Protocol):
     """What a machine offers its peripherals."""
 
     @property
-    def conduct(self) -> Strictness:
+    def strictness(self) -> Strictness:
         """How strictly the firmware is taken."""
 
     @property
