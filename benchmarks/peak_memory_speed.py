@@ -18,7 +18,7 @@ from dataclasses import replace
 import numpy as np
 
 from unas.architecture import CnnArchitecture
-from unas.resources.memory import peak_memory
+from unas.resources.order_search import peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import CNN_SPACE, CnnSpace, random_architecture
 from unas.space.morphs import random_morph

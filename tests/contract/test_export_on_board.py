@@ -13,7 +13,7 @@ import pytest
 from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.firmware.build import Builder
-from unas.firmware.pack import pack
+from unas.firmware.sizes import pack
 from unas.hil.flash import VirtualFlasher
 from unas.hil.measure import Procedure, measure_image
 from unas.record import Measurement

@@ -27,8 +27,7 @@ from unas.errors import ArenaTooSmallError, DeviceError, LinkClosedError
 from unas.firmware.build import compiler_version
 from unas.firmware.recipe import COMPILE_FLAGS, Recipe
 from unas.firmware.render import install_platform, render_project
-from unas.hil.arena_order import offline_order
-from unas.hil.arena_probe import MeasuredModel, verified_arena
+from unas.hil.arena_probe import MeasuredModel, offline_order, verified_arena
 from unas.hil.session import Deadlines, Session
 from unas.hil.wire import Frame, Type, encode
 from unas.host.reference import reference_output, seeded_input

@@ -17,7 +17,7 @@ from tests.unit.arena_first_fit import first_fit_bytes
 from unas.arena.search import lower_bound
 from unas.errors import UnsupportedOperatorError
 from unas.graph import AddOptions, Graph, OperatorKind
-from unas.hil.arena_order import buffer_groups, offline_order
+from unas.hil.arena_probe import buffer_groups, offline_order
 from unas.host.runtime import HostBuffer, HostRun, list_buffers, run_on_host
 from unas.tflite.writer import write_flatbuffer
 

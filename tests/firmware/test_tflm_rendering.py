@@ -22,9 +22,14 @@ from unas.board import Board
 from unas.errors import ModelError
 from unas.firmware.recipe import CXX_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import install_library, install_platform, render_project
-from unas.firmware.runtimes import BUILTIN, find_runtime
+from unas.firmware.runtimes import (
+    BUILTIN,
+    find_library,
+    find_runtime,
+    operator_names,
+    resolver_methods,
+)
 from unas.firmware.sizes import CMSIS_NN_SYMBOLS
-from unas.firmware.tflm import find_library, operator_names, resolver_methods
 from unas.tflite.reader import read_flatbuffer
 from unas.tflite.writer import write_flatbuffer
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unas.calibration.kernels import KernelBenchmark, single_kernels
+from unas.calibration.draw import KernelBenchmark, single_kernels
 from unas.calibration.uncertainty import MeasurementCandidate
 from unas.cost.operators import Call, kernels
 from unas.cost.types import Sample

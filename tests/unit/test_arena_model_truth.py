@@ -29,7 +29,7 @@ from unas.graph import (
     Tensor,
 )
 from unas.graph.builder import GraphBuilder
-from unas.hil.arena_order import offline_order
+from unas.hil.arena_probe import offline_order
 from unas.host.runtime import HostRun, run_on_host
 from unas.names import KernelSet
 from unas.resources.counts import operator_macs

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.synthetic_board import calls_of, network, sample
 from unas.board import Board, load_board
-from unas.calibration.kernels import single_kernel, single_kernels
+from unas.calibration.draw import single_kernel, single_kernels
 from unas.calibration.learn import (
     CalibrationContext,
     check_one_kind,

@@ -13,7 +13,7 @@ from rich.console import Console
 from tests.study_cases import run_in, study_of
 from unas.cli.main import main
 from unas.cli.progress import SearchLines, SearchView, progress_lines
-from unas.cli.search_output import print_found, print_found_json
+from unas.cli.results_output import print_found, print_found_json
 from unas.record import FinalTraining
 from unas.store.study_folder import StudyResults
 from unas.study.observer import Status

@@ -22,8 +22,7 @@ from unas.exports.network import ExportedNetwork, exported_network
 from unas.exports.project import app_files
 from unas.exports.sample import data_sample, kept_sample, seeded_sample
 from unas.firmware.recipe import Recipe
-from unas.firmware.runtimes import BUILTIN, Runtime
-from unas.firmware.tflm import Library
+from unas.firmware.runtimes import BUILTIN, Library, Runtime
 from unas.host.reference import reference_output, seeded_input
 from unas.host.runtime import run_on_host
 from unas.record import Record

@@ -12,7 +12,7 @@ from unas.artifact import Flatbuffer
 from unas.errors import ModelError
 from unas.graph import Graph
 from unas.resources.liveness import analyse
-from unas.resources.memory import peak_memory
+from unas.resources.order_search import peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
 from unas.tflite.order import in_best_order, reorder_flatbuffer

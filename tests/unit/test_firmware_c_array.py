@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from unas._process import run
-from unas.tflite.c_array import c_initialiser
+from unas.tflite.model_file import c_initialiser
 
 EVERY_BYTE = bytes(range(256)) + b"0123456789" + bytes(range(255, -1, -1))
 

@@ -19,9 +19,8 @@ from unas.report.study.page import study_page
 from unas.store.journal import Journal, read_journal
 from unas.store.study_folder import read_study
 from unas.strategies.catalogue import make_strategy
-from unas.strategies.random_search import RandomSearch
 from unas.strategies.replay import RecordedSpace, replay
-from unas.strategies.strategy import Strategy
+from unas.strategies.strategy import RandomSearch, Strategy
 from unas.testing.search import FakeSpace, fake_search
 
 ROOT = Path(__file__).parents[2]

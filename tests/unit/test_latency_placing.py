@@ -11,7 +11,7 @@ import pytest
 from unas.cost.operators import ArenaLayout, calls_of, fast_bytes_of
 from unas.errors import StoreError
 from unas.graph import Graph
-from unas.hil.arena_order import offline_order
+from unas.hil.arena_probe import offline_order
 from unas.host.runtime import HostBuffer, list_buffers
 from unas.space.cnn import CNN_SPACE, random_architecture
 from unas.tflite.order import exported_graph

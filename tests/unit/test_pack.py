@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from unas.artifact import Flatbuffer
 from unas.board import load_board
-from unas.firmware.pack import PROGRAM_BYTES, pack
+from unas.firmware.sizes import PROGRAM_BYTES, pack
 
 BOARD = load_board("f746")
 

@@ -25,8 +25,7 @@ from unas.cost.operators import ArenaLayout
 from unas.cost.types import KernelProfile
 from unas.errors import StoreError
 from unas.record import FinalTraining, HardwareEvent, Outcome, Provenance, Record, Stage
-from unas.record.latency import Latency, latency_of, provenances_text
-from unas.record.repeated_trainings import final_errors
+from unas.record.latency import Latency, final_errors, latency_of, provenances_text
 from unas.record.wording import NOT_KNOWN
 from unas.report.study.accuracy_latency import figure as accuracy_figure
 from unas.report.study.convergence import convergence_of

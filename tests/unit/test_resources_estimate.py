@@ -30,7 +30,7 @@ from unas.resources.counts import (
     paper_macs,
 )
 from unas.resources.estimate import estimate, footprint
-from unas.resources.memory import peak_memory
+from unas.resources.order_search import peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import random_architecture
 

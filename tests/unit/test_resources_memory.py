@@ -15,7 +15,7 @@ from tests.unit.memory_oracle import MemoryOracle
 from unas.graph import ConvOptions, Graph, Tensor
 from unas.graph.builder import GraphBuilder
 from unas.resources.liveness import Liveness, analyse
-from unas.resources.memory import PeakMemory, peak_memory
+from unas.resources.order_search import PeakMemory, peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import CNN_SPACE, random_architecture
 from unas.space.ranges import IntRange

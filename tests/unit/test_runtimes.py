@@ -12,8 +12,14 @@ from tests.tflm_tree import write_tree
 from unas.board import Board
 from unas.errors import ConfigError
 from unas.firmware.recipe import Recipe
-from unas.firmware.runtimes import BUILTIN, BUILTIN_PLAIN, Runtime, find_runtime
-from unas.firmware.tflm import VARIABLE, find_library
+from unas.firmware.runtimes import (
+    BUILTIN,
+    BUILTIN_PLAIN,
+    VARIABLE,
+    Runtime,
+    find_library,
+    find_runtime,
+)
 
 
 @pytest.fixture(autouse=True)

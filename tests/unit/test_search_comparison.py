@@ -25,8 +25,7 @@ from unas.resources.estimate import footprint
 from unas.space.catalogue import find_space
 from unas.strategies.aging import AgingEvolution
 from unas.strategies.pareto import hypervolume
-from unas.strategies.random_search import RandomSearch
-from unas.strategies.strategy import Strategy
+from unas.strategies.strategy import RandomSearch, Strategy
 
 # Space and bounds of results/published/mnist_t10k_strategies, but for the bound of the error.
 SPACE = find_space("cnn", {"blocks": [1, 4], "filters": [1, 32], "units": [10, 64]})

@@ -20,7 +20,7 @@ from unas.strategies.pareto import (
     pareto_front,
     quantity,
 )
-from unas.strategies.random_search import RandomSearch
+from unas.strategies.strategy import RandomSearch
 from unas.testing.search import FakeSpace, fake_search
 
 _GRID = st.integers(0, 6).map(float)

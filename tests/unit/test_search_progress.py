@@ -8,7 +8,7 @@ import pytest
 from unas.constraints import Constraints
 from unas.record import Outcome, Record
 from unas.strategies.progress import best_feasible, count_outcomes, covered_share, trainings
-from unas.strategies.random_search import RandomSearch
+from unas.strategies.strategy import RandomSearch
 from unas.testing.search import FakeSpace, fake_search
 
 BOUNDS = Constraints(error=0.25, model_size_bytes=2000)

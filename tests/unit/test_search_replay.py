@@ -16,9 +16,8 @@ from unas.errors import ConfigError, StoreError
 from unas.record import Outcome
 from unas.strategies.aging import AgingEvolution
 from unas.strategies.progress import covered_share, trainings
-from unas.strategies.random_search import RandomSearch
 from unas.strategies.replay import NOT_RECORDED, RecordedSpace, replay, replay_strategy
-from unas.strategies.strategy import SearchSpace, SparsityGene
+from unas.strategies.strategy import RandomSearch, SearchSpace, SparsityGene
 from unas.testing.search import FakeSpace, fake_search
 
 BOUNDS = Constraints(error=0.2, peak_memory_bytes=45, model_size_bytes=1000)

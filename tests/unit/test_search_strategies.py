@@ -11,8 +11,7 @@ from unas.record import Outcome, Record, Stage
 from unas.space.catalogue import SPACE_NAMES, find_space
 from unas.strategies.aging import AgingEvolution
 from unas.strategies.catalogue import STRATEGIES, make_strategy
-from unas.strategies.random_search import RandomSearch
-from unas.strategies.strategy import SearchSpace, SparsityGene, Strategy
+from unas.strategies.strategy import RandomSearch, SearchSpace, SparsityGene, Strategy
 from unas.testing.search import FakeSpace, fake_record, fake_search
 from unas.testing.strategy_contract import StrategyContract
 

@@ -32,7 +32,7 @@ from unas.architecture import (
 from unas.errors import ArchitectureError, ConfigError
 from unas.graph import ConvOptions, Graph, MeanOptions, OperatorKind, Padding
 from unas.resources.counts import macs, paper_macs
-from unas.resources.memory import peak_memory
+from unas.resources.order_search import peak_memory
 from unas.space.build import build_graph
 from unas.space.cnn import CNN_SPACE, random_architecture
 from unas.space.cnn_plus import (

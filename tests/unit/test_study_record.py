@@ -23,7 +23,7 @@ from unas.record import (
     Stage,
     TrainingResult,
 )
-from unas.record.repeated_trainings import value_ranges
+from unas.record.latency import value_ranges
 from unas.record.wording import feasible_count_text, seed_count_text
 from unas.testing.contracts import example_measurement
 

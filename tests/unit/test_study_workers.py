@@ -25,9 +25,9 @@ from unas.errors import DataError, WorkerError
 from unas.record import Outcome, Record, Stage, TrainingResult
 from unas.space.catalogue import find_space
 from unas.store.measurements import read_findings
-from unas.study.executors import ThreadExecutor
 from unas.study.requests import TrainingOutput, TrainingRequest
 from unas.study.run import run_study
+from unas.study.scheduler import ThreadExecutor
 from unas.study.setup import StudyPlan
 from unas.study.training import CandidateTrainer
 from unas.study.training_worker import TrainingProcesses

@@ -10,11 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.study_example import write_example
-from unas.cli.search_output import print_found
+from unas.cli.results_output import print_found
 from unas.exports.card import error_rows
 from unas.record import Prediction, Provenance
-from unas.record.latency import latency_of, latency_provenance
-from unas.record.repeated_trainings import mean_std
+from unas.record.latency import latency_of, latency_provenance, mean_std
 from unas.record.wording import (
     NOT_KNOWN,
     column_text,

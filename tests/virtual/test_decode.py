@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.virtual.probe_board import BOARD
 from unas._process import run
-from unas.virtual.core.thumb import instruction_sizes, uses_fpu
+from unas.virtual.core.instruction_hooks import instruction_sizes, uses_fpu
 from unas.virtual.timing.core_model import describe_block
 from unas.virtual.timing.cortex_m4 import CortexM4
 from unas.virtual.timing.cortex_m7 import CortexM7

@@ -10,7 +10,7 @@ import unicorn
 
 from tests.virtual.probe_board import BOARD, ProbeBoard, compile_firmware, word, words
 from unas.errors import EmulatorError
-from unas.virtual.core.thumb import instruction_sizes
+from unas.virtual.core.instruction_hooks import instruction_sizes
 from unas.virtual.machine.events import Event
 from unas.virtual.machine.machine import Machine, Stop
 from unas.virtual.timing.core_model import OperationFacts

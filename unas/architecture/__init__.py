@@ -5,7 +5,7 @@ Which values a gene may take is the matter of ``unas.space``; here is only what 
 well-formed, so that two equal networks are equal values with one hash.
 """
 
-from unas.architecture.cnn import CnnArchitecture
+from unas.architecture.cnn import CnnArchitecture, MlpArchitecture
 from unas.architecture.cnn_plus import (
     CnnPlusArchitecture,
     Connection,
@@ -23,7 +23,6 @@ from unas.architecture.layers import (
     Pooling,
     PoolingKind,
 )
-from unas.architecture.mlp import MlpArchitecture
 from unas.architecture.reading import Architecture, architecture_from_json_dict
 from unas.architecture.record import SCHEMA
 

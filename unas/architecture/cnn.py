@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A network of μNAS's convolutional search space."""
+"""Networks of μNAS's two search spaces: convolutional ones, and multi-layer perceptrons."""
 
 from __future__ import annotations
 
@@ -33,3 +33,11 @@ class CnnArchitecture(Genes):
     def __post_init__(self) -> None:
         if not self.blocks or self.blocks[0].parallel:
             raise ArchitectureError("the first block must exist and be serial; make it so")
+
+
+@dataclass(frozen=True, slots=True)
+class MlpArchitecture(Genes):
+    """A multi-layer perceptron: hidden dense layers with ReLU, and the implied output layer."""
+
+    space: ClassVar[str] = "mlp"
+    dense: tuple[DenseLayer, ...]

@@ -6,9 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from unas.architecture.cnn import CnnArchitecture
+from unas.architecture.cnn import CnnArchitecture, MlpArchitecture
 from unas.architecture.cnn_plus import CnnPlusArchitecture
-from unas.architecture.mlp import MlpArchitecture
 from unas.errors import ArchitectureError
 
 Architecture = CnnArchitecture | CnnPlusArchitecture | MlpArchitecture

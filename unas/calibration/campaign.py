@@ -11,8 +11,7 @@ import numpy as np
 
 from unas.board import Board
 from unas.calibration.active import Goal, Round, sample_actively
-from unas.calibration.draw import DrawnNetwork, Point, draw_samples
-from unas.calibration.kernels import KernelBenchmark, single_kernels
+from unas.calibration.draw import DrawnNetwork, KernelBenchmark, Point, draw_samples, single_kernels
 from unas.calibration.learn import (
     CalibrationContext,
     check_one_kind,
@@ -26,7 +25,7 @@ from unas.calibration.uncertainty import MeasurementCandidate
 from unas.cost.operators import calls_of
 from unas.cost.types import Sample
 from unas.errors import StoreError
-from unas.firmware.pack import PROGRAM_BYTES
+from unas.firmware.sizes import PROGRAM_BYTES
 from unas.record import Measurement
 from unas.store.calibration import CalibrationResults
 from unas.store.environment import environment

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from unas.board import Board
-from unas.calibration.draw import Point, table_row
-from unas.calibration.kernels import KernelBenchmark
+from unas.calibration.draw import KernelBenchmark, Point, table_row
 from unas.cost.mac_line import Fit, fit_quantity
 from unas.cost.memory import ArenaModel, FlashModel
 from unas.cost.memory_fit import MIN_NETWORKS

@@ -9,8 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from unas.artifact import Flatbuffer
-from unas.calibration.draw import DrawnNetwork, Point
-from unas.calibration.kernels import KernelBenchmark
+from unas.calibration.draw import DrawnNetwork, KernelBenchmark, Point
 from unas.errors import StoreError
 from unas.lab.bench import Bench
 from unas.lab.lab import Result, measure_all

@@ -11,7 +11,7 @@ from unas.exports.network import ExportedNetwork
 from unas.exports.project import render
 from unas.firmware.recipe import Recipe
 from unas.record import Figures, FinalTraining, MeasuredFigures, Record
-from unas.record.repeated_trainings import final_errors, value_ranges
+from unas.record.latency import final_errors, value_ranges
 from unas.record.wording import (
     feasible_count_text,
     mean_std_percent,

@@ -11,7 +11,7 @@ from typing import Any
 from unas.artifact import Flatbuffer
 from unas.exports.input_meaning import input_steps
 from unas.graph import Graph
-from unas.hil.arena_order import offline_order
+from unas.hil.arena_probe import offline_order
 from unas.host.runtime import run_on_host
 from unas.tflite.io_quantization import IoQuantization, read_io_quantization
 from unas.tflite.reader import read_flatbuffer

@@ -15,7 +15,7 @@ from unas.exports.network import ExportedNetwork
 from unas.exports.sample import InputSample
 from unas.firmware.recipe import BUILD_FLAGS, WARNING_FLAGS, Recipe
 from unas.firmware.render import project_files
-from unas.tflite.c_array import c_initialiser
+from unas.tflite.model_file import c_initialiser
 
 # What a program needs of an image's project; the command loop and the wire protocol stay here.
 _KEPT = ("include/", "src/port/", "src/runtime/", "boards/", "linker.ld")

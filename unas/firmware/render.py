@@ -17,9 +17,9 @@ from unas.artifact import Flatbuffer
 from unas.board import Board, MemoryRegion
 from unas.errors import ConfigError
 from unas.firmware.recipe import BUILD_FLAGS, CXX_FLAGS, STACK_BYTES, WARNING_FLAGS, Recipe
+from unas.firmware.runtimes import Library, resolver_methods
 from unas.firmware.sizes import CMSIS_NN_SYMBOLS
-from unas.firmware.tflm import Library, resolver_methods
-from unas.tflite.c_array import c_initialiser
+from unas.tflite.model_file import c_initialiser
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PROBE = re.compile(r"[0-9A-Za-z]{0,64}")

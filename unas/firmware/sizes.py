@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sizes of a firmware from its ELF, by memory region of the board file.
+"""What fits: sizes and linked kernels of an ELF, and models packed into few images.
 
-Which kernels are really linked: the ELF's symbols know, whatever a library calls itself.
+A sector of flash lives about 10,000 erase cycles, so many models share one image.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from elftools.common.exceptions import ELFError
@@ -13,6 +14,7 @@ from elftools.elf.constants import SH_FLAGS
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
+from unas.artifact import Flatbuffer
 from unas.board import Board
 from unas.errors import BuildError
 
@@ -97,3 +99,39 @@ def linked_functions(elf: Path) -> frozenset[str]:
 def linked_kernels(elf: Path) -> str:
     """``"cmsis-nn"`` if any of CMSIS-NN's int8 functions is in the ELF, else ``"reference"``."""
     return "cmsis-nn" if linked_functions(elf) & set(CMSIS_NN_SYMBOLS) else "reference"
+
+
+# Room for the program itself, with some to spare; the linker has the last word.
+PROGRAM_BYTES = 64 * 1024
+_ALIGNMENT = 16
+# Hundreds of single kernels share one erase cycle; more would only make one link slow.
+MODELS_PER_IMAGE = 512
+
+
+def pack(
+    models: Sequence[Flatbuffer], board: Board, *, most: int = MODELS_PER_IMAGE
+) -> list[list[Flatbuffer]]:
+    """First-fit decreasing. A model that is too large even alone gets an image of its own.
+
+    Args:
+        models: Models to place.
+        board: Whose flash to fill.
+        most: Most models in one image.
+
+    Returns:
+        The images; each model is in exactly one of them.
+    """
+    capacity = board.flash_bytes - PROGRAM_BYTES
+    images: list[list[Flatbuffer]] = []
+    free: list[int] = []
+    for model in sorted(models, key=lambda m: (-m.flatbuffer_bytes, m.sha256)):
+        size = -(-model.flatbuffer_bytes // _ALIGNMENT) * _ALIGNMENT
+        for index, room in enumerate(free):
+            if size <= room and len(images[index]) < most:
+                images[index].append(model)
+                free[index] -= size
+                break
+        else:
+            images.append([model])
+            free.append(capacity - size)
+    return images

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which channels of a network go together: what structured pruning may take away.
+"""Channels of a network: which go together, and the way of each through the operators.
 
 A channel is written by one row of a kernel, carried through depthwise convolutions, pools, padding
 and sums, and read by columns of later kernels. Channels that meet in a sum are one channel: either
@@ -15,9 +15,14 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from unas.graph.channel_flow import Index, trace
-from unas.graph.model import Graph
-from unas.graph.operators import OperatorKind
+from unas.graph.model import Graph, Operator
+from unas.graph.operators import (
+    ConcatenationOptions,
+    ConvOptions,
+    MeanOptions,
+    OperatorKind,
+    PadOptions,
+)
 
 _WRITERS = (OperatorKind.CONV_2D, OperatorKind.FULLY_CONNECTED)
 
@@ -137,3 +142,141 @@ def _uses(
                 yield position, bias, 0, ChannelRole.BIAS, output
         last = len(graph.tensors[op.output].shape) - 1
         yield position, op.output, last, ChannelRole.CARRIES, output
+
+
+Index = NDArray[np.intp]
+
+_ELEMENTWISE = (
+    OperatorKind.AVERAGE_POOL_2D,
+    OperatorKind.MAX_POOL_2D,
+    OperatorKind.RELU,
+    OperatorKind.RELU6,
+    OperatorKind.QUANTIZE,
+)
+
+
+class ChannelFlow:
+    """Numbers every channel; knows which are one and the same, and which must stay.
+
+    Attributes:
+        carried: By activation, for each position of its last axis the channel there.
+        written: By position of a CONV_2D or FULLY_CONNECTED, the channels it makes.
+    """
+
+    def __init__(self) -> None:
+        self.carried: dict[int, Index] = {}
+        self.written: dict[int, Index] = {}
+        self._parent: list[int] = []
+        self._pinned: set[int] = set()
+
+    def new(self, count: int) -> Index:
+        """So many channels that did not exist before."""
+        first = len(self._parent)
+        self._parent.extend(range(first, first + count))
+        return np.arange(first, first + count)
+
+    def pin(self, channels: Iterable[int]) -> None:
+        """Forbid taking these away."""
+        self._pinned.update(int(x) for x in channels)
+
+    def pinned(self) -> Index:
+        """The channels that must stay."""
+        return np.fromiter(self._pinned, np.intp, len(self._pinned))
+
+    def unite(self, left: Index, right: Index) -> None:
+        """Make one channel of each pair."""
+        for a, b in zip(left.tolist(), right.tolist(), strict=True):
+            a, b = self._find(a), self._find(b)
+            self._parent[max(a, b)] = min(a, b)
+
+    def representatives(self) -> Index:
+        """For each channel the least channel that is the same one."""
+        return np.array([self._find(x) for x in range(len(self._parent))], np.intp)
+
+    def _find(self, channel: int) -> int:
+        while self._parent[channel] != channel:
+            self._parent[channel] = self._parent[self._parent[channel]]
+            channel = self._parent[channel]
+        return channel
+
+
+def trace(graph: Graph) -> ChannelFlow:
+    """Follow the channels from the inputs to the outputs, which both are pinned."""
+    flow = ChannelFlow()
+    for index in graph.inputs:
+        flow.carried[index] = flow.new(graph.tensors[index].shape[-1])
+        flow.pin(flow.carried[index])
+    for position, op in enumerate(graph.operators):
+        # A constant among the data (of a file, say) has channels that nothing may take away.
+        for index in op.inputs[: _data_inputs(op)]:
+            if index not in flow.carried:
+                flow.carried[index] = flow.new(graph.tensors[index].shape[-1])
+                flow.pin(flow.carried[index])
+        flow.carried[op.output] = _through(graph, flow, position, op)
+    for index in graph.outputs:
+        flow.pin(flow.carried[index])
+    return flow
+
+
+def _data_inputs(op: Operator) -> int:
+    """How many of the operator's inputs are data, not weights or sizes."""
+    many = op.kind in (OperatorKind.ADD, OperatorKind.CONCATENATION)
+    return len(op.inputs) if many else 1
+
+
+def _through(graph: Graph, flow: ChannelFlow, position: int, op: Operator) -> Index:
+    """The channels of the operator's output."""
+    data = flow.carried[op.inputs[0]]
+    if op.kind in (OperatorKind.CONV_2D, OperatorKind.FULLY_CONNECTED):
+        flow.written[position] = flow.new(graph.tensors[op.output].shape[-1])
+        if not _is_own_reader(graph, op, len(data)):
+            flow.pin([*data, *flow.written[position]])
+        return flow.written[position]
+    match op.options:
+        case ConvOptions(depth_multiplier=multiplier):
+            if not _is_own_reader(graph, op, len(data)):
+                flow.pin(data)
+            return np.repeat(data, multiplier)
+        case ConcatenationOptions(axis=axis):
+            return _concatenated(graph, flow, op, axis)
+        case PadOptions(paddings=(*_, (0, 0))):
+            return data
+        case MeanOptions(axes=axes) if len(graph.tensors[op.inputs[0]].shape) - 1 not in axes:
+            return data
+        case _ if op.kind in _ELEMENTWISE:
+            return data
+        case _:
+            return _added_or_reshaped(graph, flow, op)
+
+
+def _is_own_reader(graph: Graph, op: Operator, channels: int) -> bool:
+    """Whether the operator alone reads its kernel, and reads whole pixels of channels."""
+    kernel = graph.tensors[op.inputs[1]]
+    single = all(len(graph.consumers(i)) == 1 for i in op.inputs[1:] if i != -1)
+    return single and kernel.constant and kernel.shape[-1] % channels == 0
+
+
+def _concatenated(graph: Graph, flow: ChannelFlow, op: Operator, axis: int) -> Index:
+    parts = [flow.carried[i] for i in op.inputs]
+    if axis == len(graph.tensors[op.output].shape) - 1:
+        return np.concatenate(parts)
+    for part in parts[1:]:
+        flow.unite(parts[0], part)
+    return parts[0]
+
+
+def _added_or_reshaped(graph: Graph, flow: ChannelFlow, op: Operator) -> Index:
+    inputs = [flow.carried[i] for i in op.inputs[: _data_inputs(op)]]
+    size = graph.tensors[op.output].shape[-1]
+    if op.kind is OperatorKind.ADD and len({graph.tensors[i].shape for i in op.inputs}) == 1:
+        for other in inputs[1:]:
+            flow.unite(inputs[0], other)
+        return inputs[0]
+    if op.kind is OperatorKind.RESHAPE and size % len(inputs[0]) == 0:
+        return np.tile(inputs[0], size // len(inputs[0]))
+    # The operator looks at channels together (SOFTMAX) or mixes them up: they all stay.
+    for data in inputs:
+        flow.pin(data)
+    output = flow.new(size)
+    flow.pin(output)
+    return output

@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The smallest tensor arena a model runs in, by running it on the device."""
+"""The smallest tensor arena a model runs in, found on the device.
+
+The host helps: where it finds a smaller plan than the device's greedy ones, it sends the order of
+placement.
+"""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from unas.errors import DeviceError, DeviceFaultError, LinkError
+from unas.arena.search import DEVICE_NODE_LIMIT, Heights, Span, heights_of, search_plan
+from unas.errors import DeviceError, DeviceFaultError, LinkError, ModelError, ToolError
 from unas.hil.device_info import DeviceInfo
 from unas.hil.session import ArenaTrial, RawMeasurement, Session
 from unas.hil.wire import ErrorCode
+from unas.host.library import HOST_KERNELS
+from unas.host.runtime import HostBuffer, list_buffers
 from unas.record import ArenaUse
 
 STEP_BYTES = 16  # RUNTIME_ARENA_STEP of runtime_api.h
@@ -186,3 +193,42 @@ class _Prober:
             else:
                 return _is_good(trial, self._measured.raw.output)
         return False
+
+
+# Enough to open what fits any board; the plan does not depend on it.
+_ARENA_BYTES = 8 * 1024 * 1024
+# What the wire carries and the device keeps.
+_MAX_ORDER = 256
+
+
+def offline_order(model: bytes, kernels: str) -> tuple[int, ...]:
+    """An order that gives a smaller arena than the device's own greedy plans.
+
+    Args:
+        model: An int8 .tflite file.
+        kernels: The kernels that the device reports: their working memory is planned too.
+
+    Returns:
+        Numbers of buffers; empty where no plan is smaller, the host has no such kernels, or there
+        is no C compiler.
+    """
+    if kernels not in HOST_KERNELS:
+        return ()
+    try:
+        buffers = list_buffers(model, arena_bytes=_ARENA_BYTES, kernels=kernels)
+    except (ModelError, ToolError):
+        return ()  # the device reports what is wrong with the model, or makes its own plan
+    greedy_bytes = max((one.at + one.bytes for one in buffers if one.owner == one.index), default=0)
+    plan = search_plan(
+        buffer_groups(buffers), known_bytes=greedy_bytes, node_limit=DEVICE_NODE_LIMIT
+    )
+    return () if plan is None or len(plan.order) > _MAX_ORDER else plan.order
+
+
+def buffer_groups(buffers: Iterable[HostBuffer]) -> dict[int, Heights]:
+    """Heights of the buffers that share bytes, by the number of their owner."""
+    spans: dict[int, list[Span]] = {}
+    for one in buffers:
+        if one.bytes > 0:
+            spans.setdefault(one.owner, []).append((one.first, one.last, one.bytes))
+    return {owner: heights_of(shared) for owner, shared in spans.items()}

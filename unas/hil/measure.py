@@ -20,8 +20,7 @@ from unas.errors import (
     UnasError,
     UnsupportedOperatorError,
 )
-from unas.hil.arena_order import offline_order
-from unas.hil.arena_probe import MeasuredModel, claimed_arena, verified_arena
+from unas.hil.arena_probe import MeasuredModel, claimed_arena, offline_order, verified_arena
 from unas.hil.derived import (
     check_counter,
     check_model,

@@ -89,7 +89,7 @@ def run_on_host(
         arena_bytes: Size of the tensor arena.
         kernels: "plain"; "fast": the same, compiled for this machine; or "dsp": those for
             Armv7E-M, their instructions emulated in C.
-        order: Buffers in the order in which to place them; see ``unas.hil.arena_order``.
+        order: Buffers in the order in which to place them; see ``unas.hil.arena_probe``.
 
     Raises:
         ModelError: The runtime cannot read the model, or the input has another size.

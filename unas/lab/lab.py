@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from unas.artifact import FirmwareImage, Flatbuffer
 from unas.errors import EmulatorError, FlashOverflowError, LinkError
 from unas.firmware.build import Builder
-from unas.firmware.pack import MODELS_PER_IMAGE, pack
+from unas.firmware.sizes import MODELS_PER_IMAGE, pack
 from unas.hil.flash import Flasher
 from unas.hil.measure import Failure, measure_image
 from unas.lab.bench import Bench

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unas.constraints import Constraints
-from unas.record.repeated_trainings import MeanStd, feasible_count
+from unas.record.latency import MeanStd, feasible_count
 from unas.record.study import FinalTraining, Prediction
 from unas.units import format_microseconds
 

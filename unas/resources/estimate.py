@@ -14,7 +14,7 @@ from unas.resources.counts import (
     operator_size_bytes,
 )
 from unas.resources.liveness import analyse
-from unas.resources.memory import peak_memory
+from unas.resources.order_search import peak_memory
 
 if TYPE_CHECKING:
     import pandas as pd

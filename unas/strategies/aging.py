@@ -13,9 +13,8 @@ import numpy as np
 from unas.candidate import Candidate
 from unas.constraints import Constraints
 from unas.record import Outcome, Record
-from unas.strategies.random_search import random_candidate
 from unas.strategies.scalarise import Ratios, Scalarisation
-from unas.strategies.strategy import Ledger, Proposal, SearchSpace, SparsityGene
+from unas.strategies.strategy import Ledger, Proposal, SearchSpace, SparsityGene, random_candidate
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from unas.config import SearchConfig, StrategyName, StudyConfig
 from unas.constraints import Constraints
 from unas.strategies.aging import AgingEvolution
-from unas.strategies.random_search import RandomSearch
-from unas.strategies.strategy import SearchSpace, SparsityGene, Strategy
+from unas.strategies.strategy import RandomSearch, SearchSpace, SparsityGene, Strategy
 
 _Maker = Callable[[SearchConfig, SearchSpace, Constraints, SparsityGene | None], Strategy]
 

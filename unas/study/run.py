@@ -17,11 +17,10 @@ from unas.strategies.progress import training_of
 from unas.strategies.strategy import Strategy
 from unas.study.context import EvaluationContext
 from unas.study.evaluation import Evaluated, Evaluator
-from unas.study.executors import board_executor
 from unas.study.front import Front, front_of
 from unas.study.observer import NullObserver, Status, StudyObserver
 from unas.study.requests import Executors
-from unas.study.scheduler import Job, Scheduler
+from unas.study.scheduler import Job, Scheduler, board_executor
 from unas.study.setup import StudyPlan
 from unas.study.state import StudyState
 

@@ -26,10 +26,10 @@ from unas.space.catalogue import Space, find_space
 from unas.store.cache import DirectoryStore
 from unas.store.calibration import RESULTS, calibration_folder, read_models
 from unas.store.measurements import read_samples
-from unas.study.executors import Measure
 from unas.study.predictor import Calibrated
 from unas.study.requests import Executor, TrainingOutput, TrainingRequest
 from unas.study.results_folder import describe_study
+from unas.study.scheduler import Measure
 from unas.study.training import TrainingSetup, keras_training
 from unas.study.training_worker import TrainingProcesses
 from unas.train.datasets import load_dataset

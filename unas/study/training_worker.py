@@ -21,8 +21,8 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.process import BaseProcess
 
 from unas.errors import StoreError, UnasError, WorkerError
-from unas.study.executors import ThreadExecutor
 from unas.study.requests import TrainingOutput, TrainingRequest
+from unas.study.scheduler import ThreadExecutor
 from unas.study.training import CandidateTrainer, TrainingSetup
 
 RENEW_AFTER = 50

@@ -13,7 +13,7 @@ import struct
 from unas.architecture import Architecture
 from unas.artifact import Flatbuffer
 from unas.graph import Graph
-from unas.resources.memory import peak_memory
+from unas.resources.order_search import peak_memory
 from unas.space.build import build_graph
 from unas.tflite.flatbuffer_table import FlatbufferTable
 from unas.tflite.lowering import lower_graph

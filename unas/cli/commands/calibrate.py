@@ -169,7 +169,7 @@ def _draw(folder: Path) -> None:
 
 
 def _print(result: CalibrationReport, output: Format) -> None:
-    from unas.cli.calibration_output import (
+    from unas.cli.results_output import (
         note_effort,
         note_target,
         print_findings,

@@ -107,7 +107,7 @@ def command(
     Example: unas-hil search configs/digits_f746.toml
     """
     from unas.cli.progress import show_search
-    from unas.cli.search_output import print_found, print_found_json
+    from unas.cli.results_output import print_found, print_found_json
     from unas.config.load import load_study
     from unas.study.run import run_study
     from unas.study.setup import override_study, prepare_study

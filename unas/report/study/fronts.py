@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from unas.errors import StoreError
 from unas.record import Record
-from unas.record.repeated_trainings import final_errors
+from unas.record.latency import final_errors
 from unas.report.study.costs import (
     CostAxis,
     axes_of,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from unas.record import FinalTraining, Record
-from unas.record.repeated_trainings import final_errors, value_ranges
+from unas.record.latency import final_errors, value_ranges
 from unas.record.wording import (
     NOT_KNOWN,
     feasible_count_text,

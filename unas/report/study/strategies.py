@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from unas.config import StrategyName
 from unas.errors import StoreError
-from unas.record.repeated_trainings import MeanStd, mean_std
+from unas.record.latency import MeanStd, mean_std
 from unas.record.wording import mean_std_percent
 from unas.report.study.convergence import convergence_of
 from unas.report.style import BLUE, GREEN, GREY, RED, add_axes, legend_above, new_figure, save

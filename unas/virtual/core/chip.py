@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from unas.board import Board
-from unas.virtual.bus.idle_loop import Timeline
 from unas.virtual.bus.link import ByteLink
 from unas.virtual.bus.memory import FixedBytes
 from unas.virtual.bus.registers import Peripheral
 from unas.virtual.bus.rules import Rules, Strictness
+from unas.virtual.bus.schedule import Timeline
 from unas.virtual.core.system_control import CoreServices, SystemControl
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions that change what the core may take: Unicorn runs them without telling anybody."""
+"""Instructions that Unicorn runs without telling: what changes masks, sends events, uses the FPU."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import unicorn
-
-from unas.virtual.core.thumb import instruction_sizes
 
 _SEV = 0xBF40, 0xF3AF8004
 _MASK_REGISTERS = range(16, 20)  # MSR's SYSm: PRIMASK, BASEPRI, BASEPRI_MAX, FAULTMASK
@@ -85,3 +83,32 @@ class Watch:
     @staticmethod
     def _hit(_engine: Any, _address: int, _size: int, call: Callable[[], None]) -> None:
         call()
+
+
+_FP_COPROCESSORS = (10, 11)
+
+
+def instruction_sizes(code: bytes) -> list[int]:
+    """Sizes in bytes (2 or 4) of consecutive Thumb instructions.
+
+    ARMv7-M ARM A5.1: a halfword with 0b11101 or more in its top five bits starts a 32-bit one.
+    """
+    sizes = []
+    position = 0
+    while position + 2 <= len(code):
+        size = 4 if code[position + 1] >> 3 >= 0b11101 else 2
+        sizes.append(size)
+        position += size
+    return sizes
+
+
+def uses_fpu(code: bytes) -> bool:
+    """Whether one of them is a floating-point instruction (A5.3.18: coprocessors 10, 11)."""
+    position = 0
+    for size in instruction_sizes(code):
+        first = int.from_bytes(code[position : position + 2], "little")
+        second = int.from_bytes(code[position + 2 : position + 4], "little")
+        if size == 4 and first & 0xEC00 == 0xEC00 and second >> 8 & 0xF in _FP_COPROCESSORS:
+            return True
+        position += size
+    return False

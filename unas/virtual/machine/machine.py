@@ -22,16 +22,14 @@ from unas.virtual.bus.schedule import NEVER, Schedule
 from unas.virtual.bus.system_bus import SystemBus
 from unas.virtual.core.exception_entry import ExceptionEntry
 from unas.virtual.core.faults import End, Fault
-from unas.virtual.core.instruction_hooks import Watch
+from unas.virtual.core.instruction_hooks import Watch, uses_fpu
 from unas.virtual.core.semihosting import Semihosting
 from unas.virtual.core.sleep import Sleep
-from unas.virtual.core.thumb import uses_fpu
 from unas.virtual.machine.catalogue import chip_factory
 from unas.virtual.machine.diagnosis import Diagnosis
 from unas.virtual.machine.events import Event, FaultEvent, ResetEvent, StageEvent
 from unas.virtual.machine.events import Stop as Stop
-from unas.virtual.machine.services import MachineServices
-from unas.virtual.machine.virtual_time import VirtualTime
+from unas.virtual.machine.services import MachineServices, VirtualTime
 from unas.virtual.timing.counter import memory_of, open_counter
 from unas.virtual.timing.counters import NO_LIMIT
 

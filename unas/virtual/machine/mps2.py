@@ -12,9 +12,9 @@ from collections import deque
 from unicorn.arm_const import UC_CPU_ARM_CORTEX_M4, UC_CPU_ARM_CORTEX_M7
 
 from unas.board import Board
-from unas.virtual.bus.idle_loop import IdleLoopDetector
 from unas.virtual.bus.link import ByteLink
 from unas.virtual.bus.registers import WORD, Peripheral, Register
+from unas.virtual.bus.schedule import IdleLoopDetector
 from unas.virtual.core.chip import Chip, Services
 from unas.virtual.core.debug import Dwt, Itm
 from unas.virtual.core.system_control import SystemControl

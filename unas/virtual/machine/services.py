@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a machine offers its peripherals: ``chip.Services``."""
+"""What a machine offers its peripherals, time across changes of the core clock among it."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from unicorn import arm_const as arm
@@ -12,6 +13,7 @@ from unas.virtual.bus.registers import Bus
 from unas.virtual.bus.rules import Rules, Strictness
 from unas.virtual.bus.schedule import NEVER, Schedule
 from unas.virtual.bus.system_bus import SystemBus
+from unas.virtual.core.chip import Timed
 from unas.virtual.core.sleep import Sleep
 from unas.virtual.machine.events import Stop
 from unas.virtual.timing.counters import BlockCounter
@@ -95,3 +97,40 @@ class MachineServices(ABC):
     def stop(self) -> None:
         """Let ``run`` come back at the end of the block: the far end has enough."""
         self._stop_after_block(Stop.REQUESTED)
+
+
+class VirtualTime:
+    """Adds up time; to be told before and after the clock tree changes.
+
+    Args:
+        cycles: Core clock cycles since power-on.
+        core_clock_hz: Frequency of the core now.
+        timers: Are told, too.
+    """
+
+    def __init__(
+        self,
+        cycles: Callable[[], int],
+        core_clock_hz: Callable[[], int],
+        timers: Sequence[Timed],
+    ) -> None:
+        self._cycles = cycles
+        self.core_clock_hz = core_clock_hz
+        self._timers = timers
+        self._before_s, self._from_cycle = 0.0, 0
+
+    @property
+    def seconds(self) -> float:
+        """Virtual time since power-on."""
+        return self._before_s + (self._cycles() - self._from_cycle) / self.core_clock_hz()
+
+    def clocks_change(self) -> None:
+        """The clock tree is about to be something else."""
+        self._before_s, self._from_cycle = self.seconds, self._cycles()
+        for timer in self._timers:
+            timer.clocks_change()
+
+    def clocks_changed(self) -> None:
+        """The clock tree is something else."""
+        for timer in self._timers:
+            timer.clocks_changed()

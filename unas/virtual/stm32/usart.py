@@ -16,11 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from unas.errors import EmulatorError
-from unas.virtual.bus.idle_loop import IdleLoopDetector, Polling
 from unas.virtual.bus.link import ByteLink
 from unas.virtual.bus.registers import Peripheral, Register
 from unas.virtual.bus.rules import Rules
-from unas.virtual.bus.schedule import NEVER
+from unas.virtual.bus.schedule import NEVER, IdleLoopDetector, Polling
 from unas.virtual.core.chip import Services
 
 _CR1, _CR2, _CR3, _BRR, _ISR, _RDR, _PRESC = 0x00, 0x04, 0x08, 0x0C, 0x1C, 0x24, 0x2C

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from unicorn import UC_HOOK_BLOCK
 
-from unas.virtual.core.thumb import instruction_sizes
+from unas.virtual.core.instruction_hooks import instruction_sizes
 
 INSTRUCTIONS, PIPELINE, PIPELINE_MEMORY = TIMINGS = ("instructions", "pipeline", "pipeline+memory")
 NO_LIMIT = (1 << 64) - 1

@@ -15,7 +15,7 @@ from typing import Any
 import capstone
 from capstone import arm
 
-from unas.virtual.core.thumb import instruction_sizes
+from unas.virtual.core.instruction_hooks import instruction_sizes
 from unas.virtual.timing.operations import (
     FIRST_SINGLE,
     FLAGS,

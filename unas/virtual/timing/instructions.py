@@ -16,7 +16,7 @@ from typing import Any
 from unicorn import UC_HOOK_BLOCK
 
 from unas.errors import ToolError
-from unas.virtual.core.thumb import instruction_sizes
+from unas.virtual.core.instruction_hooks import instruction_sizes
 from unas.virtual.native.library import (
     EVERYWHERE,
     add_native_hook,
