@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a calibration measures: networks as the paper's experiment draws them, and single kernels."""
+"""What a calibration measures: networks as in the paper's experiment, and single kernels."""
 
 from __future__ import annotations
 

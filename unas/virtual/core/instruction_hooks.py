@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Instructions that Unicorn runs without telling: what changes masks, sends events, uses the FPU."""
+"""Instructions that Unicorn runs without telling: they change masks, send events, use the FPU."""
 
 from __future__ import annotations
 
