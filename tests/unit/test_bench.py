@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-import unas.virtual
 from unas._process import run
 from unas.board import Board
 from unas.errors import ConfigError
@@ -19,6 +18,7 @@ from unas.hil.measure import Procedure
 from unas.hil.units import MAP_FILE, Unit, write_units
 from unas.lab.bench import Bench, Emulation, find_emulation, open_bench, virtual_revision
 from unas.names import Emulator, RuntimeName, Timing, find_name
+from unas.virtual.revision import sources_digest
 
 LIGHT = """
 import sys
@@ -131,19 +131,20 @@ def test_a_bench_for_a_unit_imports_no_emulator(desk: Unit) -> None:
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
-def test_a_revision_is_of_contents_not_of_places(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_revision_is_of_code_not_of_places(tmp_path: Path) -> None:
     """To move a source file makes no stored measurement again; to change one does."""
-    monkeypatch.setattr(unas.virtual, "__file__", str(tmp_path / "__init__.py"))
-    (tmp_path / "__init__.py").write_text("")
-    (tmp_path / "core.py").write_text("one")
-    (tmp_path / "core.c").write_text("two")
-    (tmp_path / "notes.txt").write_text("three")
-    before = virtual_revision()
-    (tmp_path / "room").mkdir()
-    (tmp_path / "core.py").rename(tmp_path / "room" / "machine.py")
-    (tmp_path / "notes.txt").write_text("other")
-    assert virtual_revision() == before
-    (tmp_path / "core.c").write_text("three")
-    assert virtual_revision() != before
+    files = {
+        "one": {"core.py": "import a\nX = 1\n", "core.c": '#include "x.h"\nint f;', "notes": ""},
+        "moved": {"room/x.py": '"""Doc."""\nX = 1  # one\n', "y.c": "int f; /* f */", "notes": "n"},
+        "python": {"core.py": "X = 2\n", "core.c": "int f;"},
+        "c": {"core.py": "X = 1\n", "core.c": "int g;"},
+    }
+    for name, contents in files.items():
+        for path, content in contents.items():
+            place = tmp_path / name / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(content)
+    one, moved, python, c = (sources_digest(tmp_path / name) for name in files)
+    assert one == moved
+    assert len({one, python, c}) == 3
+    assert sources_digest() in virtual_revision()

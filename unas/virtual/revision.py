@@ -14,12 +14,12 @@ _DIGITS = 16
 
 
 @functools.cache
-def sources_digest() -> str:
-    """Hex digest of the code of this package, whatever its files are called.
+def sources_digest(folder: Path = Path(__file__).parent) -> str:
+    """Hex digest of the code in a folder, by default of this package, whatever files are called.
 
     Imports, docstrings and comments do not count: a module that moves changes no number.
     """
-    files = (p for p in Path(__file__).parent.rglob("*") if p.suffix in (".py", ".c", ".h"))
+    files = (p for p in folder.rglob("*") if p.suffix in (".py", ".c", ".h"))
     digests = sorted(hashlib.sha256(_code(path).encode()).hexdigest() for path in files)
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:_DIGITS]
 

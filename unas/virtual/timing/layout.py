@@ -38,7 +38,7 @@ class Instruction(ctypes.Structure):
         ("result_mask", ctypes.c_uint64),
         ("operand_mask", ctypes.c_uint64),
         ("address", ctypes.c_uint32),
-        ("traits", ctypes.c_uint32),
+        ("attributes", ctypes.c_uint32),
         ("base", ctypes.c_int32),
         ("index", ctypes.c_int32),
         ("offset", ctypes.c_int32),
