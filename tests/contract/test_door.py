@@ -5,6 +5,9 @@ from __future__ import annotations
 import doctest
 import inspect
 import json
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +18,7 @@ import unas._door
 ROOT = Path(__file__).parents[2]
 WITH_EXAMPLE = ("estimate", "predict", "measure", "calibrate", "search", "read_study", "export")
 ELSEWHERE = ("load_board", "list_boards", "load_model", "load_study")
-SLOW = ("measure", "calibrate", "search")
+SLOW = ("measure", "calibrate", "search", "export")
 
 
 @pytest.fixture
@@ -70,3 +73,14 @@ def test_what_comes_out_becomes_plain_data_and_frames(clone: Path) -> None:
     frame = study.to_frame()
     assert frame["feasible"].sum() == sum(record.feasible for record in study.records)
     assert set(frame["network"]) == {record.candidate.short_id for record in study.records}
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_its_program_prints(clone: Path) -> None:
+    section = (ROOT / "README.md").read_text().split("## Use from Python")[1].split("\n## ")[0]
+    (program,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    (shown,) = re.findall(r"```text\n(.*?)```", section, re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=200
+    )
+    assert done.stdout.splitlines() == shown.splitlines()

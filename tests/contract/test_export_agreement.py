@@ -27,6 +27,8 @@ from unas.tflite.order import in_best_order, reorder_flatbuffer
 from unas.tflite.writer import write_flatbuffer
 from unas.train.keras_model import build_keras_model
 
+pytestmark = pytest.mark.slow
+
 MODELS = int(os.environ.get("UNAS_AGREEMENT_MODELS", "12"))
 # Input shape and classes: colour images, grey images with two classes, spectrograms, tiny inputs.
 PROBLEMS = (

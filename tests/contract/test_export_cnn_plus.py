@@ -92,6 +92,7 @@ def _graph(number: int) -> Graph:
     return space.graph(arch, shape, 2 + number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(MODELS))
 def test_the_writer_and_the_converter_give_one_structure(number: int) -> None:
     graph = _graph(number)

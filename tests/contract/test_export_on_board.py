@@ -22,9 +22,12 @@ from unas.space.cnn import random_architecture
 from unas.tflite.order import exported_graph, reorder_flatbuffer
 from unas.tflite.writer import write_flatbuffer
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+    ),
+]
 
 SHAPE = (12, 12, 3)
 COUNT = int(os.environ.get("UNAS_AGREEMENT_MODELS", "4"))

@@ -58,6 +58,7 @@ def openocd(tmp_path: Path) -> Openocd:
     return play
 
 
+@pytest.mark.slow
 def test_the_image_goes_to_the_probe_of_the_unit(
     f746: Board, tmp_path: Path, openocd: Openocd
 ) -> None:

@@ -60,6 +60,7 @@ def test_an_operator_gives_the_golden_bytes(kind: OperatorKind) -> None:
     assert saturated < TAME // 5  # else equality would say little
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("kind", ADD)
 def test_an_operator_gives_the_golden_bytes_whatever_its_scales(

@@ -14,9 +14,10 @@ from unas._process import run
 from unas.board import Board
 from unas.host.library import runtime_sources
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="no arm-none-eabi-gcc"),
+]
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wdouble-promotion")
 # What the compiler itself calls: memory functions, 64-bit and double precision arithmetic.

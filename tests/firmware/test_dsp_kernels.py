@@ -74,6 +74,7 @@ def _draw_dense(rng: np.random.Generator) -> Graph:
     return sketch.finish(y)
 
 
+@pytest.mark.slow
 def test_convolutions_of_any_shape_are_equal() -> None:
     in_place = 0
     for seed in range(CONVOLUTIONS):

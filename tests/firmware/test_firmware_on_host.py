@@ -125,6 +125,7 @@ def connect(program: Path, tmp_path: Path) -> Iterator[Connect]:
         assert (code, output) == (0, "")
 
 
+@pytest.mark.slow
 def test_it_introduces_itself(connect: Connect, recipe: Recipe, models: list[Flatbuffer]) -> None:
     info = Session(connect(), DEADLINES).hello()
     assert info.text("board") == "f746"
@@ -134,6 +135,7 @@ def test_it_introduces_itself(connect: Connect, recipe: Recipe, models: list[Fla
     assert "-O2" in info.text("flags")
 
 
+@pytest.mark.slow
 def test_every_model_gives_the_golden_bytes(connect: Connect, models: list[Flatbuffer]) -> None:
     session = Session(connect(), DEADLINES)
     session.hello()

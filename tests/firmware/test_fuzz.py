@@ -14,7 +14,10 @@ import pytest
 from tests.firmware.fuzz import STATUSES, VARIANTS, build_fuzzer, fuzz, write_models
 from unas.errors import ToolError
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)"),
+]
 
 INPUTS = 150_000
 

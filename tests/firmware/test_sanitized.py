@@ -18,7 +18,10 @@ from unas.host.library import runtime_sources
 from unas.host.runtime import run_on_host
 from unas.tflite.writer import write_flatbuffer
 
-pytestmark = pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("gcc") is None, reason="no host C compiler (gcc)"),
+]
 
 WARNINGS = ("-Wall", "-Wextra", "-Werror", "-Wshadow", "-Wundef", "-Wdouble-promotion")
 SANITIZERS = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")

@@ -19,6 +19,8 @@ from unas.hil.measure import Procedure, measure_image
 from unas.record import Measurement, Provenance
 from unas.tflite.writer import write_flatbuffer
 
+pytestmark = pytest.mark.slow
+
 needs_qemu = pytest.mark.skipif(
     shutil.which("qemu-system-arm") is None,
     reason="qemu-system-arm is not installed (make setup installs it where apt may be used)",

@@ -61,6 +61,7 @@ def predicted_bytes(graph: Graph, kernels: str) -> float:
     return sum(DESCRIPTIONS[f"builtin-{kernels}"].count(graph)[:2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kernels", _KERNELS)
 def test_random_networks(kernels: str) -> None:
     """Part by part and to the byte, without and with the help of a plan that was searched.

@@ -41,6 +41,7 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     assert "Usage" in done.stdout
 
 
+@pytest.mark.slow
 def test_every_command_has_an_example() -> None:
     for command in ("boards", "estimate", "measure", "calibrate", "report", "export"):
         code = f"from unas.cli.main import main; main([{command!r}, '--help'])"

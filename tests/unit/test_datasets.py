@@ -269,6 +269,7 @@ def test_a_trees_digest_follows_names_and_contents(
     assert len({before[1], changed[1], renamed[1]}) == 3
 
 
+@pytest.mark.slow
 def test_loading_needs_no_tensorflow() -> None:
     code = (
         "import sys; from unas.train.datasets import load_dataset, augment; load_dataset('digits');"

@@ -158,6 +158,7 @@ def light() -> list[list[str]]:
     return list(chosen.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", light(), ids=" ".join)
 def test_light_commands_of_the_documentation_run(
     words: list[str],

@@ -106,6 +106,7 @@ def test_json_that_is_something_else_is_refused(name: str, text: str, tmp_path: 
     assert (_refusal(read, path, StoreError) is None) == taken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", JSON_READERS)
 def test_every_value_of_a_stored_file_may_be_wrong(name: str, tmp_path: Path) -> None:
     source, read = JSON_READERS[name]
@@ -129,6 +130,7 @@ def test_every_value_of_a_stored_file_may_be_wrong(name: str, tmp_path: Path) ->
         assert refused > len(leaves)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOML_READERS)
 def test_every_value_of_a_toml_file_may_be_wrong(name: str, tmp_path: Path) -> None:
     source, read = TOML_READERS[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -38,6 +39,17 @@ def words_of(identifier: str) -> list[str]:
     return [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", identifier)]
 
 
+@functools.cache
+def vocabulary() -> dict[str, frozenset[str]]:
+    """All names of each module, its own and its folder's among them."""
+    return {
+        path.relative_to(ROOT).as_posix(): frozenset(
+            {*identifiers(path), path.stem, path.parent.name}
+        )
+        for path in SOURCES
+    }
+
+
 def identifiers(path: Path) -> Iterator[str]:
     """All names that a module gives or takes: definitions, arguments, variables, attributes."""
     for node in ast.walk(ast.parse(path.read_text())):
@@ -68,9 +80,8 @@ def test_words_that_went_are_gone(went: str) -> None:
     """From identifiers and from the names of files; the table says what the field says instead."""
     parts = went.split("_")
     found = defaultdict(list)
-    for path in SOURCES:
-        where = path.relative_to(ROOT).as_posix()
-        for name in {*identifiers(path), path.stem, path.parent.name}:
+    for where, names in vocabulary().items():
+        for name in names:
             words = words_of(name)
             if any(words[i : i + len(parts)] == parts for i in range(len(words))):
                 found[where].append(name)

@@ -192,6 +192,7 @@ def test_operators_of_a_network_must_be_as_many_as_it_has(tmp_path: Path) -> Non
         read(tmp_path, "model,cycles,operators\nsmall.tflite,9,4;5\n")
 
 
+@pytest.mark.slow
 def test_a_log_of_real_shape_cross_validates(tmp_path: Path) -> None:
     """Hundreds of single convolutions, one sample each: what a lab publishes."""
     found = read(tmp_path, kernel_log(150, seed=0))

@@ -82,6 +82,7 @@ def test_an_interval_without_end_is_null_in_json(model: Model, f746: Board, tmp_
     json.dumps(data, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_an_import_is_stored_whole_or_not_at_all(f746: Board, tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text(kernel_log(40, seed=0))

@@ -67,6 +67,7 @@ def test_what_the_documents_show_is_there() -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+@pytest.mark.slow
 def test_records_are_whole_and_in_order(study: StudyResults) -> None:
     """Every proposal once; parents are earlier candidates; what was drawn is in the space."""
     indices = [record.index for record in study.records]

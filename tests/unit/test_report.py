@@ -105,6 +105,7 @@ def drawn(
     return folder, draw_all(calibration, folder)
 
 
+@pytest.mark.slow
 def test_every_figure_is_drawn_and_says_where_its_numbers_come_from(
     drawn: tuple[Path, tuple[Path, ...]],
 ) -> None:

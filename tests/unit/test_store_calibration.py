@@ -60,6 +60,7 @@ def findings() -> CalibrationResults:
     )
 
 
+@pytest.mark.slow
 def test_all_comes_back(tmp_path: Path, findings: CalibrationResults) -> None:
     write_calibration(tmp_path, findings)
     found = read_calibration(tmp_path)

@@ -33,6 +33,8 @@ from unas.study.training import CandidateTrainer
 from unas.study.training_worker import TrainingProcesses
 from unas.testing.study import FakeBoard, InlineTraining
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True, slots=True)
 class ShyTraining:

@@ -32,6 +32,7 @@ NETWORKS: dict[str, Callable[[], Graph]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
 def test_forward_pass_and_keras_model_agree(name: str) -> None:
     graph = NETWORKS[name]()

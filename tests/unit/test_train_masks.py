@@ -178,6 +178,7 @@ def test_a_pruned_channel_learns_by_the_share_it_is_given() -> None:
     np.testing.assert_allclose(share[:, ~stays], 0.25 * whole[:, ~stays], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_steps_until_masks_are_chosen_again_make_one() -> None:
     """A pruned channel moves by 1/interval in a step; what stays moves as it always does."""
     graph, data = branching_network(), little_data()
@@ -231,6 +232,7 @@ def inputs_like(count: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.random.default_rng(5).random((count, *shape)).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_masked_silenced_and_rebuilt_network_are_one(seed: int) -> None:
     graph, data = branching_network(), little_data()

@@ -53,6 +53,7 @@ def pruned(pruner: Trainer) -> Trained:
     return pruner.run(3)
 
 
+@pytest.mark.slow
 def test_it_learns(pruned: Trained) -> None:
     assert pruned.validation_error < 0.15  # chance: 0.67
     assert pruned.epochs[-1].train_loss < pruned.epochs[0].train_loss

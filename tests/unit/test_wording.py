@@ -106,6 +106,7 @@ def test_the_latency_of_a_board_goes_before_a_predicted_one(study: StudyResults)
     assert latency_of(replace(left, figures=None)) is None
 
 
+@pytest.mark.slow
 def test_the_page_lies_in_the_study_or_where_it_is_told(
     study: StudyResults, tmp_path: Path
 ) -> None:

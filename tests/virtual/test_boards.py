@@ -18,9 +18,12 @@ from unas.space.cnn import random_architecture
 from unas.tflite.order import exported_graph
 from unas.tflite.writer import write_flatbuffer
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+    ),
+]
 
 
 def _measure(board_id: str, model: Flatbuffer) -> Measurement:

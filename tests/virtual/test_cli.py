@@ -24,6 +24,8 @@ from unas.store.measurements import read_samples
 from unas.tflite.order import exported_graph
 from unas.tflite.writer import write_flatbuffer
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = (sys.executable, "-m", "unas.cli.main")
 needs_compiler = pytest.mark.skipif(
     shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"

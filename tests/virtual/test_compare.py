@@ -22,9 +22,12 @@ from unas.tflite.writer import write_flatbuffer
 PROGRAM = (sys.executable, "-m", "unas.cli.main")
 RUNTIMES = ("builtin", "builtin-plain")
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

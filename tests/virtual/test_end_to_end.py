@@ -35,9 +35,12 @@ from unas.testing.fakes import MemoryStore
 from unas.tflite.order import exported_graph
 from unas.tflite.writer import write_flatbuffer
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+    ),
+]
 
 SHAPE = (16, 16, 3)
 PROCEDURE = Procedure(warmup=1, runs=3, seed=9)

@@ -20,9 +20,12 @@ from unas.host.reference import reference_output, seeded_input
 from unas.virtual.machine.foreign import RunOptions, run_firmware
 from unas.virtual.machine.script import Send, Until
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is not installed"
+    ),
+]
 LINE = re.compile(rb"class (\d+) \((.*?)\) in (\d+) cycles, output ([0-9a-f]+)\r\n")
 
 

@@ -24,6 +24,7 @@ def _loop(steps: int) -> str:
     return f"again:\n{body}  subs r7, #1\n  bne.w again\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("board", [F746, M4], ids=["m7", "m4"])
 @pytest.mark.parametrize("steps", [20, 75, 77, 100, 250])
 def test_long_blocks_are_counted_whole(tmp_path: Path, board: Board, steps: int) -> None:

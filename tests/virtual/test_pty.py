@@ -87,6 +87,7 @@ def test_every_byte_value_both_ways(program: Program) -> None:
         assert port.read(len(data)) == data
 
 
+@pytest.mark.slow
 def test_64_kib_each_way_and_nothing_is_lost(program: Program) -> None:
     data = bytes(i * 7 & 0xFF ^ i >> 8 & 0xFF for i in range(1 << 16))
     with program.open() as port:
@@ -156,6 +157,7 @@ def test_it_ends_in_order_on_sigterm(program: Program) -> None:
     assert not program.link.is_symlink()
 
 
+@pytest.mark.slow
 def test_two_boards_at_once_with_an_empty_cache(
     tmp_path: Path, firmware: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

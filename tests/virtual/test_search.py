@@ -22,6 +22,8 @@ from unas.store.journal import read_journal
 from unas.store.measurements import read_findings
 from unas.tflite.reader import read_flatbuffer
 
+pytestmark = pytest.mark.slow
+
 STUDY = """
 [data]
 name = "digits"
