@@ -68,10 +68,12 @@ def find_emulation(emulator: str, timing: str | None = None) -> Emulation:
     Raises:
         ConfigError: No such emulator or timing, or one that the emulator has not.
     """
-    return Emulation(
-        find_name(Emulator, emulator, "emulator"),
-        None if timing is None else find_name(Timing, timing, "timing"),
-    )
+    chosen = find_name(Emulator, emulator, "emulator")
+    if timing is None:
+        return Emulation(chosen)
+    if timing not in VIRTUAL_TIMINGS:
+        raise ConfigError(f"no timing {timing!r}; known: {', '.join(VIRTUAL_TIMINGS)}")
+    return Emulation(chosen, Timing(timing))
 
 
 def virtual_revision() -> str:
