@@ -72,7 +72,9 @@ def find_emulation(emulator: str, timing: str | None = None) -> Emulation:
     if timing is None:
         return Emulation(chosen)
     if timing not in VIRTUAL_TIMINGS:
-        raise ConfigError(f"no timing {timing!r}; known: {', '.join(VIRTUAL_TIMINGS)}")
+        raise ConfigError(
+            f"no timing {timing!r} on a virtual board; known: {', '.join(VIRTUAL_TIMINGS)}"
+        )
     return Emulation(chosen, Timing(timing))
 
 
