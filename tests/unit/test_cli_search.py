@@ -13,7 +13,7 @@ from rich.console import Console
 from tests.study_cases import run_in, study_of
 from unas.cli.main import main
 from unas.cli.progress import SearchLines, SearchView, progress_lines
-from unas.cli.results_output import print_found, print_found_json
+from unas.cli.results_output import print_search, print_search_json
 from unas.record import FinalTraining
 from unas.store.study_folder import StudyResults
 from unas.study.observer import Status
@@ -125,7 +125,7 @@ def test_what_errors_and_files_say_is_no_markup(
     view.note("lost the board [/dev/ttyACM0]")
     assert "lost the board [/dev/ttyACM0]" in drawn(view)
     assert "a [red]name" in drawn(view)
-    print_found(study, found)
+    print_search(study, found)
     assert "a [red]name" in capsys.readouterr().out
 
 
@@ -144,13 +144,13 @@ def test_every_candidate_is_told_in_lines(
 def test_the_table_names_the_provenance(
     found: StudyResults, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    print_found(study_of("predicted"), found)
+    print_search(study_of("predicted"), found)
     table = capsys.readouterr().out
     for record in found.feasible:
         assert record.candidate.short_id in table
     assert "emulated" in table
     assert "measured" not in table
-    print_found_json(study_of("predicted"), found)
+    print_search_json(study_of("predicted"), found)
     printed = json.loads(capsys.readouterr().out)
     assert len(printed["front"]) == len(found.front)
     assert {entry["latency_provenance"] for entry in printed["front"]} <= {"emulated", "predicted"}
@@ -172,9 +172,9 @@ def test_the_table_tells_of_seeds_that_diverged(
         ((lost,), "(0 of 1, 1 diverged)"),
     ):
         one = replace(found, records=(record,), finals=finals)
-        print_found(study_of("predicted"), one)
+        print_search(study_of("predicted"), one)
         assert told in " ".join(capsys.readouterr().out.split())
-        print_found_json(study_of("predicted"), one)
+        print_search_json(study_of("predicted"), one)
         (entry,) = json.loads(capsys.readouterr().out)["front"]
         assert entry["diverged_again"] == finals.count(lost)
     SearchLines(study_of("predicted")).final(lost)

@@ -31,7 +31,7 @@ def test_the_built_in_ones_need_no_library() -> None:
     assert find_runtime("builtin") is BUILTIN
     plain = find_runtime("builtin-plain")
     assert plain is BUILTIN_PLAIN
-    assert plain.room == BUILTIN.room
+    assert plain.source_dir == BUILTIN.source_dir
     assert plain.flags == ("-DRT_PLAIN_KERNELS",)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.study_example import write_example
-from unas.cli.results_output import print_found
+from unas.cli.results_output import print_search
 from unas.exports.card import error_rows
 from unas.record import Prediction, Provenance
 from unas.record.latency import latency_of, latency_provenance, mean_std
@@ -87,7 +87,7 @@ def test_table_page_and_card_say_the_same_of_repeated_trainings(
     record, finals = view.record, study.finals_of(view.record)
     on_page = next(test for what, _, test in view.errors if what.endswith("mean ± std"))
     on_card = error_rows(record, finals)[-1][2]
-    print_found(study.config, replace(study, records=(record,), finals=finals))
+    print_search(study.config, replace(study, records=(record,), finals=finals))
     assert on_page == on_card
     assert f"{on_page} (3)" in " ".join(capsys.readouterr().out.split())
 

@@ -108,7 +108,7 @@ def _memory_row(what: str, quality: Any) -> list[str]:
     ]
 
 
-def print_found(study: StudyConfig, results: StudyResults) -> None:
+def print_search(study: StudyConfig, results: StudyResults) -> None:
     """The feasible networks of the front; without one, the whole front."""
     from unas.strategies.progress import count_outcomes
 
@@ -131,7 +131,7 @@ def print_found(study: StudyConfig, results: StudyResults) -> None:
     print_table(title, columns, [_row(r, study, results, repeated) for r in rows or results.front])
 
 
-def print_found_json(study: StudyConfig, results: StudyResults) -> None:
+def print_search_json(study: StudyConfig, results: StudyResults) -> None:
     """The whole front, for programs."""
     print_json(
         {

@@ -55,11 +55,11 @@ def check_cxx() -> None:
     """
     if shutil.which(COMPILER) is None:
         return  # PlatformIO's registry brings both
-    found = (
+    result = (
         shutil.which(CXX_COMPILER)
         and run([CXX_COMPILER, "-print-file-name=libstdc++.a"], timeout_s=20).stdout.strip()
     )
-    if not found or found == "libstdc++.a":  # the bare name: looked for and not there
+    if not result or result == "libstdc++.a":  # the bare name: looked for and not there
         raise ToolError(f"runtime tflm is C++, and its standard library is missing; {INSTALL_CXX}")
 
 

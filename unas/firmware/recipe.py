@@ -40,7 +40,7 @@ _NOT_FIRMWARE = ("host", "test")
 def template_digests() -> dict[str, str]:
     """SHA-256 of each template file that a firmware may be made of, by its path, sorted."""
     root = templates_dir()
-    found = {}
+    result = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root)
         if name.parts[0] == "platform":
@@ -48,8 +48,8 @@ def template_digests() -> dict[str, str]:
         else:
             wanted = name.parts[0] not in _NOT_FIRMWARE and path.suffix in (*_COPIED, ".j2")
         if wanted:
-            found[name.as_posix()] = _sha256(path.read_bytes())
-    return found
+            result[name.as_posix()] = _sha256(path.read_bytes())
+    return result
 
 
 def template_digest(digests: Mapping[str, str]) -> str:
@@ -99,16 +99,16 @@ class Recipe:
             ("src", "src"),
             ("src/port", "ports/armv7m"),  # what all ports to such cores share
             ("src/port", f"ports/{port}"),
-            ("src/runtime", self.runtime.room),
+            ("src/runtime", self.runtime.source_dir),
         )
-        for place, room in rooms:
+        for place, source_dir in rooms:
             inside = (
-                PurePosixPath(name).relative_to(room)
+                PurePosixPath(name).relative_to(source_dir)
                 for name in templates
-                if name.startswith(f"{room}/")
+                if name.startswith(f"{source_dir}/")
             )
             for path in sorted(path for path in inside if path.suffix in _COPIED):
-                yield f"{place}/{path}", f"{room}/{path}"
+                yield f"{place}/{path}", f"{source_dir}/{path}"
 
     def templates(self) -> tuple[tuple[str, str], ...]:
         """(path in the project, template) of everything that is rendered."""

@@ -66,12 +66,12 @@ def install_platform(cache: Path) -> Path:
 
     PlatformIO keeps one link per platform name: projects that run at once must share its place.
     """
-    room = templates_dir() / "platform"
-    files = sorted(p for p in room.rglob("*") if p.suffix in (".py", ".json"))
+    source_dir = templates_dir() / "platform"
+    files = sorted(p for p in source_dir.rglob("*") if p.suffix in (".py", ".json"))
     digest = hashlib.sha256(b"".join(p.read_bytes() for p in files)).hexdigest()[:12]
     place = cache / f"platform-{digest}"
     for path in files:
-        _write(place / path.relative_to(room), path.read_bytes())
+        _write(place / path.relative_to(source_dir), path.read_bytes())
     return place
 
 
@@ -178,7 +178,7 @@ def render_project(
         recipe, models, platform=platform.as_posix(), library=library, probe_serial=probe_serial
     )
     rooms = ("src", "include", "boards")
-    for stale in (path for room in rooms for path in (project / room).rglob("*")):
+    for stale in (path for source_dir in rooms for path in (project / source_dir).rglob("*")):
         if stale.is_file() and stale.relative_to(project).as_posix() not in files:
             stale.unlink()
     for name, content in files.items():

@@ -26,16 +26,16 @@ class Runtime:
 
     Attributes:
         name: On the command line and in every record.
-        room: Directory below ``firmware_templates`` with its sources.
+        source_dir: Directory below ``firmware_templates`` with its sources.
         device_name: What the device calls it: its ``runtime_name()``.
         kernels: What the device may say of its kernels, if that is known beforehand.
         flags: Compile flags beside those of all firmware; they reach a library's sources too.
         templates: (path in the project, template) of files rendered for this runtime only.
-        library: Where its code comes from, if not from ``room``.
+        library: Where its code comes from, if not from ``source_dir``.
     """
 
     name: str
-    room: str
+    source_dir: str
     device_name: str
     kernels: str | None = None
     flags: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ def find_runtime(name: str, tflm: str | None = None) -> Runtime:
 def _tflm(library: Library) -> Runtime:
     return Runtime(
         name="tflm",
-        room="runtime_tflm",
+        source_dir="runtime_tflm",
         device_name="tflm",
         flags=library.flags,
         templates=(("src/runtime/resolver.cc", "runtime_tflm/resolver.cc.j2"),),
@@ -245,7 +245,7 @@ def operator_names(models: Iterable[Flatbuffer]) -> tuple[str, ...]:
     import tflite
 
     names = {code: name for name, code in vars(tflite.BuiltinOperator).items() if name.isupper()}
-    found: set[str] = set()
+    result: set[str] = set()
     for model in models:
         try:
             root = tflite.Model.GetRootAs(model.data, 0)
@@ -256,8 +256,8 @@ def operator_names(models: Iterable[Flatbuffer]) -> tuple[str, ...]:
             raise ModelError(
                 f"{model.name}: the operators cannot be read: {error}; export the model again"
             ) from error
-        found |= {names[number] for number in numbers if number in names}
-    return tuple(sorted(found))
+        result |= {names[number] for number in numbers if number in names}
+    return tuple(sorted(result))
 
 
 def resolver_methods(models: Sequence[Flatbuffer], known: frozenset[str] | None) -> tuple[str, ...]:

@@ -241,10 +241,10 @@ class FinalTraining:
 
     def to_json_dict(self) -> dict[str, Any]:
         """As JSON types, with the schema's number."""
-        found = {"schema": RECORD_SCHEMA, **plain_object(self)}
+        result = {"schema": RECORD_SCHEMA, **plain_object(self)}
         if self.cause is None:  # the key came later than the schema
-            del found["cause"]
-        return found
+            del result["cause"]
+        return result
 
     @classmethod
     def from_json_dict(cls, data: Mapping[str, Any]) -> FinalTraining:

@@ -128,35 +128,35 @@ def calibration_folder(
     return results / "calibration" / name
 
 
-def write_calibration(folder: Path, found: CalibrationResults) -> None:
+def write_calibration(folder: Path, result: CalibrationResults) -> None:
     """Write all files of a calibration into a folder.
 
     Raises:
         StoreError: The measurements come from several boards, runtimes or cycle models.
     """
-    everything = [*found.measurements, *found.kernels]
+    everything = [*result.measurements, *result.kernels]
     if len({m.conditions for m in everything}) > 1:
         raise StoreError("a calibration holds one board, runtime and timing; calibrate again")
-    pd.DataFrame(found.rows).to_csv(folder / _TABLE, index=False)
-    if found.measurements:
-        _write_records(folder / _RECORDS, found.measurements)
-    if found.kernels:
-        _write_records(folder / _KERNELS, found.kernels)
-    write_samples(folder / _SAMPLES, found.samples)
-    clock_hz = found.fitted.model.clock_hz
-    held_out = found.fitted.held_out
+    pd.DataFrame(result.rows).to_csv(folder / _TABLE, index=False)
+    if result.measurements:
+        _write_records(folder / _RECORDS, result.measurements)
+    if result.kernels:
+        _write_records(folder / _KERNELS, result.kernels)
+    write_samples(folder / _SAMPLES, result.samples)
+    clock_hz = result.fitted.model.clock_hz
+    held_out = result.fitted.held_out
     pd.DataFrame([_prediction(one, clock_hz) for one in held_out]).to_csv(
         folder / _PREDICTIONS, index=False
     )
     columns = ["network", "model", "family", "found_cycles", "predicted_cycles"]
     operators = [row for one in held_out for row in _operators(one)]
     pd.DataFrame(operators, columns=columns).to_csv(folder / _OPERATORS, index=False)
-    lines = {name: line.to_json_dict() for name, line in found.lines.items()}
+    lines = {name: line.to_json_dict() for name, line in result.lines.items()}
     _write_json(folder / _FIT, lines)
-    _write_json(folder / _MODELS, _models_to_json(found))
-    _write_json(folder / _ENVIRONMENT, found.environment)
-    if found.sampling is not None:
-        _write_json(folder / _SAMPLING, found.sampling)
+    _write_json(folder / _MODELS, _models_to_json(result))
+    _write_json(folder / _ENVIRONMENT, result.environment)
+    if result.sampling is not None:
+        _write_json(folder / _SAMPLING, result.sampling)
 
 
 def quality_to_json_dict(
@@ -278,13 +278,13 @@ def _is_metrics(data: Any) -> bool:
     )
 
 
-def _models_to_json(found: CalibrationResults) -> dict[str, Any]:
+def _models_to_json(result: CalibrationResults) -> dict[str, Any]:
     return {
-        "latency": {name: model.to_json_dict() for name, model in found.fitted.models.items()},
-        "chosen": found.fitted.model.name,
-        "arena": found.arena and found.arena.to_json_dict(),
-        "flash": found.flash and found.flash.to_json_dict(),
-        "quality": quality_to_json_dict(found.fitted, found.arena, found.flash),
+        "latency": {name: model.to_json_dict() for name, model in result.fitted.models.items()},
+        "chosen": result.fitted.model.name,
+        "arena": result.arena and result.arena.to_json_dict(),
+        "flash": result.flash and result.flash.to_json_dict(),
+        "quality": quality_to_json_dict(result.fitted, result.arena, result.flash),
     }
 
 

@@ -135,15 +135,15 @@ def _check_same(path: Path, theirs: StudyConfig, ours: StudyConfig) -> None:
 
 def _differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Tables and keys; a table that only one of them has stands without a key."""
-    found = []
+    result = []
     for table in sorted(a.keys() | b.keys()):
         if table in a and table in b and isinstance(a[table], dict):
             one, other = a[table], b[table]
             keys = sorted(one.keys() | other.keys())
-            found += [(table, key) for key in keys if one.get(key) != other.get(key)]
+            result += [(table, key) for key in keys if one.get(key) != other.get(key)]
         elif a.get(table) != b.get(table):
-            found.append((table, ""))
-    return found
+            result.append((table, ""))
+    return result
 
 
 def _line(data: Mapping[str, Any]) -> bytes:

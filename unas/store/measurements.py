@@ -189,9 +189,9 @@ class MeasurementLog:
         indices = {record.index for record in content.records}
         seeds = {final.training.seed for final in content.finals}
         self.findings = [
-            found
-            for found in read_findings(path)
-            if (found.index in indices if found.seed is None else found.seed in seeds)
+            result
+            for result in read_findings(path)
+            if (result.index in indices if result.seed is None else result.seed in seeds)
         ]
         if path.exists() or self.findings:
             write_atomic(path, b"".join(map(_line, self.findings)))
@@ -228,15 +228,15 @@ def read_findings(path: Path) -> list[LoggedMeasurement]:
         return []
     except OSError as error:
         raise StoreError(f"cannot read {path}: {error.strerror}; check the path") from error
-    found = []
+    result = []
     for number, line in enumerate(data[: data.rfind(b"\n") + 1].splitlines(), start=1):
         try:
-            found.append(LoggedMeasurement.from_json_dict(parse_json(line, "it")))
+            result.append(LoggedMeasurement.from_json_dict(parse_json(line, "it")))
         except StoreError as error:
             raise StoreError(
                 f"{path}, line {number}: {error}; restore the file, or begin the study anew"
             ) from error
-    return found
+    return result
 
 
 def _line(finding: LoggedMeasurement) -> bytes:

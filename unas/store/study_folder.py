@@ -108,15 +108,15 @@ class StudyResults:
         Raises:
             StoreError: There is none, or there are several candidates.
         """
-        found = [r for r in self.records if r.candidate.sha256.startswith(prefix.lower())]
-        if not prefix or not found:
+        result = [r for r in self.records if r.candidate.sha256.startswith(prefix.lower())]
+        if not prefix or not result:
             raise StoreError(
                 f"no candidate {prefix!r} in {self.folder}; 'unas-hil report' lists the front's"
             )
-        if len({record.candidate.sha256 for record in found}) > 1:
+        if len({record.candidate.sha256 for record in result}) > 1:
             raise StoreError(f"several candidates begin with {prefix!r}; give more digits")
-        complete = [record for record in found if record.outcome is Outcome.COMPLETE]
-        return (complete or found)[-1]
+        complete = [record for record in result if record.outcome is Outcome.COMPLETE]
+        return (complete or result)[-1]
 
 
 def study_folder(study: str, results: Path) -> Path:

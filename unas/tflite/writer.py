@@ -66,8 +66,8 @@ def write_flatbuffer(graph: Graph, *, seed: int, name: str) -> Flatbuffer:
     rng = np.random.default_rng(seed)
     plan = plan_quantization(graph, rng)
     constants = draw_constants(graph, plan, rng)
-    room = sum(t.size_bytes for t in graph.constants()) + _BYTES_PER_TENSOR * len(graph.tensors)
-    builder = flatbuffers.Builder(room)
+    capacity = sum(t.size_bytes for t in graph.constants()) + _BYTES_PER_TENSOR * len(graph.tensors)
+    builder = flatbuffers.Builder(capacity)
     kinds = tuple(dict.fromkeys(op.kind for op in graph.operators))
     # Flatbuffers are written back to front: what is written last stands first in the file.
     buffers = _write_buffers(builder, constants)

@@ -107,7 +107,7 @@ def command(
     Example: unas-hil search configs/digits_f746.toml
     """
     from unas.cli.progress import show_search
-    from unas.cli.results_output import print_found, print_found_json
+    from unas.cli.results_output import print_search, print_search_json
     from unas.config.load import load_study
     from unas.study.run import run_study
     from unas.study.setup import override_study, prepare_study
@@ -129,9 +129,9 @@ def command(
     )
     plan = prepare_study(config, results, unit=unit, resume=resume, log=note)
     with show_search(config, quiet=output is Format.JSON) as observer:
-        found = run_study(plan, observer)
+        result = run_study(plan, observer)
     if output is Format.JSON:
-        print_found_json(config, found)
+        print_search_json(config, result)
     else:
-        print_found(config, found)
+        print_search(config, result)
         note(f"wrote {plan.folder}: journal, study, environment, networks of the front")

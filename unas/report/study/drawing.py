@@ -44,7 +44,7 @@ class GridCell:
     """The cell of an operator's box: row from the top (0 is the input), lane from the left."""
 
     row: int
-    lane: int
+    column: int
 
 
 _INPUT = GridCell(0, 0)
@@ -57,17 +57,17 @@ def place_operators(graph: Graph) -> tuple[GridCell, ...]:
     is taken down to where its last value is read.
     """
     rows = _rows(graph)
-    lanes: list[int] = []
+    columns: list[int] = []
     # Per lane the row from which it is free again: straight below whoever reads last.
     free = [_last_row(graph, graph.inputs[0], rows)]
     for operator, row in zip(graph.operators, rows, strict=True):
         sources = [graph.producer(t) for t in graph.activations_of(operator)]
-        wanted = [0 if s is None else lanes[s] for s in sources]
-        lane = next((x for x in (*wanted, *range(len(free))) if free[x] <= row), len(free))
-        free += [0] * (lane + 1 - len(free))
-        free[lane] = _last_row(graph, operator.output, rows)
-        lanes.append(lane)
-    return tuple(GridCell(row, lane) for row, lane in zip(rows, lanes, strict=True))
+        wanted = [0 if s is None else columns[s] for s in sources]
+        column = next((x for x in (*wanted, *range(len(free))) if free[x] <= row), len(free))
+        free += [0] * (column + 1 - len(free))
+        free[column] = _last_row(graph, operator.output, rows)
+        columns.append(column)
+    return tuple(GridCell(row, column) for row, column in zip(rows, columns, strict=True))
 
 
 def _rows(graph: Graph) -> list[int]:
@@ -92,9 +92,9 @@ def network_svg(graph: Graph, title: str) -> str:
     """
     cells = place_operators(graph)
     figures = {one.position: one for one in estimate(graph).operators}
-    lanes = 1 + max((cell.lane for cell in cells), default=0)
+    columns = 1 + max((cell.column for cell in cells), default=0)
     rows = 1 + max((cell.row for cell in cells), default=0)
-    width = 2 * _MARGIN + lanes * _WIDTH + (lanes - 1) * _GAP_X
+    width = 2 * _MARGIN + columns * _WIDTH + (columns - 1) * _GAP_X
     height = 2 * _MARGIN + rows * _HEIGHT + (rows - 1) * _GAP_Y
     lines, boxes = [], [_box(_INPUT, _OTHER, ["Input", _shape(graph, graph.inputs[0])], 0.0)]
     total = max(sum(one.macs for one in figures.values()), 1)
@@ -162,7 +162,7 @@ def _short(count: int) -> str:
 
 def _corner(cell: GridCell) -> tuple[float, float]:
     return (
-        _MARGIN + cell.lane * (_WIDTH + _GAP_X),
+        _MARGIN + cell.column * (_WIDTH + _GAP_X),
         _MARGIN + cell.row * (_HEIGHT + _GAP_Y),
     )
 
@@ -185,11 +185,11 @@ def _line(source: GridCell, sink: GridCell) -> str:
     """From the foot of one box to the head of another, straight down or as an S."""
     (x0, y0), (x1, y1) = _corner(source), _corner(sink)
     x0, x1, y0 = x0 + _WIDTH / 2, x1 + _WIDTH / 2, y0 + _HEIGHT
-    if source.lane == sink.lane:
+    if source.column == sink.column:
         path = f"M{x0:g} {y0:g}V{y1:g}"
     else:  # first sideways below its source, then down its own lane, or the other way round
         bend = _GAP_Y
-        near, x = (y0, x1) if sink.lane > source.lane else (y1 - bend, x0)
+        near, x = (y0, x1) if sink.column > source.column else (y1 - bend, x0)
         path = f"M{x0:g} {y0:g}V{near:g}" if x == x0 else f"M{x0:g} {y0:g}"
         path += f"C{x0:g} {near + bend:g} {x1:g} {near:g} {x1:g} {near + bend:g}V{y1:g}"
     return f'<path d="{path}" fill="none" stroke="#777" stroke-width="1.1"/>'

@@ -52,12 +52,12 @@ def _functions(elf: ELFFile) -> tuple[tuple[int, int, str], ...]:
     table = elf.get_section_by_name(".symtab")
     if not isinstance(table, SymbolTableSection):
         return ()
-    found = {
+    result = {
         (symbol["st_value"] & ~1, symbol["st_size"], symbol.name)
         for symbol in table.iter_symbols()
         if symbol["st_info"]["type"] == "STT_FUNC"
     }
-    return tuple(sorted(found))
+    return tuple(sorted(result))
 
 
 def load_image(path: Path, flash_start: int | None = None) -> Image:

@@ -157,9 +157,9 @@ class Exceptions:
 
 
 def _numbers(bits: int) -> list[int]:
-    found = []
+    result = []
     while bits:
         low = bits & -bits
-        found.append(low.bit_length() - 1)
+        result.append(low.bit_length() - 1)
         bits ^= low
-    return found
+    return result

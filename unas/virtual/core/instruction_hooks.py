@@ -52,17 +52,17 @@ class Watch:
     def look(self, address: int, code: bytes) -> bool:
         """Look for them in a block; True: it must not run before ``arm``."""
         position = address
-        found = False
+        result = False
         for size in instruction_sizes(code):
             piece = code[position - address : position - address + size]
             for matches, call in self._calls:
                 if position not in self._watched and matches(piece):
                     self._found[position] = call
-                    found = True
+                    result = True
             position += size
-        if found:
+        if result:
             self._blocks.append((address, address + len(code)))
-        return found
+        return result
 
     def call_for(self, code: bytes) -> Callable[[], None] | None:
         """What to call before that instruction; None: it needs no watching."""

@@ -116,10 +116,10 @@ class ScriptLink(NotifyingLink):
         super().send(byte)
         self._out(byte)
         while self.waiting_for is not None:
-            found = self.from_board.find(self.waiting_for, self._seen)
-            if found < 0:
+            result = self.from_board.find(self.waiting_for, self._seen)
+            if result < 0:
                 return
-            self._seen = found + len(self.waiting_for)
+            self._seen = result + len(self.waiting_for)
             self._pop()
             self._follow()
 

@@ -109,8 +109,8 @@ class Controller(Peripheral, ABC):
     def reset(self) -> None:
         """See ``Peripheral.reset``."""
         super().reset()
-        for lane in self.lanes:
-            lane.flags = lane.left = lane.total = 0
+        for channel in self.lanes:
+            channel.flags = channel.left = channel.total = 0
 
     def request(self, uart: str, direction: str, high: bool) -> None:
         """Level of a request line."""
@@ -137,8 +137,8 @@ class Controller(Peripheral, ABC):
 
     def start(self, index: int) -> None:
         """A lane was switched on."""
-        lane = self.lanes[index]
-        lane.total = lane.left
+        channel = self.lanes[index]
+        channel.total = channel.left
         self.serve()
 
     def clear(self, index: int, flags: int) -> None:
@@ -153,27 +153,27 @@ class Controller(Peripheral, ABC):
         return setup.unasked or self._source(index) in self.requests
 
     def _move(self, index: int) -> None:
-        lane, setup = self.lanes[index], self._setup(index)
-        done = lane.total - lane.left
+        channel, setup = self.lanes[index], self._setup(index)
+        done = channel.total - channel.left
         peripheral, memory = self._addresses(index)
         peripheral += done * setup.peripheral_step
         memory += done * setup.memory_step
         source, target = peripheral, memory
         if setup.direction == TO_PERIPHERAL:
             source, target = memory, peripheral
-        lane.left -= 1
+        channel.left -= 1
         value = self._services.read_bus(source, setup.size)
         self._services.write_bus(target, setup.size, value)
-        if lane.left == lane.total // 2:
-            lane.flags |= HALF
-        if lane.left == 0:
-            lane.flags |= COMPLETE
+        if channel.left == channel.total // 2:
+            channel.flags |= HALF
+        if channel.left == 0:
+            channel.flags |= COMPLETE
             if setup.circular:
-                lane.left = lane.total
+                channel.left = channel.total
             else:
                 self._finish(index)
         self._raise(index)
 
     def _raise(self, index: int) -> None:
-        lane = self.lanes[index]
-        self._exceptions.set_line(lane.irq, bool(lane.flags & self._setup(index).interrupts))
+        channel = self.lanes[index]
+        self._exceptions.set_line(channel.irq, bool(channel.flags & self._setup(index).interrupts))

@@ -71,8 +71,8 @@ class ChannelController(Controller):
 
     def _status(self) -> int:
         value = 0
-        for index, lane in enumerate(self.lanes):
-            bits = sum(bit for flag, bit in _FLAG_BITS.items() if lane.flags & flag)
+        for index, channel in enumerate(self.lanes):
+            bits = sum(bit for flag, bit in _FLAG_BITS.items() if channel.flags & flag)
             value |= (bits | bool(bits)) << 4 * index
         return value
 
@@ -139,7 +139,10 @@ def build_channels(
         0x40020800,
         0x400,
         (
-            *(Register(4 * lane, f"C{lane}CR", 0, 0x1FF7_137F) for lane in range(_MUX_LANES)),
+            *(
+                Register(4 * channel, f"C{channel}CR", 0, 0x1FF7_137F)
+                for channel in range(_MUX_LANES)
+            ),
             Register(0x80, "CSR", 0, 0),
             Register(0x84, "CFR", write=lambda old, new: 0),
             *(Register(0x100 + 4 * n, f"RG{n}CR") for n in range(4)),

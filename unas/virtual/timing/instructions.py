@@ -175,10 +175,10 @@ class MovableHook:
     def __init__(self, engine: Any, kind: int, callback: Any, user: Any) -> None:
         handle = add_native_hook(engine, kind, callback, user, _MARKS)
         words = (ctypes.c_uint64 * _SEARCHED_WORDS).from_address(handle)
-        found = [i for i in range(_SEARCHED_WORDS - 1) if tuple(words[i : i + 2]) == _MARKS]
-        self.movable = len(found) == 1
+        result = [i for i in range(_SEARCHED_WORDS - 1) if tuple(words[i : i + 2]) == _MARKS]
+        self.movable = len(result) == 1
         if self.movable:
-            self._words, self._at = words, found[0]
+            self._words, self._at = words, result[0]
             self.everywhere()
         else:  # one more, and slower: the first one matches no address
             add_native_hook(engine, kind, callback, user)
