@@ -10,6 +10,7 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
+from tests.virtual.machine_memory import read_memory
 from tests.virtual.probe_board import BOARD, compile_firmware
 from unas.virtual.bus.link import NotifyingLink
 from unas.virtual.bus.rules import Strictness
@@ -59,7 +60,7 @@ def finish(elf: Path, *, timing: str | None = None, given: bytes = b"") -> Finis
     ) as machine:
         assert machine.run(max_cycles=20_000_000) is Stop.EXIT
         symbols = symbols_of(elf)
-        data = machine.read_memory(symbols["results"], 256)
+        data = read_memory(machine, symbols["results"], 256)
         return Finished(
             symbols,
             struct.unpack("<64I", data),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 
+from tests.virtual.machine_memory import read_memory
 from tests.virtual.probe_board import BOARD, ProbeBoard, word, words
 from unas.board import Board
 from unas.errors import EmulatorError
@@ -56,8 +57,8 @@ def test_alias_shows_the_same_flash(probe: ProbeBoard, firmware: Callable[..., P
         text = ELFFile(file).get_section_by_name(".text")
         address, content = text["sh_addr"], text.data()
     offset = address - flash.start
-    assert probe.machine.read_memory(address, len(content)) == content
-    assert probe.machine.read_memory(alias.start + offset, len(content)) == content
+    assert read_memory(probe.machine, address, len(content)) == content
+    assert read_memory(probe.machine, alias.start + offset, len(content)) == content
     assert probe.register(alias.start) == probe.register(flash.start)
 
 

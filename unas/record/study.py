@@ -138,7 +138,7 @@ class TrainingResult:
         val_error: Of the int8 model on the validation split; what the search sees.
         test_error: Of the int8 model on the test split; never seen by the search.
         float_val_error: The same weights before quantisation.
-        float_test_error: Likewise.
+        float_test_error: The same on the test split.
         model_sha256: Digest of the trained int8 flatbuffer.
         kept_channels: Channels that pruning left, per group, in the graph's order; None without
             structured pruning.

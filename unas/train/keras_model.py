@@ -177,7 +177,7 @@ def save_model(model: keras.Model, path: Path) -> None:
     """Write a model to a file of Keras.
 
     Args:
-        model: Any.
+        model: The Keras model.
         path: Ends in ``.keras``; an existing file is replaced.
 
     Raises:

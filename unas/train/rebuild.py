@@ -35,7 +35,7 @@ def rebuilt(
         layout: Of its weights.
         masks: What could be pruned, or None.
         weights: As the layout places them.
-        moments: Likewise.
+        moments: Running means and variances of the batch normalisations, as the layout has them.
         mask: What was pruned.
 
     Returns:

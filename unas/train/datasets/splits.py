@@ -22,8 +22,8 @@ class SplitPlan:
 
     Attributes:
         train: Given part and indices in it.
-        validation: Likewise.
-        test: Likewise.
+        validation: Indices of the samples to validate on.
+        test: Indices of the samples to test on.
         words: How it was made.
     """
 

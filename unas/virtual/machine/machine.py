@@ -156,19 +156,6 @@ class Machine(MachineServices):
         """Virtual time since power-on."""
         return self._time.seconds
 
-    def read_memory(self, address: int, size: int) -> bytes:
-        """Bytes of memory.
-
-        Raises:
-            EmulatorError: There is no memory.
-        """
-        try:
-            return bytes(self._engine.mem_read(address, size))
-        except unicorn.UcError as error:
-            raise EmulatorError(
-                f"no {size} bytes at 0x{address:08X}; see the board file"
-            ) from error
-
     def run(
         self,
         *,
