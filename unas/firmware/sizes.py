@@ -126,8 +126,8 @@ def pack(
     free: list[int] = []
     for model in sorted(models, key=lambda m: (-m.flatbuffer_bytes, m.sha256)):
         size = -(-model.flatbuffer_bytes // _ALIGNMENT) * _ALIGNMENT
-        for index, capacity in enumerate(free):
-            if size <= capacity and len(images[index]) < most:
+        for index, space in enumerate(free):
+            if size <= space and len(images[index]) < most:
                 images[index].append(model)
                 free[index] -= size
                 break
