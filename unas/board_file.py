@@ -200,6 +200,8 @@ class BoardFile:
     def __post_init__(self) -> None:
         if self.schema != SCHEMA:
             raise ConfigError(f"schema must be {SCHEMA}; this file is of another version of unas")
+        if min(self.core_clock_hz, self.serial.baud) < 1 or min(self.hse_hz, self.lse_hz) < 0:
+            raise ConfigError("core_clock_hz and baud are above 0, hse_hz and lse_hz not below it")
         _check_memory(self.memory)
 
 

@@ -75,6 +75,8 @@ def test_a_path_is_a_board_too(tmp_path: Path) -> None:
         ),
         (("schema = 1", "schema = 2"), r"schema must be 1"),
         (('use = "code"\n', 'use = "data"\n'), r'no memory region has use = "code"'),
+        (("core_clock_hz = 216_000_000", "core_clock_hz = 0"), r"core_clock_hz and baud"),
+        (("baud = 115_200", "baud = -1"), r"core_clock_hz and baud"),
         (("[cpu]", "[cpu"), r"no valid TOML"),
     ],
 )

@@ -267,9 +267,10 @@ def test_a_kept_sample_is_taken_as_it_is(
     place.write_text(json.dumps({"input": values[1:], "label": 4}))
     with pytest.raises(StoreError, match="another network"):
         kept_sample(copy, best, network)
-    place.write_text("{")
-    with pytest.raises(StoreError, match="cannot read"):
-        kept_sample(copy, best, network)
+    for text in ("{", "null", "[]", "3", "{}", '{"input":[],"label":"x"}', "[" * 100_000, "\0"):
+        place.write_text(text)
+        with pytest.raises(StoreError, match=r"sample\.json"):
+            kept_sample(copy, best, network)
 
 
 def test_class_names_cannot_leave_their_string(study: StudyResults, best: Record) -> None:

@@ -188,6 +188,43 @@ def test_the_cache_heals(text: str, tmp_path: Path) -> None:
     assert store.get(KEY) == example_measurement()
 
 
+@pytest.mark.parametrize(
+    ("key", "value"), [("samples_cycles", []), ("clock_hz", 0), ("clock_hz", -1)]
+)
+def test_a_measurement_without_a_latency_is_none_of_the_cache(
+    key: str, value: object, tmp_path: Path
+) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put(KEY, example_measurement())
+    (path,) = tmp_path.rglob("*.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    assert store.get(KEY) is None
+
+
+@pytest.mark.parametrize("name", ["measurements.csv", "predictions.csv", "operators.csv"])
+def test_a_table_with_other_columns_or_words_for_numbers_is_refused(
+    name: str, tmp_path: Path
+) -> None:
+    path = _beside(name, CALIBRATION / name, tmp_path)
+    rows = path.read_text().splitlines()
+    words = ",".join("x" for _ in rows[0].split(","))
+    holes = "," * rows[0].count(",")
+    wrong = ["null", f"{rows[0]}\n{words}", f"{rows[0]}\n{holes}", "\0", rows[0].replace("e", "f")]
+    wrong += [rows[0]] if name != "operators.csv" else []  # profiles may be missing
+    for text in wrong:
+        path.write_text(text + "\n")
+        assert _refusal(lambda path: read_calibration(path.parent), path, StoreError), text
+
+
+@pytest.mark.parametrize("key", ["input", "output", "filter", "stride", "dilation"])
+def test_a_call_without_extent_is_refused(key: str, tmp_path: Path) -> None:
+    path = tmp_path / "samples.jsonl"
+    data = json.loads((CALIBRATION / "samples.jsonl").read_text().splitlines()[0])
+    size = 3 if key in ("input", "output") else 2
+    path.write_text(json.dumps(_with(data, ("calls", 0, key), [0] * size)) + "\n")
+    assert _refusal(read_samples, path, StoreError)
+
+
 def test_a_measurement_with_a_value_of_another_type_is_none_of_the_cache(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     store.put(KEY, example_measurement())

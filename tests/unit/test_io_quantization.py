@@ -96,5 +96,5 @@ def test_a_kept_sample_that_is_not_int8_is_refused(
     values: list[object] = [0] * network.input_bytes
     values[7] = value
     place.write_text(json.dumps({"input": values, "label": 4}))
-    with pytest.raises(StoreError, match="cannot read"):
+    with pytest.raises(StoreError, match=r"sample\.json"):
         kept_sample(copy, best, network)

@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from unas._codec import read_object
+from unas._text import read_json_file
 from unas.errors import StoreError
 from unas.exports.input_meaning import one_line
 from unas.exports.network import ExportedNetwork
@@ -97,6 +98,15 @@ def _test_sample(study: StudyResults, network: ExportedNetwork, data: Path) -> I
     return data_sample(network, values, int(dataset.test.y[0]), _origin(study))
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredSample:
+    """``sample.json``: int8 values in the order of the input tensor, and the class."""
+
+    input: tuple[int, ...]
+    label: int
+    shape: tuple[int, ...] = ()
+
+
 def kept_sample(
     study: StudyResults, record: Record, network: ExportedNetwork
 ) -> InputSample | None:
@@ -108,17 +118,16 @@ def kept_sample(
     path = study.network_folder(record) / SAMPLE_FILE
     if not path.is_file():
         return None
+    advice = "delete it to go without"
     try:
-        stored = json.loads(path.read_text())
-        values, label = stored["input"], int(stored["label"])
-        if not isinstance(values, list) or not all(type(value) is int for value in values):
-            raise ValueError("'input' is no list of whole numbers")
-        data = np.array(values, np.int8).tobytes()
-    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
-        raise StoreError(f"cannot read {path}: {error}; delete it to go without") from error
+        stored = read_object(read_json_file(path, advice), _StoredSample, str(path), defaults=True)
+        data = np.array(stored.input, np.int8).tobytes()
+    except OverflowError as error:
+        raise StoreError(f"cannot read {path}: {error}; {advice}") from error
     if len(data) != network.input_bytes:
         raise StoreError(f"{path} is of another network; delete it to go without")
-    return InputSample(data, f"{one_line(_origin(study))}, class {label}", label)
+    origin = f"{one_line(_origin(study))}, class {stored.label}"
+    return InputSample(data, origin, stored.label)
 
 
 def _origin(study: StudyResults) -> str:

@@ -169,6 +169,9 @@ class Measurement:
         warmup: Runs before the timed ones, the cold one not counted.
         info: Everything the device said of itself.
         events: Hardware acts that this measurement took part in.
+
+    Raises:
+        StoreError: No timed inference, or no clock above 0: there is no latency.
     """
 
     model_sha256: str
@@ -197,6 +200,13 @@ class Measurement:
     warmup: int
     info: Mapping[str, str]
     events: tuple[HardwareEvent, ...]
+
+    def __post_init__(self) -> None:
+        if not self.samples_cycles or self.clock_hz <= 0:
+            raise StoreError(
+                f"{len(self.samples_cycles)} timed inferences at {self.clock_hz} Hz have no "
+                "latency; measure again"
+            )
 
     @property
     def conditions(self) -> Conditions:

@@ -41,7 +41,10 @@ _PREDICTIONS, _OPERATORS, _SAMPLING, _ENVIRONMENT = (
 # What a reader may raise that meets another type than it expects.
 _STUMBLES = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 _QUALITIES = {"latency", "arena", "flash"}
-_NEEDED = {"provenance", "timing", "paper_macs", "latency_us"}
+# Columns of the tables: names, then numbers.
+_PREDICTED = ("found_us", "predicted_us", "lower_us", "upper_us", "paper_macs")
+_OPERATOR_NAMES = ("network", "model", "family")
+_OPERATOR_CYCLES = ("found_cycles", "predicted_cycles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +151,7 @@ def write_calibration(folder: Path, result: CalibrationResults) -> None:
     pd.DataFrame([_prediction(one, clock_hz) for one in held_out]).to_csv(
         folder / _PREDICTIONS, index=False
     )
-    columns = ["network", "model", "family", "found_cycles", "predicted_cycles"]
+    columns = [*_OPERATOR_NAMES, *_OPERATOR_CYCLES]
     operators = [row for one in held_out for row in _operators(one)]
     pd.DataFrame(operators, columns=columns).to_csv(folder / _OPERATORS, index=False)
     lines = {name: line.to_json_dict() for name, line in result.lines.items()}
@@ -179,22 +182,11 @@ def read_calibration(folder: Path) -> Calibration:
     stored = _read_object(folder / _MODELS)
     environment = _read_object(folder / _ENVIRONMENT)
     lines = _read_object(folder / _FIT)
-    try:
-        table = pd.read_csv(folder / _TABLE)
-        predictions = pd.read_csv(folder / _PREDICTIONS)
-        operators = pd.read_csv(folder / _OPERATORS)
-    except FileNotFoundError as error:
-        raise _missing_calibration(folder) from error
-    except (OSError, ValueError) as error:
-        raise StoreError(f"cannot read {folder}: {error}; calibrate again") from error
-    missing = _NEEDED - set(table.columns)
-    if missing:
-        raise StoreError(f"{folder} lacks {sorted(missing)}; calibrate again")
     return Calibration(
-        table,
+        _read_table(folder / _TABLE, ("provenance", "timing"), ("paper_macs", "latency_us")),
         _models_from_json(stored, folder),
-        predictions,
-        operators,
+        _read_table(folder / _PREDICTIONS, ("network", "model"), _PREDICTED),
+        _read_table(folder / _OPERATORS, _OPERATOR_NAMES, _OPERATOR_CYCLES, may_be_empty=True),
         _quality(stored["quality"], folder / _MODELS),
         _stored_by_name(lines, Fit, folder / _FIT),
         environment,
@@ -208,6 +200,33 @@ def read_models(folder: Path) -> Models:
         StoreError: They are not there, or not readable.
     """
     return _models_from_json(_read_object(folder / _MODELS), folder)
+
+
+def _read_table(
+    path: Path, names: Sequence[str], numbers: Sequence[str], *, may_be_empty: bool = False
+) -> pd.DataFrame:
+    """A CSV file with these columns at least.
+
+    Raises:
+        StoreError: It is not there, lacks a column or a row, or has no number where one belongs.
+    """
+    try:
+        table = pd.read_csv(path)
+    except FileNotFoundError as error:
+        raise _missing_calibration(path.parent) from error
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"cannot read {path}: {' '.join(str(error).split())}; calibrate again"
+        ) from error
+    missing = sorted({*names, *numbers} - set(table.columns))
+    if missing:
+        raise StoreError(f"{path} lacks {', '.join(missing)}; calibrate again")
+    if table.empty and not may_be_empty:
+        raise StoreError(f"{path} has no row; calibrate again")
+    for name in () if table.empty else numbers:
+        if table[name].dtype.kind not in "iuf" or table[name].isna().any():
+            raise StoreError(f"{path}: {name!r} is not a number in every row; calibrate again")
+    return table
 
 
 class _Stored(Protocol):

@@ -118,11 +118,12 @@ def _call_from_json(data: Any) -> Call:
     """A call: the fields of its kernel, and ``place``."""
     if not isinstance(data, Mapping) or "place" not in data:
         raise StoreError(f"{shown(data)} is no call with its place")
-    kernel = {key: value for key, value in data.items() if key != "place"}
-    return Call(
-        read_object(kernel, Kernel, "a call", defaults=True),
-        Placement.from_json_dict(data["place"]),
-    )
+    rest = {key: value for key, value in data.items() if key != "place"}
+    kernel = read_object(rest, Kernel, "a call", defaults=True)
+    extents = (*kernel.input, *kernel.output, *kernel.filter, *kernel.stride, *kernel.dilation)
+    if min(extents) < 1:
+        raise StoreError(f"a call of extents {extents}; each is at least 1")
+    return Call(kernel, Placement.from_json_dict(data["place"]))
 
 
 @dataclass(frozen=True, slots=True)

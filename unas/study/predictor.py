@@ -95,19 +95,6 @@ class Predictor:
         if self._new % self._every == 0:
             self._refit()
 
-    def _same_conditions(self, measurement: Measurement) -> bool:
-        known = self._model.identity
-        conditions = {
-            "board": measurement.board_id,
-            "runtime": measurement.runtime,
-            "kernels": measurement.kernels,
-            "provenance": str(measurement.provenance),
-            "timing": measurement.timing,
-        }
-        if "runtime_revision" in known:  # models of imported tables have none
-            conditions["runtime_revision"] = measurement.runtime_revision
-        return all(known.get(key) == value for key, value in conditions.items())
-
     def _score(self, sample: Sample) -> float:
         """The model's error on a sample that it was not fitted on, in units of its interval."""
         operators = self._model.operators(sample.calls)
