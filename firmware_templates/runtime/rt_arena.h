@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The one open model: where everything lies.
+/* Where everything of the one open model lies.
  *
  * The arena, from its first to its last byte:
  *
@@ -9,6 +9,8 @@
  * 64-bit host is the layout on the device, and the arena use computed there is the device's, to the byte. */
 #ifndef RT_ARENA_H
 #define RT_ARENA_H
+
+#include <string.h>
 
 #include "rt_flatbuffer.h"
 #include "runtime_api.h"
@@ -59,15 +61,48 @@ typedef struct {
   rt_operator *running; /* operators, in order of execution */
 } rt_model;
 
-/* Tensors that an operator reads or writes: field is RT_OPERATOR_INPUTS or RT_OPERATOR_OUTPUTS. */
-rt_vector rt_arena_ends(rt_model *model, uint32_t index, uint32_t field);
-
 /* a + b, at most what an offset can say. */
 static inline uint32_t rt_add_capped(uint32_t a, uint32_t b) {
   return a < RT_MAX_PLACE && b < RT_MAX_PLACE - a ? a + b : RT_MAX_PLACE;
 }
 
 static inline uint32_t rt_align(uint32_t bytes) { return (bytes + RT_ALIGNMENT - 1) & ~(RT_ALIGNMENT - 1U); }
+
+/* The functions below are rt_arena.c's, which all call but rt_model.c: that inlines them. What is inlined
+ * where decides the machine code, and so the cycles; it is written down here, and no compiler's choice. */
+#ifndef RT_ARENA_LINKAGE
+
+/* Tensors that an operator reads or writes: field is RT_OPERATOR_INPUTS or RT_OPERATOR_OUTPUTS. */
+rt_vector rt_arena_tensors(rt_model *model, uint32_t index, uint32_t field);
+
+/* Count a tensor's or a scratch memory's bytes into wanted_bytes. */
+void rt_arena_want(rt_model *model, uint32_t bytes);
+
+/* Zeroed memory that lives as long as the model; NULL if the arena is too small (it is counted all the same).
+ */
+void *rt_arena_keep(rt_model *model, uint32_t bytes);
+
+#else
+
+RT_ARENA_LINKAGE rt_vector rt_arena_tensors(rt_model *model, uint32_t index, uint32_t field) {
+  return rt_field_vector(&model->file, rt_vector_table(&model->file, model->operators, index), field, 4);
+}
+
+RT_ARENA_LINKAGE void rt_arena_want(rt_model *model, uint32_t bytes) {
+  model->wanted_bytes = rt_add_capped(model->wanted_bytes, rt_align(bytes));
+}
+
+RT_ARENA_LINKAGE void *rt_arena_keep(rt_model *model, uint32_t bytes) {
+  model->kept_bytes = rt_add_capped(model->kept_bytes, (bytes + 3) & ~3U);
+  if (model->kept_bytes > model->arena_bytes) {
+    return NULL;
+  }
+  uint8_t *state = model->arena + model->arena_bytes - model->kept_bytes;
+  memset(state, 0, bytes);
+  return state;
+}
+
+#endif
 
 /* Bytes of a planned buffer or a constant. */
 static inline const void *rt_model_data(const rt_model *model, uint32_t index) {
@@ -76,12 +111,12 @@ static inline const void *rt_model_data(const rt_model *model, uint32_t index) {
 }
 
 /* Bytes of a planned buffer that is no constant. */
-static inline void *rt_model_room(const rt_model *model, uint32_t index) {
+static inline void *rt_model_buffer(const rt_model *model, uint32_t index) {
   return model->arena + model->buffers[index].at;
 }
 
 /* What it got: at least what was asked for, with rt_stretch often more. */
-static inline uint32_t rt_model_room_bytes(const rt_model *model, uint32_t index) {
+static inline uint32_t rt_model_buffer_bytes(const rt_model *model, uint32_t index) {
   return model->buffers[index].bytes;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#define RT_ARENA_LINKAGE static inline
 #include "rt_model.h"
 
 #include <string.h>
@@ -64,8 +65,8 @@ static bool read_graph(rt_model *model, uint32_t graph, runtime_error *error) {
 /* Memory for the buffers and operators; both stay NULL where the arena cannot hold them. */
 static void keep_lists(rt_model *model) {
   const uint32_t count = model->tensors.count + model->operators.count;
-  model->buffers = rt_model_keep(model, count * (uint32_t)sizeof(rt_buffer));
-  model->running = rt_model_keep(model, model->operators.count * (uint32_t)sizeof(rt_operator));
+  model->buffers = rt_arena_keep(model, count * (uint32_t)sizeof(rt_buffer));
+  model->running = rt_arena_keep(model, model->operators.count * (uint32_t)sizeof(rt_operator));
   if (model->running == NULL) {
     model->buffers = NULL;
     return;
@@ -106,7 +107,7 @@ static bool note_outputs(rt_node *node) {
     if (!rt_tensor_read(node, index, &tensor)) {
       return false;
     }
-    rt_model_want(node->model, (uint32_t)tensor.elements);
+    rt_arena_want(node->model, (uint32_t)tensor.elements);
     if (node->model->buffers != NULL) {
       rt_buffer *buffer = &node->model->buffers[index];
       if (tensor.constant || buffer->first != RT_NEVER) {
@@ -184,7 +185,7 @@ static bool check_end(rt_model *model, uint32_t index, const char *name, runtime
   if (model->buffers != NULL && model->buffers[index].first == RT_NEVER) {
     return rt_node_broken(&node, "nothing writes it");
   }
-  rt_model_want(model, (uint32_t)tensor.elements);
+  rt_arena_want(model, (uint32_t)tensor.elements);
   return true;
 }
 
@@ -254,18 +255,4 @@ bool rt_model_open(rt_model *model, const uint8_t *file, size_t size, uint8_t *a
   }
   rt_stretch(model);
   return true;
-}
-
-void rt_model_want(rt_model *model, uint32_t bytes) {
-  model->wanted_bytes = rt_add_capped(model->wanted_bytes, rt_align(bytes));
-}
-
-void *rt_model_keep(rt_model *model, uint32_t bytes) {
-  model->kept_bytes = rt_add_capped(model->kept_bytes, (bytes + 3) & ~3U);
-  if (model->kept_bytes > model->arena_bytes) {
-    return NULL;
-  }
-  uint8_t *state = model->arena + model->arena_bytes - model->kept_bytes;
-  memset(state, 0, bytes);
-  return state;
 }

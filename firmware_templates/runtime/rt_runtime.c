@@ -58,7 +58,7 @@ runtime_status runtime_invoke(runtime_probe probe, void *context, runtime_error 
 int8_t *runtime_input(size_t *bytes) {
   const rt_model *model = &rt_state.model;
   *bytes = rt_state.open ? model->buffers[model->input].bytes : 0;
-  return rt_state.open ? rt_model_room(model, model->input) : NULL;
+  return rt_state.open ? rt_model_buffer(model, model->input) : NULL;
 }
 
 const int8_t *runtime_output(size_t *bytes) {

@@ -78,8 +78,8 @@ typedef struct {
 } offer;
 
 static offer find_offer(rt_model *model, uint32_t index) {
-  const rt_vector outputs = rt_arena_ends(model, index, RT_OPERATOR_OUTPUTS);
-  const rt_vector inputs = rt_arena_ends(model, index, RT_OPERATOR_INPUTS);
+  const rt_vector outputs = rt_arena_tensors(model, index, RT_OPERATOR_OUTPUTS);
+  const rt_vector inputs = rt_arena_tensors(model, index, RT_OPERATOR_INPUTS);
   offer found = {.scratch = &model->buffers[model->tensors.count + index], .input = RT_NONE};
   if (outputs.count != 1) {
     return found;

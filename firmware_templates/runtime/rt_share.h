@@ -5,7 +5,7 @@
 
 #include "rt_arena.h"
 
-/* Decide which offers of rt_claim_in_place are taken, and let every RT_ALIAS name the one buffer, its owner,
+/* Decide which offers of rt_node_in_place are taken, and let every RT_ALIAS name the one buffer, its owner,
  * that is placed for all that share its bytes. Those keep their own sizes, none larger than the owner's, and
  * their own lives.
  *

@@ -37,13 +37,13 @@ static inline int32_t rt_window_origin(const rt_window *window, int32_t output) 
 /* The taps that lie inside the input. */
 static inline rt_taps rt_window_taps(const rt_window *window, int32_t output) {
   const int32_t origin = rt_window_origin(window, output);
-  const int32_t room = window->input - origin; /* positive: SAME pads less than the filter covers */
+  const int32_t remaining = window->input - origin; /* positive: SAME pads less than the filter covers */
   rt_taps taps = {0, window->filter};
   if (origin < 0) {
     taps.first = (-origin + window->dilation - 1) / window->dilation;
   }
-  if (room < (window->filter - 1) * window->dilation + 1) {
-    taps.end = (room + window->dilation - 1) / window->dilation;
+  if (remaining < (window->filter - 1) * window->dilation + 1) {
+    taps.end = (remaining + window->dilation - 1) / window->dilation;
   }
   return taps;
 }

@@ -34,7 +34,4 @@
 static inline void core_dsb(void) { __asm volatile("dsb" ::: "memory"); }
 static inline void core_isb(void) { __asm volatile("isb" ::: "memory"); }
 
-/* DWT cycle counter on, from zero. */
-void cycles_init(void);
-
 #endif

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The DWT cycle counter, widened to 64 bits: its own 32 wrap after 19.9 s at 216 MHz. */
+#include "cycles.h"
+
 #include "board_api.h"
 #include "core.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bring-up in order; identity from registers. */
 #include "board_api.h"
+#include "cycles.h"
 #include "image.h"
 #include "port.h"
 #include "registers.h"

@@ -3,7 +3,6 @@
  * summed there. */
 #include "add.h"
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 static inline int8_t add_one(const rt_add_state *state, int8_t a, int8_t b) {
@@ -31,7 +30,7 @@ static void add_broadcast(const rt_add_state *state, const int8_t *a, const int8
 void rt_add_invoke(const rt_model *model, const void *kept) {
   const rt_add_state *state = kept;
   const int8_t *a = rt_model_data(model, state->inputs[0]), *b = rt_model_data(model, state->inputs[1]);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   if (!state->same_shape) {
     add_broadcast(state, a, b, output);
     return;
@@ -97,10 +96,10 @@ bool rt_add_prepare(rt_node *node) {
   state.output_offset = output.zero_point;
   for (uint32_t i = 0; i < 2; ++i) { /* each element is read before it is written */
     if (inputs[i].elements == output.elements) {
-      rt_claim_in_place(node, i, 0);
+      rt_node_in_place(node, i, 0);
     }
   }
-  rt_add_state *kept = rt_claim_state(node, sizeof state);
+  rt_add_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

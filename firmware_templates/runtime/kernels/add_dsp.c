@@ -69,7 +69,7 @@ void rt_add_dsp_invoke(const rt_model *model, const void *kept) {
   }
   add_job job = {.large = rt_model_data(model, state->inputs[large]),
                  .small = rt_model_data(model, state->inputs[1 - large]),
-                 .output = rt_model_room(model, state->output),
+                 .output = rt_model_buffer(model, state->output),
                  .count = state->dims[0] * state->dims[1] * state->dims[2] * state->dims[3],
                  .large_offset = state->input_offsets[large],
                  .small_offset = state->input_offsets[1 - large],

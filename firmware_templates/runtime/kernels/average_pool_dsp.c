@@ -42,7 +42,7 @@ void rt_average_pool_dsp_invoke(const rt_model *model, const void *kept) {
   }
   rt_pool_invoke(model, state, few ? average_few : average);
   const int32_t pixels = state->batches * state->rows.output * state->columns.output;
-  rt_gain_clamp(rt_model_room(model, state->output), (uint32_t)(pixels * state->channels), state->range);
+  rt_gain_clamp(rt_model_buffer(model, state->output), (uint32_t)(pixels * state->channels), state->range);
 }
 
 #endif

@@ -2,7 +2,6 @@
 /* CONCATENATION along one axis, without requantising. */
 #include <string.h>
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 /* What one input gives to each step of the dimensions before the axis. */
@@ -17,7 +16,7 @@ typedef struct {
 
 void rt_concatenation_invoke(const rt_model *model, const void *kept) {
   const concatenation_state *state = kept;
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   for (uint32_t step = 0; step < state->steps; ++step) {
     for (uint32_t i = 0; i < state->count; ++i) {
       const concatenation_part *part = &state->parts[i];
@@ -65,7 +64,7 @@ bool rt_concatenation_prepare(rt_node *node) {
   }
   const uint32_t count = node->inputs.count;
   concatenation_state *kept =
-      rt_claim_state(node, (uint32_t)sizeof *kept + count * (uint32_t)sizeof kept->parts[0]);
+      rt_node_keep(node, (uint32_t)sizeof *kept + count * (uint32_t)sizeof kept->parts[0]);
   int32_t left = output.dims[axis];
   for (uint32_t slot = 0; slot < count; ++slot) {
     concatenation_part part;

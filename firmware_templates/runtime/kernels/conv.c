@@ -131,8 +131,8 @@ static inline __attribute__((always_inline)) void convolve_image(const rt_conv_s
 static inline __attribute__((always_inline)) void convolve(const rt_model *model, const rt_conv_state *state,
                                                            bool gains) {
   const int8_t *image = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
-  int8_t *extra = output == image ? rt_model_room(model, state->scratch) : NULL;
+  int8_t *output = rt_model_buffer(model, state->output);
+  int8_t *extra = output == image ? rt_model_buffer(model, state->scratch) : NULL;
   for (int32_t batch = 0; batch < state->batches; ++batch) {
     convolve_image(state, model, image, extra, gains, output);
     image += state->rows.input * state->columns.input * state->in_channels;
@@ -146,7 +146,7 @@ void rt_conv_invoke(const rt_model *model, const void *kept) { convolve(model, k
 void rt_conv_with_gains(const rt_model *model, const rt_conv_state *state) {
   convolve(model, state, true);
   const int32_t outputs = state->batches * state->rows.output * state->columns.output * state->out_channels;
-  rt_gain_clamp(rt_model_room(model, state->output), (uint32_t)outputs, state->range);
+  rt_gain_clamp(rt_model_buffer(model, state->output), (uint32_t)outputs, state->range);
 }
 #endif
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The plain CONV_2D, as far as the optimised one falls back on it. */
+/* What the optimised CONV_2D takes of the plain one. */
 #ifndef RT_KERNELS_CONV_H
 #define RT_KERNELS_CONV_H
 

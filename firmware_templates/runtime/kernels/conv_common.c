@@ -3,8 +3,6 @@
 
 #include "conv_common.h"
 
-#include "../rt_claim.h"
-
 static const rt_window_fields FIELDS = {RT_CONV_PADDING, RT_CONV_STRIDE_H, RT_CONV_STRIDE_W,
                                         RT_CONV_DILATION_H, RT_CONV_DILATION_W};
 
@@ -37,12 +35,12 @@ bool rt_conv_read(rt_node *node, rt_conv_state *state, rt_conv_state **kept) {
   state->filter = filter.index;
   state->bias = bias.index;
   state->output = output.index;
-  state->scratch = rt_claim_scratch_index(node);
+  state->scratch = rt_node_scratch_index(node);
   state->input_offset = -input.zero_point;
   state->output_offset = output.zero_point;
   state->gains = state->plain = false;
   const uint32_t channels = (uint32_t)state->out_channels;
-  *kept = rt_claim_state(node, sizeof *state + channels * sizeof state->factors[0]);
+  *kept = rt_node_keep(node, sizeof *state + channels * sizeof state->factors[0]);
   if (*kept == NULL) {
     return true;
   }
@@ -66,11 +64,11 @@ void rt_conv_offer(rt_node *node, const rt_conv_state *state, uint32_t pixel_byt
   const int32_t row_bytes = state->columns.input * state->in_channels;
   if (rt_conv_is_pointwise(state)) {
     if (state->out_channels <= state->in_channels) {
-      rt_claim_in_place(node, 0, pixel_bytes);
+      rt_node_in_place(node, 0, pixel_bytes);
     }
   } else if (state->columns.output * state->out_channels <= row_bytes &&
              state->rows.output <= state->rows.input) {
-    rt_claim_in_place(node, 0, rt_conv_offer_bytes(state));
+    rt_node_in_place(node, 0, rt_conv_offer_bytes(state));
   }
 }
 

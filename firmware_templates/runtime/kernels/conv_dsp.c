@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* CONV_2D for cores with the DSP extension: some pixels' patches are gathered and widened, then all channels
  * of these pixels are computed (dot_dsp.h). The plain kernel is the reference, to the bit. */
-#include "../rt_claim.h"
 #include "../rt_gain.h"
 #include "../rt_kernels.h"
 #include "conv.h"
@@ -34,7 +33,7 @@ static void convolve_image(const rt_conv_state *state, const rt_dot_filters *fil
 
 static __attribute__((noinline)) void convolve(const rt_model *model, const rt_conv_state *state) {
   const int8_t *image = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   const rt_dot_filters filters = {
       .weights = rt_model_data(model, state->filter),
       .bias = state->bias == RT_NONE ? NULL : rt_model_data(model, state->bias),
@@ -46,10 +45,10 @@ static __attribute__((noinline)) void convolve(const rt_model *model, const rt_c
       .output_offset = state->output_offset,
       .range = state->range,
   };
-  int8_t *const scratch = rt_model_room(model, state->scratch);
+  int8_t *const scratch = rt_model_buffer(model, state->scratch);
   int8_t *const ring = output == image ? scratch + rt_gather_bytes(state) : NULL;
   const uint32_t before = rt_gather_bytes(state) + (ring == NULL ? 0 : rt_conv_offer_bytes(state));
-  const uint32_t most = pixels_in(rt_model_room_bytes(model, state->scratch) - before, filters.taps);
+  const uint32_t most = pixels_in(rt_model_buffer_bytes(model, state->scratch) - before, filters.taps);
   for (int32_t batch = 0; batch < state->batches; ++batch) {
     rt_gather from = rt_gather_start(state, image, scratch, ring);
     convolve_image(state, &filters, &from, (uint32_t *)(void *)(scratch + before), most, output);
@@ -124,7 +123,7 @@ bool rt_conv_dsp_prepare(rt_node *node) {
   }
   rt_conv_offer(node, &state, state.plain ? (uint32_t)state.in_channels : 0);
   const uint32_t patches = 4 * rt_widen_words(rt_gather_taps(&state)) * least_pixels(&state);
-  return state.plain || rt_claim_scratch(node, rt_gather_bytes(&state) + patches);
+  return state.plain || rt_node_scratch(node, rt_gather_bytes(&state) + patches);
 }
 
 #endif

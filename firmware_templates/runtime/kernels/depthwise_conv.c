@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 /* Where to read rows of the input: the input itself, or, where the output is written over it, a copy of the
@@ -144,8 +143,8 @@ void rt_depthwise_conv_invoke(const rt_model *model, const void *kept) {
   const rt_depthwise_state *state = kept;
   const int8_t *image = rt_model_data(model, state->input), *filter = rt_model_data(model, state->filter);
   const int32_t *bias = state->bias == RT_NONE ? NULL : rt_model_data(model, state->bias);
-  int8_t *output = rt_model_room(model, state->output);
-  int8_t *copy = output == image ? rt_model_room(model, state->scratch) : NULL;
+  int8_t *output = rt_model_buffer(model, state->output);
+  int8_t *copy = output == image ? rt_model_buffer(model, state->scratch) : NULL;
   for (int32_t batch = 0; batch < state->batches; ++batch) {
     convolve_image(state, image, copy, filter, bias, output);
     image += state->rows.input * state->columns.input * state->in_channels;
@@ -201,12 +200,12 @@ bool rt_depthwise_conv_read(rt_node *node, rt_depthwise_state *state, rt_depthwi
   state->filter = filter.index;
   state->bias = bias.index;
   state->output = output.index;
-  state->scratch = rt_claim_scratch_index(node);
+  state->scratch = rt_node_scratch_index(node);
   state->plain = true;
   state->input_offset = -input.zero_point;
   state->output_offset = output.zero_point;
   const uint32_t channels = (uint32_t)state->out_channels;
-  *kept = rt_claim_state(node, (uint32_t)(sizeof *state + channels * sizeof state->factors[0]));
+  *kept = rt_node_keep(node, (uint32_t)(sizeof *state + channels * sizeof state->factors[0]));
   if (*kept == NULL) {
     return true;
   }
@@ -218,7 +217,7 @@ void rt_depthwise_conv_offer(rt_node *node, const rt_depthwise_state *state) {
   const int64_t bytes =
       (int64_t)rt_depthwise_rows(state) * state->columns.input * state->in_channels; /* of the ring */
   if (state->multiplier == 1) {
-    rt_claim_in_place(node, 0, (uint32_t)bytes);
+    rt_node_in_place(node, 0, (uint32_t)bytes);
   }
 }
 

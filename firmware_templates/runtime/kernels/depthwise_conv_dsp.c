@@ -12,7 +12,6 @@
 
 #if RT_DSP_KERNELS
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 #include "depthwise_conv.h"
 
@@ -218,7 +217,7 @@ void rt_depthwise_conv_dsp_invoke(const rt_model *model, const void *kept) {
                        .rows = state->rows,
                        .columns = state->columns,
                        .bias = state->bias == RT_NONE ? NULL : rt_model_data(model, state->bias),
-                       .block = rt_model_room(model, state->scratch)};
+                       .block = rt_model_buffer(model, state->scratch)};
   const rt_window *rows = &job.rows, *columns = &job.columns;
   const int32_t skipped = trim(&job.rows) * state->columns.filter + trim(&job.columns);
   job.weights = (const int8_t *)rt_model_data(model, state->filter) + skipped * state->out_channels;
@@ -226,7 +225,7 @@ void rt_depthwise_conv_dsp_invoke(const rt_model *model, const void *kept) {
   job.row_bytes = (columns->pad + columns->input + right_columns(columns)) * 8;
   job.ring = (uint8_t *)job.block + block_bytes(rows, columns, state->multiplier);
   const int8_t *image = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output), *const start = output;
+  int8_t *output = rt_model_buffer(model, state->output), *const start = output;
   const int32_t in_bytes = rows->input * columns->input * state->in_channels;
   const int32_t out_bytes = rows->output * columns->output * state->out_channels;
   for (int32_t batch = 0; batch < state->batches; ++batch) {
@@ -277,9 +276,9 @@ bool rt_depthwise_conv_dsp_prepare(rt_node *node) {
     return true;
   }
   if (kept != NULL && state.multiplier == 1) {
-    rt_claim_in_place(node, 0, 0);
+    rt_node_in_place(node, 0, 0);
   }
-  return rt_claim_scratch(node, bytes);
+  return rt_node_scratch(node, bytes);
 }
 
 #endif

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inputs and weights of a block of channels as halves of words, where the loops of depthwise_run.c want them.
- */
-#include "depthwise_run.h"
+#include "depthwise_widen.h"
 
 #if RT_DSP_KERNELS
 

@@ -29,7 +29,7 @@ void rt_fully_connected_invoke(const rt_model *model, const void *kept) {
   const rt_fully_connected_state *state = kept;
   const int8_t *inputs = rt_model_data(model, state->input), *weights = rt_model_data(model, state->weights);
   const int32_t *bias = state->bias == RT_NONE ? NULL : rt_model_data(model, state->bias);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   for (int32_t batch = 0; batch < state->batches; ++batch) {
     connect(state, inputs, weights, bias, output);
     inputs += state->depth;

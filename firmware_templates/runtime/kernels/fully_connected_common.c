@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fully_connected_common.h"
 
-#include "../rt_claim.h"
-
 /* With one scale for all units, TensorFlow Lite Micro refuses a bias whose own scale is not near the
  * products'. */
 static bool expect_bias_scale(rt_node *node, const rt_tensor *input, const rt_tensor *weights,
@@ -44,14 +42,14 @@ bool rt_fully_connected_read(rt_node *node, rt_fully_connected_state *state,
   state->weights = weights.index;
   state->bias = bias.index;
   state->output = output.index;
-  state->scratch = rt_claim_scratch_index(node);
+  state->scratch = rt_node_scratch_index(node);
   state->input_offset = -input.zero_point;
   state->output_offset = output.zero_point;
   state->factor_step = weights.scales.count > 1;
   state->pixels = 1;
   state->gains = false;
   const uint32_t factors = rt_fully_connected_factors(state);
-  *kept = rt_claim_state(node, sizeof *state + factors * sizeof state->factors[0]);
+  *kept = rt_node_keep(node, sizeof *state + factors * sizeof state->factors[0]);
   if (*kept == NULL) {
     return true;
   }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* FULLY_CONNECTED for cores with the DSP extension: what a 1x1 convolution over its batches would be. */
-#include "../rt_claim.h"
 #include "../rt_gain.h"
 #include "../rt_kernels.h"
 #include "dot.h"
@@ -38,7 +37,7 @@ static __attribute__((noinline)) void connect_short(const rt_fully_connected_sta
                                                     const rt_model *model) {
   const int8_t *inputs = rt_model_data(model, state->input), *weights = rt_model_data(model, state->weights);
   const int32_t *bias = state->bias == RT_NONE ? NULL : rt_model_data(model, state->bias);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   const int32_t offset = rt_gain_offset(state->output_offset);
   const uint32_t depth = (uint32_t)state->depth;
   for (int32_t batch = 0; batch < state->batches; ++batch) {
@@ -81,8 +80,8 @@ static __attribute__((noinline)) void connect_widened(const rt_fully_connected_s
       .output_offset = state->output_offset,
       .range = state->range,
   };
-  connect(state, &filters, rt_model_data(model, state->input), rt_model_room(model, state->scratch),
-          rt_model_room(model, state->output));
+  connect(state, &filters, rt_model_data(model, state->input), rt_model_buffer(model, state->scratch),
+          rt_model_buffer(model, state->output));
 }
 
 void rt_fully_connected_dsp_invoke(const rt_model *model, const void *kept) {
@@ -108,7 +107,7 @@ bool rt_fully_connected_dsp_prepare(rt_node *node) {
       return true;
     }
   }
-  return rt_claim_scratch(node, 4 * rt_widen_words((uint32_t)state.depth) * state.pixels);
+  return rt_node_scratch(node, 4 * rt_widen_words((uint32_t)state.depth) * state.pixels);
 }
 
 #endif

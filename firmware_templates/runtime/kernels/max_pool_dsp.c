@@ -44,7 +44,7 @@ void rt_max_pool_dsp_invoke(const rt_model *model, const void *kept) {
   const rt_pool_state *state = kept;
   rt_pool_invoke(model, state, state->channels < RT_POOL_LANES ? maximum_of_few : maximum);
   const int32_t pixels = state->batches * state->rows.output * state->columns.output;
-  rt_gain_clamp(rt_model_room(model, state->output), (uint32_t)(pixels * state->channels), state->range);
+  rt_gain_clamp(rt_model_buffer(model, state->output), (uint32_t)(pixels * state->channels), state->range);
 }
 
 #endif

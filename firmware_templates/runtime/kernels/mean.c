@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 static void sum_up(const rt_mean_state *state, const int8_t *input, uint32_t *sums) {
@@ -24,8 +23,8 @@ static void sum_up(const rt_mean_state *state, const int8_t *input, uint32_t *su
 void rt_mean_invoke(const rt_model *model, const void *kept) {
   const rt_range range = {INT8_MIN, INT8_MAX};
   const rt_mean_state *state = kept;
-  uint32_t *sums = rt_model_room(model, state->sums);
-  int8_t *output = rt_model_room(model, state->output);
+  uint32_t *sums = rt_model_buffer(model, state->sums);
+  int8_t *output = rt_model_buffer(model, state->output);
   memset(sums, 0, state->outputs * sizeof *sums);
   sum_up(state, rt_model_data(model, state->input), sums);
   for (uint32_t i = 0; i < state->outputs; ++i) {
@@ -74,17 +73,17 @@ bool rt_mean_prepare(rt_node *node) {
   if (!rt_node_input(node, 0, &input) || !rt_node_output(node, &output) || !set_axes(node, &input, &state) ||
       !rt_node_expect_elements(node, &output, (int32_t)state.outputs) ||
       !rt_node_factor(node, (double)input.scale / (double)output.scale, &state.factor) ||
-      !rt_claim_scratch(node, state.outputs * (uint32_t)sizeof(int32_t))) {
+      !rt_node_scratch(node, state.outputs * (uint32_t)sizeof(int32_t))) {
     return false;
   }
   const int32_t reduced = input.elements / output.elements;
   divide_factor(&state.factor, reduced);
   state.input = input.index;
   state.output = output.index;
-  state.sums = rt_claim_scratch_index(node);
+  state.sums = rt_node_scratch_index(node);
   state.input_offset = (int32_t)((uint32_t)-input.zero_point * (uint32_t)reduced);
   state.output_offset = output.zero_point;
-  rt_mean_state *kept = rt_claim_state(node, sizeof state);
+  rt_mean_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

@@ -26,7 +26,7 @@ void rt_mean_dsp_invoke(const rt_model *model, const void *kept) {
                                .taps = state->dims[2],
                                .row_step = state->dims[2] * channels,
                                .channels = channels};
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   for (int32_t channel = 0; channel < channels; channel += RT_POOL_LANES) {
     const int32_t group = rt_pool_group(channel, channels);
     uint32_t sums[RT_POOL_LANES] = {0};

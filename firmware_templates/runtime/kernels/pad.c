@@ -2,7 +2,6 @@
 /* PAD with the output's zero point, in up to four dimensions. */
 #include <string.h>
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 typedef struct {
@@ -27,7 +26,7 @@ static void copy_inside(const pad_state *state, const int8_t *input, int8_t *out
 
 void rt_pad_invoke(const rt_model *model, const void *kept) {
   const pad_state *state = kept;
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   memset(output, state->zero_point, (size_t)(state->out[0] * state->out[1] * state->out[2] * state->out[3]));
   copy_inside(state, rt_model_data(model, state->input), output);
 }
@@ -60,7 +59,7 @@ bool rt_pad_prepare(rt_node *node) {
   state.input = input.index;
   state.output = output.index;
   state.zero_point = output.zero_point;
-  pad_state *kept = rt_claim_state(node, sizeof state);
+  pad_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pool.h"
 
-#include "../rt_claim.h"
-
 enum { MAX_TAPS = 1 << 23 }; /* int8 values that 32 bits can sum */
 
 void rt_pool_invoke(const rt_model *model, const rt_pool_state *state, rt_pool_pixel pixel) {
   const rt_window *rows = &state->rows, *columns = &state->columns;
   const int32_t channels = state->channels;
   const int8_t *image = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   rt_pool_patch patch = {.row_step = columns->input * channels, .channels = channels, .range = state->range};
   for (int32_t batch = 0; batch < state->batches; ++batch) {
     for (int32_t y = 0; y < rows->output; ++y) {
@@ -60,7 +58,7 @@ bool rt_pool_prepare(rt_node *node) {
       !rt_node_activation(node, rt_node_option_u8(node, RT_POOL_ACTIVATION), &output, &state.range)) {
     return false;
   }
-  rt_pool_state *kept = rt_claim_state(node, sizeof state);
+  rt_pool_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

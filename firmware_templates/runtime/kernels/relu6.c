@@ -3,13 +3,12 @@
  * is right where the output has the same one, so anything else is refused. */
 #include "relu6.h"
 
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 void rt_relu6_invoke(const rt_model *model, const void *kept) {
   const rt_relu6_state *state = kept;
   const int8_t *input = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   for (int32_t i = 0; i < state->elements; ++i) {
     output[i] = (int8_t)rt_clamp(input[i], state->range);
   }
@@ -27,8 +26,8 @@ bool rt_relu6_prepare(rt_node *node) {
   state.input = input.index;
   state.output = output.index;
   state.elements = input.elements;
-  rt_claim_in_place(node, 0, 0); /* each element is read before it is written */
-  rt_relu6_state *kept = rt_claim_state(node, sizeof state);
+  rt_node_in_place(node, 0, 0); /* each element is read before it is written */
+  rt_relu6_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }

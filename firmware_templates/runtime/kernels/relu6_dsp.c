@@ -12,7 +12,7 @@
 void rt_relu6_dsp_invoke(const rt_model *model, const void *kept) {
   const rt_relu6_state *state = kept;
   const int8_t *input = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   if (output != input) {
     memcpy(output, input, (size_t)state->elements);
   }

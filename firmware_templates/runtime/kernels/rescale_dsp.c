@@ -33,7 +33,7 @@ void rt_rescale_dsp_invoke(const rt_model *model, const void *kept) {
     return;
   }
   const int8_t *input = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   if (rt_gain_rewrite(&factor, 1)) {
     rt_gain gain;
     memcpy(&gain, &factor, sizeof gain);

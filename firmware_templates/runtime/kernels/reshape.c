@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RESHAPE moves nothing: the output is planned onto the bytes of the input. */
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 bool rt_reshape_prepare(rt_node *node) {
@@ -9,7 +8,7 @@ bool rt_reshape_prepare(rt_node *node) {
       !rt_node_expect_elements(node, &output, input.elements)) {
     return false;
   }
-  rt_claim_alias(node, &input, &output);
+  rt_node_alias(node, &input, &output);
   return true;
 }
 

@@ -3,7 +3,6 @@
  *
  * The steps and constants are those of gemmlowp's fixed-point functions, on which TensorFlow Lite Micro's
  * bytes depend: exp by a Taylor polynomial around -1/8 and a product of powers, 1/x by Newton and Raphson. */
-#include "../rt_claim.h"
 #include "../rt_kernels.h"
 
 enum { DIFFERENCE_BITS = 5, SUM_BITS = 12, OUTPUT_BITS = 8 };
@@ -102,7 +101,7 @@ static void normalize_row(const softmax_state *state, const int8_t *input, int8_
 void rt_softmax_invoke(const rt_model *model, const void *kept) {
   const softmax_state *state = kept;
   const int8_t *input = rt_model_data(model, state->input);
-  int8_t *output = rt_model_room(model, state->output);
+  int8_t *output = rt_model_buffer(model, state->output);
   for (int32_t row = 0; row < state->rows; ++row) {
     normalize_row(state, input, output);
     input += state->depth;
@@ -143,8 +142,8 @@ bool rt_softmax_prepare(rt_node *node) {
   state.output = output.index;
   state.depth = input.dims[input.rank - 1];
   state.rows = input.elements / state.depth;
-  rt_claim_in_place(node, 0, 0); /* each element is read for the last time before it is written */
-  softmax_state *kept = rt_claim_state(node, sizeof state);
+  rt_node_in_place(node, 0, 0); /* each element is read for the last time before it is written */
+  softmax_state *kept = rt_node_keep(node, sizeof state);
   if (kept != NULL) {
     *kept = state;
   }
